@@ -1,0 +1,11 @@
+# third_party(NAME...): each library of the distribution as a target of its own name; its archive, if there is one.
+function(third_party)
+  foreach(name ${ARGN})
+    find_library(${name}_LIBRARY NAMES lib${name}.a ${name})
+    if(NOT ${name}_LIBRARY)
+      message(FATAL_ERROR "the library ${name} is missing: ./dev build installs what deps/packages.txt lists")
+    endif()
+    add_library(${name} UNKNOWN IMPORTED)
+    set_target_properties(${name} PROPERTIES IMPORTED_LOCATION ${${name}_LIBRARY})
+  endforeach()
+endfunction()

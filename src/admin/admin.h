@@ -1,0 +1,49 @@
+// The admin page: a terminal filter on the main thread's worker, with Envoy's paths.
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/snapshot.h"
+#include "core/clock.h"
+#include "http/filter.h"
+#include "observe/counters.h"
+
+namespace outrider {
+
+enum class ServerState : std::uint8_t { live, draining, pre_initializing, initializing };
+
+// What the page shows of the process, and what it may do to it. All functions are called on the main thread.
+struct AdminView {
+  StatRegistry& stats;
+  std::function<SnapshotPtr()> snapshot;                       // Null before the first one.
+  std::function<ServerState()> state;
+  std::function<std::string()> version;                        // As --version prints it.
+  std::function<std::vector<std::pair<std::string, Address>>()> listeners;  // Name and bound address of each open one.
+  // Name and value, as /server_info lists them under command_line_options: {"concurrency", "2"}.
+  std::vector<std::pair<std::string, std::string>> command_line;
+  std::function<TimePoint()> now;
+  TimePoint started;
+  std::function<void()> quit;                                  // /quitquitquit; must leave time for the answer.
+  std::function<void()> drain_listeners;                       // /drain_listeners
+  std::function<void()> reopen_logs;                           // /reopen_logs
+  // /logging. An empty logger name means all of them. Says what is wrong, or nothing.
+  std::function<std::string(std::string_view logger, std::string_view level)> set_level;
+  // When the snapshot came into force, for /config_dump. Empty: the dump has no times.
+  std::function<WallTime()> configured = {};
+};
+
+class Admin final : public Filter {
+ public:
+  explicit Admin(AdminView view) : view_(std::move(view)) {}
+  Task<Response> handle(Exchange& x, Next next) const override;
+
+  // A request with a body beyond this is answered 413.
+  static constexpr std::size_t kRequestBodyBytesMax = 64 * 1024;
+
+ private:
+  AdminView view_;
+};
+
+}  // namespace outrider

@@ -1,0 +1,69 @@
+#include "admin/query.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace outrider {
+namespace {
+
+std::optional<unsigned> hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return std::nullopt;
+}
+
+// RFC 3986 section 2.1. A per cent sign without two digits behind it stays as it is.
+std::string_view decode(std::string_view text, Arena& arena) {
+  if (!text.contains('%')) return text;
+  char* const begin = static_cast<char*>(arena.allocate(text.size(), 1));
+  char* to = begin;
+  for (std::size_t i = 0; i < text.size(); i++) {
+    std::optional<unsigned> high, low;
+    if (text[i] == '%' && i + 2 < text.size()) {
+      high = hex_digit(text[i + 1]);
+      low = hex_digit(text[i + 2]);
+    }
+    if (high && low) {
+      *to++ = static_cast<char>(*high * 16 + *low);
+      i += 2;
+    } else {
+      *to++ = text[i];
+    }
+  }
+  return {begin, static_cast<std::size_t>(to - begin)};
+}
+
+}  // namespace
+
+Target split_target(std::string_view target, Arena& arena) {
+  target = target.substr(0, target.find('#'));
+  std::size_t mark = std::min(target.find('?'), target.size());
+  std::string_view query = target.substr(mark);
+  if (!query.empty()) query.remove_prefix(1);
+  return {decode(target.substr(0, mark), arena), query};
+}
+
+std::expected<std::vector<QueryParameter>, std::string> parse_query(std::string_view text, Arena& arena) {
+  std::vector<QueryParameter> parameters;
+  std::size_t found = 0;
+  while (!text.empty()) {
+    std::size_t end = std::min(text.find('&'), text.size());
+    std::string_view one = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (one.empty()) continue;
+    if (++found > kQueryParametersMax) {
+      return std::unexpected(fmt::format("more than {} parameters", kQueryParametersMax));
+    }
+    std::size_t equals = std::min(one.find('='), one.size());
+    std::string_view name = decode(one.substr(0, equals), arena);
+    if ((std::ranges::find(parameters, name, &QueryParameter::name)) != std::ranges::end(parameters)) continue;
+    std::string_view value = equals < one.size() ? decode(one.substr(equals + 1), arena) : std::string_view();
+    parameters.push_back({name, value});
+  }
+  return parameters;
+}
+
+}  // namespace outrider

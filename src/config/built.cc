@@ -1,0 +1,62 @@
+#include "config/built.h"
+
+#include "config/schema.h"
+
+namespace outrider::config {
+namespace {
+
+constexpr std::string_view kBlanks = " \t\r";
+
+std::string_view next_word(std::string_view& line) {
+  const size_t begin = line.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return line = {};
+  line.remove_prefix(begin);
+  const size_t end = line.find_first_of(kBlanks);
+  const std::string_view word = line.substr(0, end);
+  line.remove_prefix(word.size());
+  return word;
+}
+
+}  // namespace
+
+const Built& Built::get() {
+  static const Built built(built_table());
+  return built;
+}
+
+Built::Built(std::string_view table) {
+  Names* names = nullptr;
+  while (!table.empty()) {
+    const size_t end = table.find('\n');
+    std::string_view line = table.substr(0, end);
+    table = end == std::string_view::npos ? std::string_view{} : table.substr(end + 1);
+    line = line.substr(0, line.find('#'));
+    const bool indented = !line.empty() && kBlanks.find(line[0]) != std::string_view::npos;
+    for (std::string_view word = next_word(line); !word.empty(); word = next_word(line)) {
+      if (!indented) {
+        names = &messages_[word];
+      } else if (word == "*") {
+        names->all = true;
+      } else if (names != nullptr) {
+        names->set.insert(word);
+      }
+    }
+  }
+}
+
+bool Built::message(std::string_view full_name) const {
+  return messages_.contains(full_name) || full_name.starts_with("google.protobuf.");
+}
+
+bool Built::field(std::string_view message_full_name, std::string_view field_name) const {
+  const auto found = messages_.find(message_full_name);
+  if (found == messages_.end()) return message_full_name.starts_with("google.protobuf.");
+  return found->second.all || found->second.set.contains(field_name);
+}
+
+bool Built::enum_value(std::string_view enum_full_name, std::string_view value_name) const {
+  const auto found = messages_.find(enum_full_name);
+  return found == messages_.end() || found->second.all || found->second.set.contains(value_name);
+}
+
+}  // namespace outrider::config

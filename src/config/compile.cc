@@ -1,0 +1,71 @@
+#include "config/compile.h"
+
+#include "config/compile_parts.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+
+namespace outrider::config {
+
+std::chrono::milliseconds to_ms(const google::protobuf::Duration& d) {
+  // Rounded up: a short time-out must not become none.
+  return std::chrono::milliseconds(d.seconds() * 1000 + (d.nanos() + 999'999) / 1'000'000);
+}
+
+Address to_address(Compilation& c, const envoy::config::core::v3::Address& address, const std::string& path) {
+  if (address.has_pipe()) return Address::pipe(address.pipe().path());
+  const auto& socket = address.socket_address();
+  auto parsed = Address::parse(socket.address(), static_cast<std::uint16_t>(socket.port_value()));
+  if (!parsed) {
+    c.fail(path + ".socket_address.address", parsed.error());
+    return {};
+  }
+  return *parsed;
+}
+
+namespace {
+
+void compile_admin(Compilation& c, const envoy::config::bootstrap::v3::Admin& admin) {
+  if (!admin.has_address()) return;
+  c.snapshot.admin = to_address(c, admin.address(), "admin.address");
+  for (int i = 0; i < admin.access_log_size(); i++) {
+    auto log = compile_access_log(c, admin.access_log(i), "admin.access_log[" + std::to_string(i) + "]");
+    if (log) c.snapshot.admin_logs.push_back(std::move(log));
+  }
+}
+
+void compile_clusters(Compilation& c, const envoy::config::bootstrap::v3::Bootstrap::StaticResources& resources) {
+  for (int i = 0; i < resources.clusters_size(); i++) {
+    const auto& proto = resources.clusters(i);
+    std::string path = "static_resources.clusters[" + std::to_string(i) + "]";
+    ClusterPtr cluster = compile_cluster(c, proto, path);
+    if (!cluster) continue;
+    if (!c.snapshot.clusters.try_emplace(cluster->name(), cluster).second) {
+      c.fail(path + ".name", "a cluster named '" + cluster->name() + "' exists already");
+    }
+  }
+}
+
+}  // namespace
+
+std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, const SnapshotPtr& previous,
+                                                         Process& process) {
+  envoy::config::bootstrap::v3::Bootstrap bootstrap;
+  auto snapshot = std::make_shared<Snapshot>();
+  Compilation c{loaded, process, previous, *snapshot, {}};
+  if (!bootstrap.ParseFromString(loaded.bootstrap)) {
+    c.fail("", "the configuration does not survive its own encoding");
+    return std::unexpected(std::move(c.problems));
+  }
+  snapshot->node_id = process.service_node.empty() ? bootstrap.node().id() : process.service_node;
+  snapshot->node_cluster = process.service_cluster.empty() ? bootstrap.node().cluster() : process.service_cluster;
+  compile_admin(c, bootstrap.admin());
+  compile_clusters(c, bootstrap.static_resources());
+  for (int i = 0; i < bootstrap.static_resources().listeners_size(); i++) {
+    compile_listener(c, bootstrap.static_resources().listeners(i),
+                     "static_resources.listeners[" + std::to_string(i) + "]");
+  }
+  if (!c.problems.empty()) return std::unexpected(std::move(c.problems));
+  snapshot->bootstrap = loaded.bootstrap;
+  return SnapshotPtr(std::move(snapshot));
+}
+
+}  // namespace outrider::config

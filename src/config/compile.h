@@ -1,0 +1,27 @@
+// compile: from a valid Bootstrap to a Snapshot. Every name is resolved here; a request follows pointers.
+#pragma once
+#include <expected>
+#include <functional>
+#include <vector>
+
+#include "config/load.h"
+#include "config/snapshot.h"
+#include "http/file_access_log.h"
+
+namespace outrider::config {
+
+// What a compilation may use of the process.
+struct Process {
+  StatRegistry& stats;
+  LogFiles& logs;
+  int workers;                                // Indices 0 … workers - 1 serve requests; `workers` is the main thread's.
+  std::function<int()> next_cluster_slot;     // A number that no living cluster has.
+  std::string service_node, service_cluster;  // From the command line, over the file's.
+};
+
+// Clusters whose configuration has not changed are those of the previous snapshot (null: there is none), with their
+// hosts and connections.
+std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, const SnapshotPtr& previous,
+                                                         Process& process);
+
+}  // namespace outrider::config

@@ -1,0 +1,175 @@
+#include "config/compile_parts.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+
+namespace outrider::config {
+namespace {
+
+using ClusterProto = envoy::config::cluster::v3::Cluster;
+constexpr std::string_view kHttpProtocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+DiscoveryType discovery_of(const ClusterProto& proto) {
+  switch (proto.type()) {
+    case ClusterProto::STRICT_DNS:
+      return DiscoveryType::strict_dns;
+    case ClusterProto::LOGICAL_DNS:
+      return DiscoveryType::logical_dns;
+    default:
+      return DiscoveryType::static_;
+  }
+}
+
+LbPolicy policy_of(const ClusterProto& proto) {
+  switch (proto.lb_policy()) {
+    case ClusterProto::LEAST_REQUEST:
+      return LbPolicy::least_request;
+    case ClusterProto::RANDOM:
+      return LbPolicy::random;
+    default:
+      return LbPolicy::round_robin;
+  }
+}
+
+DnsFamily dns_family_of(const ClusterProto& proto) {
+  switch (proto.dns_lookup_family()) {
+    case ClusterProto::V4_ONLY:
+      return DnsFamily::v4_only;
+    case ClusterProto::V6_ONLY:
+      return DnsFamily::v6_only;
+    case ClusterProto::V4_PREFERRED:
+      return DnsFamily::v4_preferred;
+    case ClusterProto::ALL:
+      return DnsFamily::all;
+    default:
+      return DnsFamily::automatic;
+  }
+}
+
+HostHealth health_of(envoy::config::core::v3::HealthStatus status) {
+  switch (status) {
+    case envoy::config::core::v3::UNHEALTHY:
+    case envoy::config::core::v3::DRAINING:
+    case envoy::config::core::v3::TIMEOUT:
+      return HostHealth::unhealthy;
+    case envoy::config::core::v3::DEGRADED:
+      return HostHealth::degraded;
+    default:
+      return HostHealth::healthy;
+  }
+}
+
+void read_hosts(Compilation& c, const ClusterProto& proto, const std::string& path, ClusterOptions& o) {
+  const auto& assignment = proto.load_assignment();
+  for (int l = 0; l < assignment.endpoints_size(); l++) {
+    const auto& locality = assignment.endpoints(l);
+    for (int e = 0; e < locality.lb_endpoints_size(); e++) {
+      const auto& lb = locality.lb_endpoints(e);
+      const auto& address = lb.endpoint().address();
+      ConfiguredHost h;
+      h.is_pipe = address.has_pipe();
+      h.address = h.is_pipe ? address.pipe().path() : address.socket_address().address();
+      h.port = static_cast<std::uint16_t>(address.socket_address().port_value());
+      h.hostname = lb.endpoint().hostname();
+      h.weight = lb.has_load_balancing_weight() ? lb.load_balancing_weight().value() : 1;
+      h.priority = locality.priority();
+      h.health = health_of(lb.health_status());
+      h.region = locality.locality().region();
+      h.zone = locality.locality().zone();
+      h.sub_zone = locality.locality().sub_zone();
+      std::string at =
+          path + ".load_assignment.endpoints[" + std::to_string(l) + "].lb_endpoints[" + std::to_string(e) + "]";
+      if (o.discovery == DiscoveryType::static_ && !h.is_pipe && !Address::parse(h.address, h.port)) {
+        c.fail(at + ".endpoint.address.socket_address.address",
+               "'" + h.address + "' is not an IP address; a name needs type STRICT_DNS or LOGICAL_DNS");
+      }
+      if (o.discovery != DiscoveryType::static_ && h.is_pipe)
+        c.fail(at, "a pipe has no name to resolve; use type STATIC");
+      o.hosts.push_back(std::move(h));
+    }
+  }
+  if (o.discovery == DiscoveryType::logical_dns && o.hosts.size() != 1) {
+    c.fail(path, "a LOGICAL_DNS cluster has exactly one host, this one has " + std::to_string(o.hosts.size()));
+  }
+}
+
+void read_thresholds(const ClusterProto& proto, ClusterOptions& o) {
+  for (const auto& t : proto.circuit_breakers().thresholds()) {
+    auto& into = o.thresholds[t.priority() == envoy::config::core::v3::HIGH ? 1 : 0];
+    if (t.has_max_connections()) into.connections = t.max_connections().value();
+    if (t.has_max_pending_requests()) into.pending_requests = t.max_pending_requests().value();
+    if (t.has_max_requests()) into.requests = t.max_requests().value();
+    if (t.has_max_retries()) into.retries = t.max_retries().value();
+  }
+}
+
+void read_http(Compilation& c, const ClusterProto& proto, const std::string& path, ClusterOptions& o) {
+  for (const auto& [name, any] : proto.typed_extension_protocol_options()) {
+    envoy::extensions::upstreams::http::v3::HttpProtocolOptions http;
+    if (!any.type_url().ends_with(kHttpProtocolOptions) || !http.ParseFromString(any.value())) {
+      c.fail(path + ".typed_extension_protocol_options", "'" + name + "' is not built into outrider yet");
+      continue;
+    }
+    const auto& common = http.common_http_protocol_options();
+    if (common.has_idle_timeout()) o.idle_timeout = to_ms(common.idle_timeout());
+    if (common.has_max_requests_per_connection())
+      o.max_requests_per_connection = common.max_requests_per_connection().value();
+    if (common.has_max_headers_count()) o.limits.field_count_max = common.max_headers_count().value();
+  }
+}
+
+EndpointPtr make_endpoint(const ConfiguredHost& h, int workers) {
+  Address address = h.is_pipe ? Address::pipe(h.address) : Address::parse(h.address, h.port).value_or(Address{});
+  auto endpoint = std::make_shared<Endpoint>(std::move(address), h.hostname, h.weight, h.priority, workers);
+  endpoint->health = h.health;
+  endpoint->region = h.region;
+  endpoint->zone = h.zone;
+  endpoint->sub_zone = h.sub_zone;
+  return endpoint;
+}
+
+}  // namespace
+
+ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std::string& path) {
+  std::string fingerprint = proto.SerializeAsString();
+  if (c.previous) {
+    auto same = c.previous->clusters.find(proto.name());
+    if (same != c.previous->clusters.end() && same->second->options.fingerprint == fingerprint) return same->second;
+  }
+  ClusterOptions o;
+  o.name = proto.name();
+  o.fingerprint = std::move(fingerprint);
+  o.discovery = discovery_of(proto);
+  o.policy = policy_of(proto);
+  if (proto.least_request_lb_config().has_choice_count()) {
+    o.least_request_choices = proto.least_request_lb_config().choice_count().value();
+  }
+  if (proto.has_connect_timeout()) o.connect_timeout = to_ms(proto.connect_timeout());
+  o.dns_family = dns_family_of(proto);
+  if (proto.has_dns_refresh_rate()) o.dns_refresh_rate = to_ms(proto.dns_refresh_rate());
+  if (proto.has_dns_jitter()) o.dns_jitter = to_ms(proto.dns_jitter());
+  o.dns_failure_rate = o.dns_failure_rate_max = o.dns_refresh_rate;
+  if (proto.has_dns_failure_refresh_rate()) {
+    o.dns_failure_rate = to_ms(proto.dns_failure_refresh_rate().base_interval());
+    o.dns_failure_rate_max = proto.dns_failure_refresh_rate().has_max_interval()
+                                 ? to_ms(proto.dns_failure_refresh_rate().max_interval())
+                                 : o.dns_failure_rate * 10;
+  }
+  o.respect_dns_ttl = proto.respect_dns_ttl();
+  if (proto.has_per_connection_buffer_limit_bytes()) o.buffer_bytes = proto.per_connection_buffer_limit_bytes().value();
+  std::size_t before = c.problems.size();
+  read_hosts(c, proto, path, o);
+  read_thresholds(proto, o);
+  read_http(c, proto, path, o);
+  if (c.problems.size() != before) return nullptr;
+
+  auto stats = c.process.stats.scope("cluster." + o.name + ".", cluster_stat_table());
+  auto cluster = std::make_shared<Cluster>(std::move(o), std::move(stats), c.process.next_cluster_slot());
+  if (cluster->options.discovery == DiscoveryType::static_) {
+    std::vector<EndpointPtr> all;
+    for (const ConfiguredHost& h : cluster->options.hosts) all.push_back(make_endpoint(h, c.process.workers));
+    cluster->set_hosts(make_host_set(std::move(all)), cluster->stats->local(c.process.workers));
+  }
+  return cluster;
+}
+
+}  // namespace outrider::config

@@ -1,0 +1,203 @@
+#include <algorithm>
+
+#include "config/compile_parts.h"
+#include "config/read_file.h"
+#include "core/ascii.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "http/http_stats.h"
+#include "upstream/router.h"
+
+namespace outrider::config {
+namespace {
+
+namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
+
+// Reads the content of an Any, which load() has already found to be of that type.
+template <class M>
+bool unpack(Compilation& c, const google::protobuf::Any& any, const std::string& path, M& message) {
+  if (message.ParseFromString(any.value())) return true;
+  c.fail(path, "is not a valid " + any.type_url());
+  return false;
+}
+
+bool is_type(const google::protobuf::Any& any, std::string_view name) {
+  std::string_view url = any.type_url();
+  return url.ends_with(name) && (url.size() == name.size() || url[url.size() - name.size() - 1] == '/');
+}
+
+template <class M>
+std::string format_of(Compilation& c, const M& logger, const std::string& path) {
+  if (!logger.has_log_format()) return std::string(kAccessLogFormatDefault);
+  if (!logger.log_format().has_text_format_source()) return logger.log_format().text_format();
+  const auto& source = logger.log_format().text_format_source();
+  if (!source.has_filename()) return source.inline_string().empty() ? source.inline_bytes() : source.inline_string();
+  auto text = read_file(source.filename());
+  if (!text) c.fail(path + ".log_format.text_format_source", text.error());
+  return text.value_or("");
+}
+
+void read_timeouts(const hcm::HttpConnectionManager& m, HttpOptions& o) {
+  const auto& common = m.common_http_protocol_options();
+  if (common.has_idle_timeout()) o.idle_timeout = to_ms(common.idle_timeout());
+  if (common.has_max_connection_duration()) o.max_connection_duration = to_ms(common.max_connection_duration());
+  if (common.has_max_requests_per_connection())
+    o.max_requests_per_connection = common.max_requests_per_connection().value();
+  if (common.has_max_headers_count()) o.limits.field_count_max = common.max_headers_count().value();
+  if (m.has_stream_idle_timeout()) o.stream_idle_timeout = to_ms(m.stream_idle_timeout());
+  if (m.has_request_timeout()) o.request_timeout = to_ms(m.request_timeout());
+  if (m.has_request_headers_timeout()) o.request_headers_timeout = to_ms(m.request_headers_timeout());
+  if (m.has_delayed_close_timeout()) o.delayed_close_timeout = to_ms(m.delayed_close_timeout());
+}
+
+void read_headers(const hcm::HttpConnectionManager& m, HttpOptions& o) {
+  if (m.has_max_request_headers_kb()) o.limits.head_bytes_max = m.max_request_headers_kb().value() * 1024;
+  if (!m.server_name().empty()) o.server_name = m.server_name();
+  switch (m.server_header_transformation()) {
+    case hcm::HttpConnectionManager::APPEND_IF_ABSENT:
+      o.server_header = ServerHeader::append_if_absent;
+      break;
+    case hcm::HttpConnectionManager::PASS_THROUGH:
+      o.server_header = ServerHeader::pass_through;
+      break;
+    default:
+      o.server_header = ServerHeader::overwrite;
+  }
+  if (m.has_generate_request_id()) o.generate_request_id = m.generate_request_id().value();
+  o.use_remote_address = m.use_remote_address().value();
+  o.accept_http_10 = m.http_protocol_options().accept_http_10();
+  o.default_host_for_http_10 = m.http_protocol_options().default_host_for_http_10();
+  o.enable_trailers = m.http_protocol_options().enable_trailers();
+  for (const auto& upgrade : m.upgrade_configs()) {
+    if (!upgrade.has_enabled() || upgrade.enabled().value())
+      o.upgrades.push_back(ascii_lower(upgrade.upgrade_type()));
+  }
+}
+
+CodecType codec_of(const hcm::HttpConnectionManager& m) {
+  return m.codec_type() == hcm::HttpConnectionManager::HTTP1 ? CodecType::http1 : CodecType::automatic;
+}
+
+void add_filters(Compilation& c, const hcm::HttpConnectionManager& m, const std::string& path, HttpOptions& o) {
+  std::shared_ptr<const RouteTable> routes = compile_routes(c, m.route_config(), path + ".route_config");
+  for (int i = 0; i < m.http_filters_size(); i++) {
+    std::string at = path + ".http_filters[" + std::to_string(i) + "]";
+    const auto& any = m.http_filters(i).typed_config();
+    envoy::extensions::filters::http::router::v3::Router router;
+    if (!is_type(any, "envoy.extensions.filters.http.router.v3.Router")) {
+      c.fail(at, "the filter '" + m.http_filters(i).name() + "' is not built into outrider yet");
+    } else if (i + 1 != m.http_filters_size()) {
+      c.fail(at, "the router must be the last filter");
+    } else if (unpack(c, any, at, router)) {
+      o.filters.push_back(std::make_unique<Router>(routes, RouterOptions{router.suppress_envoy_headers()}));
+    }
+  }
+  if (m.http_filters_size() == 0) c.fail(path, "http_filters is empty: the router is missing");
+}
+
+std::shared_ptr<const HttpOptions> compile_http(Compilation& c, const google::protobuf::Any& any,
+                                                const std::string& path) {
+  hcm::HttpConnectionManager m;
+  if (!unpack(c, any, path, m)) return nullptr;
+  auto o = std::make_shared<HttpOptions>();
+  o->stat_prefix = m.stat_prefix();
+  o->stats = c.process.stats.scope("http." + m.stat_prefix() + ".", http_stat_table());
+  o->codec = codec_of(m);
+  read_timeouts(m, *o);
+  read_headers(m, *o);
+  add_filters(c, m, path, *o);
+  for (int i = 0; i < m.access_log_size(); i++) {
+    auto log = compile_access_log(c, m.access_log(i), path + ".access_log[" + std::to_string(i) + "]");
+    if (log) o->access_logs.push_back(std::move(log));
+  }
+  return o;
+}
+
+// "0.0.0.0:80" as a part of a statistic's name.
+std::string stat_name(std::string address) {
+  std::replace(address.begin(), address.end(), ':', '_');
+  return address;
+}
+
+}  // namespace
+
+std::shared_ptr<AccessLog> compile_access_log(Compilation& c, const envoy::config::accesslog::v3::AccessLog& log,
+                                              const std::string& path) {
+  const auto& any = log.typed_config();
+  std::string at = path + ".typed_config", file, text;
+  envoy::extensions::access_loggers::file::v3::FileAccessLog to_file;
+  envoy::extensions::access_loggers::stream::v3::StdoutAccessLog to_stdout;
+  envoy::extensions::access_loggers::stream::v3::StderrAccessLog to_stderr;
+  if (is_type(any, "FileAccessLog") || is_type(any, "envoy.extensions.access_loggers.file.v3.FileAccessLog")) {
+    if (!unpack(c, any, at, to_file)) return nullptr;
+    file = to_file.path();
+    text = !to_file.format().empty() ? to_file.format() : format_of(c, to_file, at);
+  } else if (is_type(any, "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog")) {
+    if (!unpack(c, any, at, to_stdout)) return nullptr;
+    file = "/dev/stdout";
+    text = format_of(c, to_stdout, at);
+  } else if (is_type(any, "envoy.extensions.access_loggers.stream.v3.StderrAccessLog")) {
+    if (!unpack(c, any, at, to_stderr)) return nullptr;
+    file = "/dev/stderr";
+    text = format_of(c, to_stderr, at);
+  } else {
+    c.fail(path, "the access logger '" + log.name() + "' is not built into outrider yet");
+    return nullptr;
+  }
+  auto format = Format::compile(text);
+  if (!format) {
+    c.fail(at, "in the format, at byte " + std::to_string(format.error().position) + ": " + format.error().message);
+    return nullptr;
+  }
+  auto opened = c.process.logs.open(file);
+  if (!opened) {
+    c.fail(at, opened.error());
+    return nullptr;
+  }
+  return std::make_shared<FileAccessLog>(std::move(*opened), std::move(*format));
+}
+
+void compile_listener(Compilation& c, const envoy::config::listener::v3::Listener& proto, const std::string& path) {
+  ListenerConfig l;
+  l.address = to_address(c, proto.address(), path + ".address");
+  l.name = proto.name().empty() ? l.address.text() : proto.name();
+  if (proto.has_tcp_backlog_size()) l.backlog = static_cast<int>(proto.tcp_backlog_size().value());
+  std::string stat = proto.stat_prefix().empty() ? stat_name(l.address.text()) : proto.stat_prefix();
+  l.stats = c.process.stats.scope("listener." + stat + ".", listener_stat_table());
+  for (const ListenerConfig& other : c.snapshot.listeners) {
+    if (other.name == l.name) c.fail(path + ".name", "a listener named '" + l.name + "' exists already");
+    if (other.address == l.address && l.address.port() != 0) {
+      c.fail(path + ".address", "the listener '" + other.name + "' has the address " + l.address.text() + " already");
+    }
+  }
+  if (proto.filter_chains_size() != 1) {
+    c.fail(path + ".filter_chains", proto.filter_chains_size() == 0
+                                        ? "a listener needs a filter chain"
+                                        : "more than one filter chain is not built into outrider yet");
+    return;
+  }
+  const auto& chain = proto.filter_chains(0);
+  std::string chain_path = path + ".filter_chains[0]";
+  if (chain.filters_size() != 1) {
+    c.fail(chain_path + ".filters", chain.filters_size() == 0
+                                        ? "a filter chain needs a network filter"
+                                        : "more than one network filter is not built into outrider yet");
+    return;
+  }
+  const auto& any = chain.filters(0).typed_config();
+  if (!is_type(any, "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager")) {
+    c.fail(chain_path + ".filters[0]",
+           "the network filter '" + chain.filters(0).name() + "' is not built into outrider yet");
+    return;
+  }
+  auto http = std::const_pointer_cast<HttpOptions>(compile_http(c, any, chain_path + ".filters[0].typed_config"));
+  if (http && proto.has_per_connection_buffer_limit_bytes())
+    http->buffer_bytes = proto.per_connection_buffer_limit_bytes().value();
+  l.http = std::move(http);
+  c.snapshot.listeners.push_back(std::move(l));
+}
+
+}  // namespace outrider::config

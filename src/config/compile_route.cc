@@ -1,0 +1,181 @@
+#include <re2/re2.h>
+
+#include "config/compile_parts.h"
+#include "core/ascii.h"
+#include "config/nearest.h"
+#include "config/read_file.h"
+#include "envoy/config/route/v3/route.pb.h"
+
+namespace outrider::config {
+namespace {
+
+namespace proto = envoy::config::route::v3;
+using Regex = std::shared_ptr<const re2::RE2>;
+
+Regex compile_regex(Compilation& c, const std::string& pattern, const std::string& path) {
+  re2::RE2::Options options;
+  options.set_log_errors(false);
+  auto regex = std::make_shared<re2::RE2>(pattern, options);
+  if (!regex->ok()) {
+    c.fail(path, "not a regular expression in RE2's syntax: " + regex->error());
+    return nullptr;
+  }
+  return regex;
+}
+
+// The substitution `\1` must not name a group that the pattern lacks.
+Regex compile_rewrite(Compilation& c, const envoy::type::matcher::v3::RegexMatchAndSubstitute& rewrite,
+                      const std::string& path) {
+  Regex regex = compile_regex(c, rewrite.pattern().regex(), path + ".pattern.regex");
+  std::string error;
+  if (regex && !regex->CheckRewriteString(rewrite.substitution(), &error)) c.fail(path + ".substitution", error);
+  return regex;
+}
+
+void compile_match(Compilation& c, const proto::RouteMatch& match, const std::string& path, Route& r) {
+  r.case_sensitive = !match.has_case_sensitive() || match.case_sensitive().value();
+  if (match.has_path()) {
+    r.match = PathMatch::path;
+    r.path = match.path();
+  } else if (match.has_safe_regex()) {
+    r.match = PathMatch::regex;
+    r.regex = compile_regex(c, match.safe_regex().regex(), path + ".safe_regex.regex");
+  } else {
+    r.match = PathMatch::prefix;
+    r.path = match.prefix();
+  }
+}
+
+// Clusters of this configuration, for "did you mean".
+std::string unknown_cluster(const Compilation& c, const std::string& name) {
+  std::vector<std::string_view> known;
+  for (const auto& [each, cluster] : c.snapshot.clusters) known.push_back(each);
+  std::string message = "unknown cluster '" + name + "'";
+  std::string_view near = nearest(name, known);
+  if (!near.empty()) message.append("; did you mean '").append(near).append("'?");
+  return message;
+}
+
+void compile_action(Compilation& c, const proto::RouteAction& action, const std::string& path, bool validate_clusters,
+                    Route& r) {
+  auto found = c.snapshot.clusters.find(action.cluster());
+  if (found != c.snapshot.clusters.end()) {
+    r.cluster = found->second;
+  } else if (validate_clusters) {
+    c.fail(path + ".cluster", unknown_cluster(c, action.cluster()));
+  } else {
+    r.missing_cluster = action.cluster();
+  }
+  if (action.has_timeout()) r.timeout = to_ms(action.timeout());
+  if (action.has_idle_timeout()) r.idle_timeout = to_ms(action.idle_timeout());
+  r.priority = action.priority() == envoy::config::core::v3::HIGH ? Priority::high : Priority::normal;
+  r.prefix_rewrite = action.prefix_rewrite();
+  if (action.has_regex_rewrite()) {
+    r.rewrite_regex = compile_rewrite(c, action.regex_rewrite(), path + ".regex_rewrite");
+    r.rewrite_substitution = action.regex_rewrite().substitution();
+  }
+  r.host_rewrite = action.host_rewrite_literal();
+  r.auto_host_rewrite = action.auto_host_rewrite().value();
+  for (const auto& upgrade : action.upgrade_configs()) {
+    bool on = !upgrade.has_enabled() || upgrade.enabled().value();
+    (on ? r.upgrades_on : r.upgrades_off).push_back(ascii_lower(upgrade.upgrade_type()));
+  }
+}
+
+int redirect_status(proto::RedirectAction::RedirectResponseCode code) {
+  switch (code) {
+    case proto::RedirectAction::FOUND:
+      return 302;
+    case proto::RedirectAction::SEE_OTHER:
+      return 303;
+    case proto::RedirectAction::TEMPORARY_REDIRECT:
+      return 307;
+    case proto::RedirectAction::PERMANENT_REDIRECT:
+      return 308;
+    default:
+      return 301;
+  }
+}
+
+std::unique_ptr<Redirect> compile_redirect(Compilation& c, const proto::RedirectAction& action,
+                                           const std::string& path) {
+  auto r = std::make_unique<Redirect>();
+  r->status = redirect_status(action.response_code());
+  r->host = action.host_redirect();
+  if (action.port_redirect()) r->port = action.port_redirect();
+  r->path = action.path_redirect();
+  r->has_prefix_rewrite = action.has_prefix_rewrite();
+  r->prefix_rewrite = action.prefix_rewrite();
+  if (action.has_regex_rewrite()) {
+    r->regex = compile_rewrite(c, action.regex_rewrite(), path + ".regex_rewrite");
+    r->regex_substitution = action.regex_rewrite().substitution();
+  }
+  r->https = action.https_redirect();
+  r->scheme = action.scheme_redirect();
+  r->strip_query = action.strip_query();
+  return r;
+}
+
+std::unique_ptr<DirectResponse> compile_direct(Compilation& c, const proto::DirectResponseAction& action,
+                                               const std::string& path, std::size_t bytes_max) {
+  auto d = std::make_unique<DirectResponse>();
+  d->status = static_cast<int>(action.status());
+  const auto& body = action.body();
+  if (body.has_filename()) {
+    auto text = read_file(body.filename());
+    if (!text) {
+      c.fail(path + ".body.filename", text.error());
+    } else {
+      d->body = std::move(*text);
+    }
+  } else if (!body.environment_variable().empty()) {
+    const char* value = std::getenv(body.environment_variable().c_str());
+    if (!value) c.fail(path + ".body.environment_variable", "'" + body.environment_variable() + "' is not set");
+    d->body = value ? value : "";
+  } else {
+    d->body = body.inline_string().empty() ? body.inline_bytes() : body.inline_string();
+  }
+  if (d->body.size() > bytes_max) {
+    c.fail(path + ".body", "has " + std::to_string(d->body.size()) +
+                               " bytes, more than max_direct_response_body_size_bytes (" + std::to_string(bytes_max) +
+                               ")");
+  }
+  return d;
+}
+
+}  // namespace
+
+std::shared_ptr<const RouteTable> compile_routes(Compilation& c, const proto::RouteConfiguration& routes,
+                                                 const std::string& path) {
+  auto table = std::make_shared<RouteTable>();
+  bool validate = !routes.has_validate_clusters() || routes.validate_clusters().value();
+  std::size_t body_max =
+      routes.has_max_direct_response_body_size_bytes() ? routes.max_direct_response_body_size_bytes().value() : 4096;
+  for (int h = 0; h < routes.virtual_hosts_size(); h++) {
+    const auto& host = routes.virtual_hosts(h);
+    std::string host_path = path + ".virtual_hosts[" + std::to_string(h) + "]";
+    std::vector<Route> list;
+    list.reserve(static_cast<std::size_t>(host.routes_size()));
+    for (int i = 0; i < host.routes_size(); i++) {
+      const auto& from = host.routes(i);
+      std::string at = host_path + ".routes[" + std::to_string(i) + "]";
+      Route r;
+      r.name = from.name();
+      compile_match(c, from.match(), at + ".match", r);
+      if (from.has_redirect()) {
+        r.redirect = compile_redirect(c, from.redirect(), at + ".redirect");
+      } else if (from.has_direct_response()) {
+        r.direct = compile_direct(c, from.direct_response(), at + ".direct_response", body_max);
+      } else {
+        compile_action(c, from.route(), at + ".route", validate, r);
+      }
+      list.push_back(std::move(r));
+    }
+    std::vector<std::string> domains(host.domains().begin(), host.domains().end());
+    std::string wrong = table->add(std::make_unique<VirtualHost>(host.name(), std::move(list)), domains);
+    if (!wrong.empty()) c.fail(host_path + ".domains", wrong);
+  }
+  return table;
+}
+
+}  // namespace outrider::config

@@ -1,0 +1,166 @@
+#include "config/load.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/message.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "config/bind.h"
+#include "config/environment.h"
+#include "config/reader.h"
+#include "config/schema.h"
+#include "config/tree.h"
+#include "config/upgrade.h"
+#include "config/validate.h"
+
+namespace outrider::config {
+namespace {
+
+constexpr std::string_view kBootstrap = "envoy.config.bootstrap.v3.Bootstrap";
+
+std::optional<std::string> environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+std::optional<std::string> read_file(const std::string& path, Problems& problems) {
+  const auto refuse = [&](std::string message) {
+    problems.add({.file = path, .message = std::move(message)});
+    return std::nullopt;
+  };
+  std::FILE* file = std::fopen(path.c_str(), "rb");
+  if (file == nullptr) return refuse(fmt::format("cannot be opened: {}", std::strerror(errno)));
+  struct stat status;
+  if (::fstat(::fileno(file), &status) == 0 && S_ISDIR(status.st_mode)) {
+    std::fclose(file);
+    return refuse("is a directory");
+  }
+  std::string text;
+  char block[1 << 16];
+  size_t size = 0;
+  while ((size = std::fread(block, 1, sizeof(block), file)) > 0 && text.size() <= kTextBytesMax)
+    text.append(block, size);
+  const bool failed = std::ferror(file) != 0;
+  const int error = errno;
+  std::fclose(file);
+  if (failed) return refuse(fmt::format("cannot be read: {}", std::strerror(error)));
+  return text;
+}
+
+// A text, its variables put in, as a tree of v3 shape. nullptr with a problem if it is not one.
+Node* read_tree(std::string_view name, std::string_view text, const Source& source, Tree& tree, Upgrade& upgrade,
+                Dialect& dialect, Problems& problems) {
+  const uint16_t file = tree.add_file(std::string(name));
+  if (text.size() > kTextBytesMax) {
+    problems.add({.file = std::string(name), .message = fmt::format("larger than {} bytes", kTextBytesMax)});
+    return nullptr;
+  }
+  const size_t problems_before = problems.fatal();
+  Substituted substituted;
+  if (source.substitute_environment) {
+    substituted = substitute_environment(text, std::string(name), environment, problems);
+  } else {
+    substituted.text = text;
+  }
+  if (problems.fatal() > problems_before) return nullptr;  // a gap in the text would only make more of them
+  const bool is_json = looks_like_json(name, substituted.text);
+  Node* root = (is_json ? read_json : read_yaml)(substituted, tree, file, problems);
+  if (root == nullptr && problems.fatal() > problems_before) return nullptr;
+  if (root == nullptr || root->kind == Kind::null) {
+    problems.add({.file = std::string(name), .message = "holds no configuration"});
+    return nullptr;
+  }
+  if (!root->is_mapping()) {
+    problems.add(tree.problem(root->mark(), "", "a mapping was expected: `static_resources`, `admin`, ..."));
+    return nullptr;
+  }
+  dialect = std::min(dialect, upgrade.bootstrap(*root));
+  return root;
+}
+
+// As protobuf merges: lists are appended to, messages merged field by field, everything else replaced.
+void merge(Tree& tree, Node& base, Node& over) {
+  for (Node* entry = over.first; entry != nullptr;) {
+    Node* next = entry->next;
+    Node* present = base.find(entry->key);
+    if (present == nullptr) {
+      tree.append(base, *entry);
+    } else if (present->is_mapping() && entry->is_mapping() && entry->find("@type") == nullptr) {
+      merge(tree, *present, *entry);
+    } else if (present->is_sequence() && entry->is_sequence()) {
+      for (Node* item = entry->first; item != nullptr;) {
+        Node* behind = item->next;
+        tree.append(*present, *item);
+        item = behind;
+      }
+    } else if (entry->kind != Kind::null) {
+      tree.unlink(base, *present);
+      tree.append(base, *entry);
+    }
+    entry = next;
+  }
+}
+
+void validate(const std::vector<Binder::Bound>& messages, const Binder& binder, const Schema& schema, const Tree& tree,
+              Problems& problems) {
+  Validator validator(schema, Built::get());
+  for (const Binder::Bound& bound : messages) {
+    validator.check(*bound.message, Path{}, [&](const Path& below, std::string message) {
+      const std::string rest = below.text();
+      const std::string path = bound.path + (bound.path.empty() || rest.empty() ? "" : ".") + rest;
+      const Node& node = tree.at(path);
+      if (!binder.is_refused(node)) problems.add(tree.problem(node.mark(), path, std::move(message)));
+    });
+  }
+}
+
+}  // namespace
+
+Problem Loaded::at(std::string_view path, std::string message) const {
+  return tree->problem(tree->at(path).mark(), std::string(path), std::move(message));
+}
+
+std::expected<Loaded, std::vector<Problem>> load(const Source& source) {
+  if (source.path.empty()) return load_text("", "", source);
+  Problems problems;
+  std::optional<std::string> text = read_file(source.path, problems);
+  if (!text) return std::unexpected(problems.take());
+  return load_text(source.path, std::move(*text), source);
+}
+
+std::expected<Loaded, std::vector<Problem>> load_text(std::string_view name, std::string text, const Source& source) {
+  Problems problems;
+  auto tree = std::make_shared<Tree>();
+  const Schema schema;
+  Upgrade upgrade(*tree, schema, problems);
+  Dialect dialect = Dialect::v3;
+  const bool has_file = !name.empty() || source.overlay_yaml.empty();
+  if (has_file) tree->root = read_tree(name, text, source, *tree, upgrade, dialect, problems);
+  text = {};
+  if (!source.overlay_yaml.empty()) {
+    Node* over = read_tree("--config-yaml", source.overlay_yaml, source, *tree, upgrade, dialect, problems);
+    if (over != nullptr && tree->root != nullptr) merge(*tree, *tree->root, *over);
+    if (over != nullptr && !has_file) tree->root = over;
+  }
+  if (tree->root == nullptr) return std::unexpected(problems.take());
+
+  Binder binder(*tree, schema, Built::get(), &upgrade, problems);
+  binder.allow_unknown_fields = source.allow_unknown_fields;
+  const std::vector<Binder::Bound> messages = binder.bind(*tree->root, kBootstrap);
+  validate(messages, binder, schema, *tree, problems);
+  if (problems.any_fatal()) return std::unexpected(problems.take());
+  Loaded out;
+  out.bootstrap = messages.back().message->SerializePartialAsString();
+  out.dialect = dialect;
+  out.notes = problems.take();
+  out.tree = std::move(tree);
+  return out;
+}
+
+}  // namespace outrider::config

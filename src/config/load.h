@@ -1,0 +1,51 @@
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/dialect.h"
+#include "config/problem.h"
+
+namespace outrider::config {
+
+class Tree;
+
+// Where a configuration comes from.
+struct Source {
+  std::string path = {};               // -c; may be empty if there is an overlay
+  std::string overlay_yaml = {};       // --config-yaml, merged over the file: messages field by field, lists appended
+  bool substitute_environment = true;  // ${NAME}, see environment.h
+  bool allow_unknown_fields = false;   // a field that the API does not have is a note instead of an error
+};
+
+// A configuration that is well-formed, valid, and built.
+struct Loaded {
+  std::string bootstrap;       // serialized envoy.config.bootstrap.v3.Bootstrap
+  std::vector<Problem> notes;  // deprecated spellings and the like; none is fatal
+  Dialect dialect = Dialect::v3;
+
+  // A fatal problem at `path` (v3 names, as `static_resources.listeners[0].filter_chains[0].filters[0].typed_config
+  // .route_config.virtual_hosts[1].routes[0].route.cluster`), with the mark of that value in the user's file. The path
+  // goes through typed_config without a word. A path that the file does not have takes the mark of its nearest parent.
+  Problem at(std::string_view path, std::string message) const;
+
+  std::shared_ptr<const Tree> tree;  // the marks; drop the Loaded when compile has ended
+};
+
+// Reads, substitutes, upgrades (v1, v2, mixed), binds and validates. On failure every error that was found.
+std::expected<Loaded, std::vector<Problem>> load(const Source& source);
+
+// The same for a text that is already here; `name` is the file name of its marks and decides YAML or JSON by its
+// suffix.
+std::expected<Loaded, std::vector<Problem>> load_text(std::string_view name, std::string text,
+                                                      const Source& source = {});
+
+// Proto3 JSON of a serialized message, indented, with the original field names; an Any shows its content beside
+// "@type". Empty if the API has no such message or the bytes are not one. Builds the reflection that it needs and frees
+// it.
+std::string to_json(std::string_view message_full_name, std::string_view bytes);
+
+}  // namespace outrider::config

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace outrider::config {
+
+// How a scalar is written. Each returns false if the text is not one.
+bool to_bool(std::string_view text, bool& out);        // true and false, and YAML 1.1's yes, no, on, off, y, n
+bool to_integer(std::string_view text, int64_t& out);  // also 1e3 and 5.0, as proto3 JSON allows
+bool to_unsigned(std::string_view text, uint64_t& out);
+bool to_floating(std::string_view text, double& out);    // also NaN, Infinity, -Infinity
+bool to_bytes(std::string_view text, std::string& out);  // base64, either alphabet, with padding or without
+
+struct Span {  // of google.protobuf.Duration
+  int64_t seconds = 0;
+  int32_t nanos = 0;
+};
+// "0.25s"; also "250ms", "10us" and "5ns", for which `is_extension` becomes true.
+bool to_duration(std::string_view text, Span& out, bool& is_extension);
+
+}  // namespace outrider::config

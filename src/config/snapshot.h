@@ -1,0 +1,35 @@
+// Snapshot: all configuration, immutable. What changes fast (hosts, connections) is found through its clusters.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "http/http_options.h"
+#include "upstream/route_table.h"
+
+namespace outrider {
+
+// One listening address and what its connections get.
+struct ListenerConfig {
+  std::string name;  // As configured; else made from the address.
+  Address address;
+  int backlog = 4096;
+  std::shared_ptr<StatScope> stats;  // listener.<address>.
+  std::shared_ptr<const HttpOptions> http;
+};
+
+struct Snapshot {
+  std::string version;
+  std::vector<ListenerConfig> listeners;
+  std::map<std::string, ClusterPtr, std::less<>> clusters;
+  std::optional<Address> admin;
+  std::vector<std::shared_ptr<AccessLog>> admin_logs;
+  std::string node_id, node_cluster;
+  std::string bootstrap;  // Serialized, for /config_dump.
+};
+
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+}  // namespace outrider

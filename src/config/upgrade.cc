@@ -1,0 +1,282 @@
+#include "config/upgrade.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/descriptor.h>
+
+#include <utility>
+
+namespace outrider::config {
+namespace {
+
+namespace pb = google::protobuf;
+
+constexpr std::string_view kTypeUrl = "type.googleapis.com/";
+constexpr std::string_view kBootstrap = "envoy.config.bootstrap.v3.Bootstrap";
+
+std::string camel_case(std::string_view snake_case) {
+  std::string out;
+  bool raise = false;
+  for (const char c : snake_case) {
+    if (c == '_') {
+      raise = true;
+      continue;
+    }
+    out += raise && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    raise = false;
+  }
+  return out;
+}
+
+bool is_url(const Node* node) {
+  return node != nullptr && node->is_scalar() && node->text.find("://") != node->text.npos;
+}
+
+// Whether a file has what only v1 had. Old pieces may stand beside new ones.
+bool is_v1(const Node& root) {
+  if (root.find("listeners") != nullptr || root.find("lds") != nullptr) return true;
+  if (const Node* clusters = root.find("cluster_manager")) {
+    for (const char* key : {"clusters", "sds", "cds"}) {
+      if (clusters->find(key) != nullptr) return true;
+    }
+  }
+  if (const Node* admin = root.find("admin"); admin != nullptr && is_url(admin->find("address"))) return true;
+  const Node* fixed = root.find("static_resources");
+  if (fixed == nullptr) return false;
+  if (const Node* listeners = fixed->find("listeners")) {
+    for (const Node& one : *listeners) {
+      if (is_url(one.find("address"))) return true;
+    }
+  }
+  if (const Node* clusters = fixed->find("clusters")) {
+    for (const Node& one : *clusters) {
+      const Node* hosts = one.find("hosts");
+      if (hosts != nullptr && hosts->first != nullptr && is_url(hosts->first->find("url"))) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string_view to_text(Dialect dialect) {
+  return dialect == Dialect::v1 ? "v1" : dialect == Dialect::v2 ? "v2" : "v3";
+}
+
+void Upgrade::error(Mark mark, const Path& path, std::string message, std::string hint) {
+  problems_.add(tree.problem(mark, path.text(), std::move(message), std::move(hint)));
+}
+
+void Upgrade::note(Mark mark, const Path& path, std::string message, std::string hint) {
+  Problem problem = tree.problem(mark, path.text(), std::move(message), std::move(hint));
+  problem.fatal = false;
+  problems_.add(std::move(problem));
+}
+
+std::vector<std::string_view> Upgrade::old_keys(std::string_view message_full_name) const {
+  std::vector<std::string_view> out;
+  for (const auto& rules : {v1_ ? v1_rules() : std::span<const Rule>{}, v2_rules()}) {
+    for (const Rule& rule : rules) {
+      if (rule.message == message_full_name) out.push_back(rule.key);
+    }
+  }
+  return out;
+}
+
+Dialect Upgrade::bootstrap(Node& root) {
+  v1_ = is_v1(root);
+  const pb::Descriptor* descriptor = schema_.message(kBootstrap);
+  message(root, *descriptor, {}, Path{});
+  return v1_ ? Dialect::v1 : saw_v2_ ? Dialect::v2 : Dialect::v3;
+}
+
+const Upgrade::Shape& Upgrade::shape(const pb::Descriptor& descriptor) {
+  const auto [place, is_new] = (v1_ ? shapes_v1_ : shapes_).try_emplace(&descriptor);
+  Shape& shape = place->second;
+  if (!is_new) return shape;
+  const std::string_view name = descriptor.full_name();
+  shape.is_any = name == "google.protobuf.Any";
+  shape.is_well_known = name.starts_with("google.protobuf.");
+  for (const auto& rules : {v1_ ? v1_rules() : std::span<const Rule>{}, v2_rules()}) {
+    for (const Rule& rule : rules) {
+      if (rule.message != name) continue;  // v1 first: it wins
+      shape.rules.emplace(rule.key, &rule);
+      shape.rules.emplace(tree.keep(camel_case(rule.key)), &rule);
+    }
+  }
+  return shape;
+}
+
+void Upgrade::message(Node& node, const pb::Descriptor& descriptor, std::string_view holder, const Path& path) {
+  const Shape& rules = shape(descriptor);
+  if (rules.is_any) return any(node, path);
+  if (rules.is_well_known) return;
+  const Slot slot = slot_of(descriptor.full_name(), holder);
+  if (node.is_scalar()) {  // a rule with the empty key reads a message that was written as a text
+    const auto whole = rules.rules.find("");
+    if (whole != rules.rules.end()) whole->second->apply(*this, node, node, path);
+  }
+  if (!node.is_mapping()) return;
+  for (Node& entry : node) {
+    const pb::FieldDescriptor* field = schema_.field(descriptor, entry.key);
+    if (field == nullptr || entry.key == field->name()) continue;
+    if (node.find(field->name()) != nullptr) {
+      error(entry.key_mark(), path.field(field->name()),
+            fmt::format("`{}` and `{}` are the same field", entry.key, field->name()));
+    }
+    entry.key = field->name();
+  }
+  apply_rules(node, descriptor, rules, path);
+  if (slot != Slot::none) extension(node, slot, path);
+  for (Node& entry : node) {
+    const pb::FieldDescriptor* field = schema_.field(descriptor, entry.key);
+    if (field != nullptr) child(entry, *field, descriptor.full_name(), path.field(field->name()));
+  }
+}
+
+void Upgrade::apply_rules(Node& node, const pb::Descriptor& descriptor, const Shape& shape, const Path& path) {
+  if (shape.rules.empty()) return;
+  // A rule may add entries behind; what it adds is of today, so only those that were there at first are looked at.
+  std::vector<std::pair<Node*, const Rule*>> found;
+  for (Node& entry : node) {
+    const auto rule = shape.rules.find(entry.key);
+    if (rule != shape.rules.end()) found.emplace_back(&entry, rule->second);
+  }
+  for (const auto& [entry, rule] : found) {
+    if (schema_.field(descriptor, rule->key) == nullptr) saw_v2_ = true;
+    entry->key = rule->key;
+    const Path here = path.field(rule->key);
+    if (!rule->rename.empty()) {
+      if (node.find(rule->rename) != nullptr) {
+        error(entry->key_mark(), here,
+              fmt::format("`{}` is the old name of `{}`, and both are here", rule->key, rule->rename));
+      }
+      entry->key = rule->rename;
+    } else if (rule->apply == nullptr) {
+      error(entry->key_mark(), here,
+            fmt::format("`{}` of {} is not built into outrider yet", rule->key, descriptor.full_name()));
+      tree.unlink(node, *entry);
+    } else {
+      tree.unlink(node, *entry);
+      rule->apply(*this, node, *entry, path);
+    }
+  }
+}
+
+void Upgrade::wrap_in_list(Node& node, const Path& path) {
+  note(node.mark(), path, "a list belongs here; read as a list of one");
+  Node* only = tree.make(node.kind, node.value_mark());
+  only->plain = node.plain;
+  only->text = node.text;
+  only->first = node.first;
+  only->last = node.last;
+  node.kind = Kind::sequence;
+  node.text = {};
+  node.first = node.last = nullptr;
+  tree.append(node, *only);
+}
+
+void Upgrade::child(Node& node, const pb::FieldDescriptor& field, std::string_view holder, const Path& path) {
+  if (field.is_map()) return map(node, field, holder, path);
+  if (field.is_repeated() && (node.is_mapping() || node.is_scalar())) {
+    const bool is_list_value =
+        field.message_type() != nullptr && field.message_type()->full_name() == "google.protobuf.ListValue";
+    if (!is_list_value) wrap_in_list(node, path);
+  }
+  if (field.message_type() == nullptr) return;
+  if (!field.is_repeated()) return message(node, *field.message_type(), holder, path);
+  size_t index = 0;
+  for (Node& item : node) message(item, *field.message_type(), holder, path.item(index++));
+}
+
+void Upgrade::map(Node& node, const pb::FieldDescriptor& field, std::string_view holder, const Path& path) {
+  const pb::Descriptor* value = field.message_type()->map_value()->message_type();
+  if (!node.is_mapping() || value == nullptr) return;
+  for (Node& entry : node) message(entry, *value, holder, path.entry(entry.key));
+}
+
+void Upgrade::any(Node& node, const Path& path) {
+  if (!node.is_mapping()) return;
+  Node* type = node.find("@type");
+  if (type == nullptr || !type->is_scalar()) return;
+  std::string_view name = type_of_url(type->text);
+  if (name == "udpa.type.v1.TypedStruct" || name == "xds.type.v3.TypedStruct") {
+    typed_struct(node, path);
+    type = node.find("@type");
+    name = type_of_url(type->text);
+  }
+  if (const std::string_view newer = successor(name); !newer.empty()) {
+    saw_v2_ = true;
+    name = newer;
+    type->text = tree.keep(fmt::format("{}{}", kTypeUrl, newer));
+  }
+  if (const pb::Descriptor* descriptor = schema_.message(name)) message(node, *descriptor, {}, path);
+}
+
+// {"@type": TypedStruct, type_url: T, value: {...}} → {"@type": T, ...}, if T is a type that the API has.
+void Upgrade::typed_struct(Node& node, const Path& path) {
+  Node* url = node.find("type_url");
+  if (url == nullptr) url = node.find("typeUrl");
+  Node* value = node.find("value");
+  if (url == nullptr || !url->is_scalar()) return;
+  const std::string_view name = type_of_url(url->text);
+  if (successor(name).empty() && schema_.message(name) == nullptr) return;
+  tree.unlink(node, *url);
+  if (value != nullptr) tree.unlink(node, *value);
+  node.find("@type")->text = url->text;
+  if (value == nullptr || !value->is_mapping()) return;
+  for (Node* entry = value->first; entry != nullptr;) {
+    Node* next = entry->next;
+    tree.append(node, *entry);
+    entry = next;
+  }
+}
+
+// {name, config} or {name} alone → {name, typed_config: {"@type", ...}}.
+void Upgrade::extension(Node& node, Slot slot, const Path& path) {
+  const Node* name = node.find("name");
+  if (Node* typed = node.find("typed_config")) {
+    if (typed->is_mapping() && typed->find("@type") == nullptr && name != nullptr) {
+      note(typed->mark(), path.field("typed_config"), "\"@type\" is missing; taken from the name");
+      if (!name_type(*typed, slot, *name, path)) tree.unlink(node, *typed);
+    }
+    return;
+  }
+  if (node.find("config_discovery") != nullptr) return;
+  Node* config = tree.take(node, "config");
+  if (name == nullptr || !name->is_scalar()) {
+    if (config != nullptr) error(config->mark(), path, fmt::format("{} needs a `name`", to_text(slot)));
+    return;
+  }
+  if (config != nullptr) saw_v2_ = true;
+  if (config == nullptr || config->kind == Kind::null) {
+    config = tree.make(Kind::mapping, config == nullptr ? name->value_mark() : config->value_mark());
+  }
+  const bool v1_before = v1_;
+  const Node* old = config->find("deprecated_v1");
+  if (old != nullptr && old->is_scalar() && old->text == "true" && config->find("value") != nullptr) {
+    config = tree.take(*config, "value");
+    v1_ = true;  // 1.5-1.7: a piece of v1 inside v2
+  }
+  if (!config->is_mapping()) {
+    error(config->mark(), path.field("config"), "a mapping was expected");
+  } else if (name_type(*config, slot, *name, path)) {
+    tree.set(node, "typed_config", *config);
+    if (v1_ != v1_before) any(*config, path.field("typed_config"));
+  }
+  v1_ = v1_before;
+}
+
+bool Upgrade::name_type(Node& node, Slot slot, const Node& name, const Path& path) {
+  const Extension* known = extension_named(slot, name.text);
+  if (known == nullptr) {
+    const std::string_view near = nearest_extension(slot, name.text);
+    error(name.mark(), path.field("name"), fmt::format("`{}` is no name of {}", name.text, to_text(slot)),
+          near.empty() ? std::string("without \"@type\" the name decides") : fmt::format("did you mean `{}`?", near));
+    return false;
+  }
+  Node* type = tree.make_scalar(fmt::format("{}{}", kTypeUrl, known->type), false, name.value_mark());
+  tree.set(node, "@type", *type);
+  return true;
+}
+
+}  // namespace outrider::config

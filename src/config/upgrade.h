@@ -1,0 +1,79 @@
+#pragma once
+
+#include <unordered_map>
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/dialect.h"
+#include "config/extensions.h"
+#include "config/problem.h"
+#include "config/schema.h"
+#include "config/tree.h"
+
+namespace outrider::config {
+
+class Upgrade;
+
+// What becomes of an old key of a message (named by its v3 name). `value` has been taken out of `parent`.
+struct Rule {
+  std::string_view message;
+  std::string_view key;
+  void (*apply)(Upgrade& upgrade, Node& parent, Node& value,
+                const Path& path);  // nullptr: not built, refuse it by name
+  std::string_view rename = {};     // if not empty, the key of the same value in v3; `apply` is not used
+};
+
+// Keys of 2016-18. They are read only in a file that is v1 at least in part, where some stand for something else than
+// today.
+std::span<const Rule> v1_rules();
+// Keys of v2, and of v3 where it is deprecated.
+std::span<const Rule> v2_rules();
+
+// Turns a tree of any dialect into the shape of v3, in place: keys by their v3 names in snake_case, typed_config
+// everywhere,
+// "@type" of v3. It walks down with the API's descriptors, so each message's rules are applied where that message
+// stands, however it was reached. Marks stay those of the file. What it does not know it leaves for the binder to
+// refuse.
+class Upgrade {
+ public:
+  Upgrade(Tree& tree, const Schema& schema, Problems& problems) : tree(tree), schema_(schema), problems_(problems) {}
+
+  // The whole of a bootstrap. Returns the dialect.
+  Dialect bootstrap(Node& root);
+
+  // For the rules.
+  Tree& tree;
+  void error(Mark mark, const Path& path, std::string message, std::string hint = {});
+  void note(Mark mark, const Path& path, std::string message, std::string hint = {});
+  // Keys of the message's rules in this file's dialect, for "did you mean".
+  std::vector<std::string_view> old_keys(std::string_view message_full_name) const;
+
+ private:
+  struct Shape {                                              // of a message type, made once
+    std::unordered_map<std::string_view, const Rule*> rules;  // by the old key, in snake_case and lowerCamelCase
+    bool is_any = false;
+    bool is_well_known = false;
+  };
+
+  const Shape& shape(const google::protobuf::Descriptor& descriptor);
+  void message(Node& node, const google::protobuf::Descriptor& descriptor, std::string_view holder, const Path& path);
+  void apply_rules(Node& node, const google::protobuf::Descriptor& descriptor, const Shape& shape, const Path& path);
+  void child(Node& node, const google::protobuf::FieldDescriptor& field, std::string_view holder, const Path& path);
+  void map(Node& node, const google::protobuf::FieldDescriptor& field, std::string_view holder, const Path& path);
+  void any(Node& node, const Path& path);
+  void typed_struct(Node& node, const Path& path);
+  void extension(Node& node, Slot slot, const Path& path);
+  bool name_type(Node& node, Slot slot, const Node& name, const Path& path);
+  void wrap_in_list(Node& node, const Path& path);
+
+  const Schema& schema_;
+  Problems& problems_;
+  bool v1_ = false;  // v1 keys are read
+  bool saw_v2_ = false;
+  std::unordered_map<const google::protobuf::Descriptor*, Shape> shapes_, shapes_v1_;
+};
+
+}  // namespace outrider::config

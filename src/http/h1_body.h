@@ -1,0 +1,63 @@
+// The body of an HTTP/1 message as it comes from a connection; the same for requests and responses.
+#pragma once
+#include "core/worker.h"
+#include "http/body.h"
+#include "http/inbox.h"
+#include "net/transport.h"
+#include "observe/counters.h"
+#include "wire/h1.h"
+
+namespace outrider {
+
+// Reads from the inbox what came with the head, then from the transport into a block of its own: at most one
+// BlockPool::kBodyBytes is buffered. At its end, bytes of the next message are put back into the inbox.
+class H1Body : public Body {
+ public:
+  // All outlive the body. `received` counts bytes read from the transport.
+  H1Body(Worker& worker, Transport& transport, Inbox& inbox, const h1::Limits& limits, h1::BodyFraming framing, Arena& arena,
+         Cell& received);
+
+  Frame poll(std::size_t max) override;
+  Task<Frame> pull(std::size_t max) override;
+  std::optional<std::uint64_t> length() const override;
+
+  bool ended() const { return ended_; }
+  bool failed() const { return failed_; }
+  std::uint64_t bytes() const { return bytes_; }
+  TimePoint ended_at() const { return ended_at_; }  // Once it has ended.
+  // Before the first read from the transport, `100 Continue` is written to the peer.
+  void continue_first() { continue_first_ = true; }
+  bool continue_owed() const { return continue_first_; }
+  // Puts unused bytes back into the inbox and gives the block back. The head's views must not be used any more.
+  void settle();
+
+ private:
+  Frame finish(Frame frame);
+  void mark_ended();
+  Frame poll_plain(std::size_t max);
+  Frame poll_chunked(std::size_t max);
+  bool closing_chunk_follows();
+  Frame more(IoResult read);
+  std::size_t window_size() const { return static_cast<std::size_t>(window_end_ - window_); }
+  void prepare_block();
+
+  Worker& worker_;
+  Transport& transport_;
+  Inbox& inbox_;
+  h1::BodyFraming framing_;
+  std::uint64_t remaining_ = 0;
+  std::uint64_t bytes_ = 0;
+  h1::ChunkDecoder decoder_;
+  Headers trailers_;
+  Cell& received_;
+  Block block_;
+  char* window_;      // Bytes at hand: in the inbox at first, then in the block.
+  char* window_end_;
+  bool in_block_ = false;
+  bool ended_ = false;
+  TimePoint ended_at_{};
+  bool failed_ = false;
+  bool continue_first_ = false;
+};
+
+}  // namespace outrider

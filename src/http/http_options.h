@@ -1,0 +1,50 @@
+// What an HTTP connection manager was configured to do; immutable, one for each filter chain.
+#pragma once
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/clock.h"
+#include "http/filter.h"
+#include "observe/counters.h"
+#include "wire/h1.h"
+
+namespace outrider {
+
+class AccessLog;
+
+enum class CodecType : std::uint8_t { automatic, http1, http2 };
+enum class ServerHeader : std::uint8_t { overwrite, append_if_absent, pass_through };
+
+// Zero turns a time-out off, unless it says otherwise.
+struct HttpOptions {
+  std::string stat_prefix;
+  std::shared_ptr<StatScope> stats;           // http.<stat_prefix>.
+  CodecType codec = CodecType::automatic;
+  h1::Limits limits;
+  std::chrono::milliseconds idle_timeout = std::chrono::hours(1);             // Of a connection without a request.
+  std::chrono::milliseconds stream_idle_timeout = std::chrono::minutes(5);    // Of a request without progress.
+  std::chrono::milliseconds request_timeout{0};                               // To receive a whole request.
+  std::chrono::milliseconds request_headers_timeout{0};                       // To receive a head, from its first byte.
+  std::chrono::milliseconds max_connection_duration{0};
+  std::chrono::milliseconds delayed_close_timeout = std::chrono::seconds(1);  // For the peer to read our last words.
+  std::uint32_t max_requests_per_connection = 0;                              // 0: no limit.
+  std::string server_name = "envoy";
+  ServerHeader server_header = ServerHeader::overwrite;
+  bool generate_request_id = true;
+  bool preserve_external_request_id = false;
+  bool use_remote_address = false;
+  bool accept_http_10 = false;
+  std::string default_host_for_http_10;
+  bool proxy_100_continue = false;
+  bool enable_trailers = false;               // HTTP/1 trailers go on; else they are dropped.
+  std::uint32_t buffer_bytes = 1 << 20;       // Soft limit of what one stream buffers in one direction.
+  // False for services of the program itself (admin, echo): their requests get no x-forwarded-proto or x-request-id.
+  bool edge = true;
+  std::vector<std::string> upgrades;          // Protocols that may be upgraded to on every route, lower case.
+  FilterChain filters;
+  std::vector<std::shared_ptr<AccessLog>> access_logs;
+};
+
+}  // namespace outrider

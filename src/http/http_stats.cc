@@ -1,0 +1,27 @@
+#include "http/http_stats.h"
+
+namespace outrider {
+namespace {
+
+#define COUNTER(name) {#name, StatKind::counter},
+#define GAUGE(name) {#name, StatKind::gauge},
+#define HISTOGRAM(name) {#name, StatKind::histogram},
+constexpr StatDefinition kHttp[] = {OUTRIDER_HTTP_STATS(COUNTER, GAUGE, HISTOGRAM)};
+constexpr StatDefinition kListener[] = {OUTRIDER_LISTENER_STATS(COUNTER, GAUGE, HISTOGRAM)};
+#undef COUNTER
+#undef GAUGE
+#undef HISTOGRAM
+
+}  // namespace
+
+const StatTable& http_stat_table() {
+  static const StatTable table{kHttp, ""};
+  return table;
+}
+
+const StatTable& listener_stat_table() {
+  static const StatTable table{kListener, ""};
+  return table;
+}
+
+}  // namespace outrider

@@ -1,0 +1,88 @@
+// The statistics of an HTTP connection manager, under Envoy's names: http.<stat_prefix>.*
+#pragma once
+#include "observe/counters.h"
+
+namespace outrider {
+
+#define OUTRIDER_HTTP_STATS(COUNTER, GAUGE, HISTOGRAM) \
+  COUNTER(downstream_cx_total)                         \
+  COUNTER(downstream_cx_http1_total)                   \
+  COUNTER(downstream_cx_http2_total)                   \
+  COUNTER(downstream_cx_upgrades_total)                \
+  COUNTER(downstream_cx_destroy)                       \
+  COUNTER(downstream_cx_destroy_active_rq)             \
+  COUNTER(downstream_cx_destroy_local)                 \
+  COUNTER(downstream_cx_destroy_local_active_rq)       \
+  COUNTER(downstream_cx_destroy_remote)                \
+  COUNTER(downstream_cx_destroy_remote_active_rq)      \
+  COUNTER(downstream_cx_drain_close)                   \
+  COUNTER(downstream_cx_idle_timeout)                  \
+  COUNTER(downstream_cx_max_duration_reached)          \
+  COUNTER(downstream_cx_max_requests_reached)          \
+  COUNTER(downstream_cx_protocol_error)                \
+  COUNTER(downstream_cx_rx_bytes_total)                \
+  COUNTER(downstream_cx_tx_bytes_total)                \
+  COUNTER(downstream_cx_delayed_close_timeout)         \
+  COUNTER(downstream_rq_total)                         \
+  COUNTER(downstream_rq_http1_total)                   \
+  COUNTER(downstream_rq_http2_total)                   \
+  COUNTER(downstream_rq_1xx)                           \
+  COUNTER(downstream_rq_2xx)                           \
+  COUNTER(downstream_rq_3xx)                           \
+  COUNTER(downstream_rq_4xx)                           \
+  COUNTER(downstream_rq_5xx)                           \
+  COUNTER(downstream_rq_completed)                     \
+  COUNTER(downstream_rq_response_before_rq_complete)   \
+  COUNTER(downstream_rq_rx_reset)                      \
+  COUNTER(downstream_rq_tx_reset)                      \
+  COUNTER(downstream_rq_non_relative_path)             \
+  COUNTER(downstream_rq_too_large)                     \
+  COUNTER(downstream_rq_timeout)                       \
+  COUNTER(downstream_rq_header_timeout)                \
+  COUNTER(downstream_rq_idle_timeout)                  \
+  COUNTER(downstream_rq_ws_on_non_ws_route)            \
+  COUNTER(downstream_rq_redirected_with_normalized_path) \
+  COUNTER(no_route)                                    \
+  COUNTER(no_cluster)                                  \
+  COUNTER(rq_direct_response)                          \
+  COUNTER(rq_redirect)                                 \
+  COUNTER(rq_total)                                    \
+  COUNTER(rs_too_large)                                \
+  GAUGE(downstream_cx_active)                          \
+  GAUGE(downstream_cx_http1_active)                    \
+  GAUGE(downstream_cx_http2_active)                    \
+  GAUGE(downstream_cx_upgrades_active)                 \
+  GAUGE(downstream_rq_active)                          \
+  HISTOGRAM(downstream_cx_length_ms)                   \
+  HISTOGRAM(downstream_rq_time)
+
+enum class HttpStat : std::uint16_t {
+#define X(name) name,
+  OUTRIDER_HTTP_STATS(X, X, X)
+#undef X
+      count
+};
+
+// Those of a listener: listener.<address>.*
+#define OUTRIDER_LISTENER_STATS(COUNTER, GAUGE, HISTOGRAM) \
+  COUNTER(downstream_cx_total)                             \
+  COUNTER(downstream_cx_destroy)                           \
+  COUNTER(downstream_cx_overflow)                          \
+  COUNTER(downstream_cx_overload_reject)                   \
+  COUNTER(downstream_global_cx_overflow)                   \
+  COUNTER(downstream_accept_emfile)                        \
+  COUNTER(no_filter_chain_match)                           \
+  GAUGE(downstream_cx_active)                              \
+  HISTOGRAM(downstream_cx_length_ms)
+
+enum class ListenerStat : std::uint16_t {
+#define X(name) name,
+  OUTRIDER_LISTENER_STATS(X, X, X)
+#undef X
+      count
+};
+
+const StatTable& http_stat_table();
+const StatTable& listener_stat_table();
+
+}  // namespace outrider

@@ -1,0 +1,52 @@
+#include "http/json_text.h"
+
+namespace outrider {
+namespace {
+
+// The size of the UTF-8 sequence at the front (RFC 3629), 0 if there is none.
+std::size_t sequence_size(std::string_view text) {
+  auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  auto continues = [&](std::size_t i) { return (byte(i) & 0xc0) == 0x80; };
+  unsigned first = byte(0), second = byte(1);
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first <= 0xdf) return continues(1) ? 2 : 0;
+  if ((first & 0xf0) == 0xe0) {
+    bool overlong = first == 0xe0 && second < 0xa0, surrogate = first == 0xed && second >= 0xa0;
+    return continues(1) && continues(2) && !overlong && !surrogate ? 3 : 0;
+  }
+  if (first >= 0xf0 && first <= 0xf4) {
+    bool overlong = first == 0xf0 && second < 0x90, beyond = first == 0xf4 && second >= 0x90;
+    return continues(1) && continues(2) && continues(3) && !overlong && !beyond ? 4 : 0;
+  }
+  return 0;
+}
+
+void append_escaped(unsigned char byte, std::string& out) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  out += "\\u00";
+  out += kHex[byte >> 4];
+  out += kHex[byte & 15];
+}
+
+}  // namespace
+
+void append_json_string(std::string_view text, std::string& out) {
+  out += '"';
+  while (!text.empty()) {
+    std::size_t size = sequence_size(text);
+    auto byte = static_cast<unsigned char>(text[0]);
+    if (byte == '"' || byte == '\\') {
+      out += '\\';
+      out += text[0];
+    } else if (size == 0 || byte < 0x20 || byte == 0x7f) {
+      append_escaped(byte, out);
+      size = 1;
+    } else {
+      out += text.substr(0, size);
+    }
+    text.remove_prefix(size);
+  }
+  out += '"';
+}
+
+}  // namespace outrider

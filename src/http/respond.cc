@@ -1,0 +1,103 @@
+// The response on its way to the client.
+#include "http/edge.h"
+#include "http/server_connection.h"
+
+namespace outrider {
+namespace {
+
+// Everything of a write: pieces of one message, put together so that a message takes one system call.
+struct Pieces {
+  std::array<iovec, Transport::kPiecesMax> list;
+  int count = 0;
+  std::size_t bytes = 0;
+
+  void add(std::string_view piece) {
+    if (piece.empty()) return;
+    list[static_cast<std::size_t>(count++)] = {const_cast<char*>(piece.data()), piece.size()};
+    bytes += piece.size();
+  }
+};
+
+// The frame as the framing wants it. `chunk_header` lives until the pieces are written.
+void add_frame(Pieces& pieces, Exchange& x, const Frame& frame, bool chunked, char* chunk_header) {
+  if (frame.is_data()) {
+    if (chunked) {
+      char* end = h1::encode_chunk_header(frame.data.size(), chunk_header);
+      pieces.add({chunk_header, static_cast<std::size_t>(end - chunk_header)});
+    }
+    pieces.add(frame.data);
+    if (!chunked) return;
+    pieces.add(frame.last ? std::string_view("\r\n0\r\n\r\n") : h1::kChunkEnd);
+  } else if (chunked && frame.kind == Frame::Kind::end) {
+    pieces.add(h1::kLastChunk);
+  } else if (chunked && frame.kind == Frame::Kind::trailers) {
+    x.response_trailers = frame.trailers;
+    char* out = static_cast<char*>(x.arena.allocate(h1::trailers_size(*frame.trailers), 1));
+    char* end = h1::encode_last_chunk(*frame.trailers, out);
+    pieces.add({out, static_cast<std::size_t>(end - out)});
+  }
+}
+
+// Whether the whole request has been received, so that the connection can go on after the response. Unread bytes of a
+// body that nobody wants are skipped as far as they are here already.
+bool request_received(ServerConnection& c, Exchange& x) {
+  if (!c.request_body) return true;
+  if (x.scope.live() == 0 && !c.request_body->continue_owed()) {
+    while (c.request_body->poll(BlockPool::kBodyBytes).is_data()) {
+    }
+  }
+  return c.request_body->ended() && !c.request_body->failed();
+}
+
+}  // namespace
+
+Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& response) {
+  ResponseHead& head = *response.head;
+  if (!request_received(c, x)) {
+    c.closing = true;
+    x.stats[HttpStat::downstream_rq_response_before_rq_complete].add();
+  }
+  h1::BodyFraming framing =
+      h1::outgoing_response_framing(head.status, x.request.method, x.request.version, response.body->length());
+  bool chunked = framing.kind == h1::BodyFraming::Kind::chunked;
+  if (framing.kind == h1::BodyFraming::Kind::until_close) c.closing = true;
+  prepare_response(x, head, c.closing, false);
+  x.record.status = head.status;
+  x.response_headers = &head.headers;
+
+  char* out = static_cast<char*>(x.arena.allocate(h1::response_head_size(head, framing), 1));
+  Pieces pieces;
+  pieces.add({out, static_cast<std::size_t>(h1::encode_response_head(head, framing, out, x.request.version) - out)});
+  char chunk_header[h1::kChunkHeaderSizeMax];
+  bool has_body = framing.kind != h1::BodyFraming::Kind::none;
+  Frame frame = has_body ? response.body->poll(BlockPool::kBodyBytes) : Frame::end();
+  c.head_sent = true;
+  Cell& sent = x.stats[HttpStat::downstream_cx_tx_bytes_total];
+  for (int steps = 1;; steps++) {
+    if (steps % kStepsInARowMax == 0) co_await turn();
+    add_frame(pieces, x, frame, chunked, chunk_header);
+    if (pieces.count) {
+      IoResult written = co_await c.transport->write(pieces.list.data(), pieces.count);
+      if (!written.ok()) {
+        c.abort(AbortReason::client_gone);
+        co_return false;
+      }
+      sent.add(pieces.bytes);
+      if (frame.is_data()) x.record.bytes_sent += frame.data.size();
+    }
+    if (frame.is_reset()) {  // The client must see that it is cut short.
+      x.stats[HttpStat::downstream_rq_tx_reset].add();
+      if (framing.kind == h1::BodyFraming::Kind::until_close) c.reset();
+      co_return false;
+    }
+    if (!frame.pending() && (frame.last || !frame.is_data())) {
+      c.response_ended = true;
+      co_return true;
+    }
+    pieces = {};
+    frame = response.body->poll(BlockPool::kBodyBytes);
+    if (frame.pending()) frame = co_await response.body->pull(BlockPool::kBodyBytes);
+  }
+}
+
+}  // namespace outrider

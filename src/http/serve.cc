@@ -1,0 +1,323 @@
+#include "http/serve.h"
+
+#include <algorithm>
+
+#include "core/log.h"
+#include "http/access_log.h"
+#include "http/edge.h"
+#include "http/server_connection.h"
+
+namespace outrider {
+namespace {
+
+constexpr std::string_view kMissingHost = "missing_host_header";
+constexpr std::chrono::seconds kLastWordsLimit{1};
+
+// Reads what is there, without waiting, and parses.
+h1::ParseResult receive(ServerConnection& c, Exchange& x, h1::RequestParser& parser, IoResult read) {
+  if (read.ok()) {
+    c.inbox.filled(read.bytes);
+    c.http_stats()[HttpStat::downstream_cx_rx_bytes_total].add(read.bytes);
+  }
+  if (c.first_request) {
+    auto preface = h1::is_http2_preface(c.inbox.data(), c.inbox.size());
+    if (preface == h1::PrefaceMatch::yes && x.options.codec != CodecType::http1) {
+      return {h1::ParseStatus::error, 0, {0, "http2_not_built", "the client speaks HTTP/2 with prior knowledge"}};
+    }
+    if (preface == h1::PrefaceMatch::need_more) return {};
+  }
+  return parser.parse(c.inbox.data(), c.inbox.size(), x.request);
+}
+
+enum class HeadOutcome : std::uint8_t { parsed, refused, gone, timed_out };
+
+struct HeadResult {
+  HeadOutcome outcome = HeadOutcome::gone;
+  ProtocolError error;
+};
+
+// The head of the next request into x.request.
+Task<HeadResult> read_head(ServerConnection& c, Exchange& x) {
+  h1::RequestParser parser(x.options.limits);
+  IoResult read = IoResult::done(0);
+  for (;;) {
+    if (!c.inbox.empty()) {
+      h1::ParseResult parsed = receive(c, x, parser, read);
+      if (parsed.status == h1::ParseStatus::complete) {
+        c.inbox.consume(parsed.consumed);
+        co_return HeadResult{HeadOutcome::parsed, {}};
+      }
+      if (parsed.status == h1::ParseStatus::error) co_return HeadResult{HeadOutcome::refused, parsed.error};
+    }
+    if (!c.inbox.make_room(c.worker.blocks(), x.options.limits.head_bytes_max + 1)) {
+      co_return HeadResult{HeadOutcome::refused, {431, "http1.headers_too_large", "the head is larger than allowed"}};
+    }
+    read = co_await c.transport->read(c.inbox.space(), c.inbox.room());
+    if (c.abort_reason != AbortReason::none) co_return HeadResult{HeadOutcome::timed_out, {}};
+    if (!read.ok()) {
+      c.farewell = read.state == IoResult::State::would_block;
+      co_return HeadResult{};
+    }
+    if (c.inbox.empty()) {
+      c.inbox.filled(read.bytes);
+      c.http_stats()[HttpStat::downstream_cx_rx_bytes_total].add(read.bytes);
+      read = IoResult::done(0);
+    }
+  }
+}
+
+// Nothing of an unusable head is logged.
+void forget_request(Exchange& x) { x.request = RequestHead(x.arena); }
+
+// The answer to bytes that are no request of ours; the connection ends behind it.
+Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
+  c.closing = true;
+  if (error.status == 431) {
+    x.stats[HttpStat::downstream_rq_too_large].add();
+  } else {
+    x.stats[HttpStat::downstream_cx_protocol_error].add();
+  }
+  if (error.detail == kMissingHost) return x.reply(error.status, "", error.detail);
+  return x.reply(error.status, reason_phrase(error.status), error.detail, ResponseFlag::downstream_protocol_error);
+}
+
+bool equals_continue(std::string_view expectation) {
+  constexpr std::string_view kName = "100-continue";
+  return std::ranges::equal(expectation, kName, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+}
+
+// An HTTP/1.0 request names its host if it likes.
+std::expected<void, ProtocolError> find_host(Exchange& x) {
+  if (!x.request.authority.empty()) return {};
+  x.request.authority = x.options.default_host_for_http_10;
+  if (x.request.authority.empty()) return std::unexpected(ProtocolError{400, kMissingHost, "no Host field"});
+  return {};
+}
+
+std::expected<h1::BodyFraming, ProtocolError> check_head(Exchange& x) {
+  auto framing = h1::request_framing(x.request);
+  if (!framing || x.request.version != Version::http10) return framing;
+  if (!x.options.accept_http_10) return std::unexpected(ProtocolError{426, "low_version", "HTTP/1.0 is not accepted"});
+  if (auto found = find_host(x); !found) return std::unexpected(found.error());
+  return framing;
+}
+
+// Whether the request may go to the filters; otherwise the answer.
+std::optional<Response> admit(ServerConnection& c, Exchange& x) {
+  const HttpOptions& o = x.options;
+  auto framing = check_head(x);
+  if (!framing) return refusal(c, x, framing.error());
+  if (!h1::persistent(x.request.version, x.request.headers)) c.closing = true;
+  const Field* expect = x.request.headers.find(Known::expect);
+  bool expects_continue = expect && equals_continue(expect->value);
+  if (auto prepared = prepare_request(x); !prepared) return refusal(c, x, prepared.error());
+  if (framing->kind != h1::BodyFraming::Kind::none && !(framing->kind == h1::BodyFraming::Kind::length && framing->length == 0)) {
+    auto& body = x.arena.make_owned<H1Body>(c.worker, *c.transport, c.inbox, o.limits, *framing, x.arena,
+                                            x.stats[HttpStat::downstream_cx_rx_bytes_total]);
+    if (expects_continue && x.request.version == Version::http11) body.continue_first();
+    x.request_body = c.request_body = &body;
+  } else {
+    x.record.request_end = x.worker.now();
+  }
+  if (expects_continue) x.request.headers.remove(Known::expect);
+  if (!x.request.path.starts_with('/') && x.request.method != Method::connect) {
+    x.stats[HttpStat::downstream_rq_non_relative_path].add();
+    return x.reply(404, "", "absolute_path_rejected");
+  }
+  return std::nullopt;
+}
+
+void count_response(Exchange& x) {
+  int status = x.record.status;
+  if (status == 0) return;
+  x.stats[HttpStat::downstream_rq_completed].add();
+  auto first = static_cast<unsigned>(HttpStat::downstream_rq_1xx);
+  unsigned hundreds = static_cast<unsigned>(status) / 100;
+  if (hundreds >= 1 && hundreds <= 5) x.stats.cell(first + hundreds - 1).add();
+}
+
+// The filters, then the response to the client. May be stopped at any await, by a time-out or the client's leaving.
+Task<> answer(ServerConnection& c, Exchange& x) {
+  // Set here, in the scope's run: a client that has already hung up still gets what can be said at once.
+  c.transport->on_hangup(&c);
+  if (std::optional<Response> refused = admit(c, x)) {
+    if (!co_await send_response(c, x, *refused)) c.closing = true;
+    if (x.record.flags.has(ResponseFlag::downstream_protocol_error)) forget_request(x);
+    co_return;
+  }
+  Response response = co_await Next{x.options.filters.data()}(x);
+  if (response.tunnel) {
+    co_await run_tunnel(c, x, response);
+    c.closing = true;
+  } else if (!co_await send_response(c, x, response)) {
+    c.closing = true;
+  }
+}
+
+// The answer to a request whose exchange was ended early. Nothing can be said once the response has begun.
+std::optional<Response> answer_abort(ServerConnection& c, Exchange& x) {
+  c.closing = true;
+  switch (c.abort_reason) {
+    case AbortReason::none:
+      break;
+    case AbortReason::client_gone:
+      x.record.flags.set(ResponseFlag::downstream_connection_termination);
+      x.record.details = "downstream_remote_disconnect";
+      x.stats[HttpStat::downstream_rq_rx_reset].add();
+      x.stats[HttpStat::downstream_cx_destroy_remote_active_rq].add();
+      return std::nullopt;
+    case AbortReason::head_timeout:
+      x.stats[HttpStat::downstream_rq_header_timeout].add();
+      return x.reply(408, "request header timeout", "request_header_timeout");
+    case AbortReason::stream_idle:
+      x.stats[HttpStat::downstream_rq_idle_timeout].add();
+      if (c.head_sent) {
+        x.record.flags.set(ResponseFlag::stream_idle_timeout);
+        x.record.details = "stream_idle_timeout";
+        return std::nullopt;
+      }
+      return x.reply(c.receiving() ? 408 : 504, "stream timeout", "stream_idle_timeout", ResponseFlag::stream_idle_timeout);
+    case AbortReason::request_timeout:
+      x.stats[HttpStat::downstream_rq_timeout].add();
+      if (c.head_sent) return std::nullopt;
+      return x.reply(408, "request timeout", "request_overall_timeout");
+  }
+  return std::nullopt;
+}
+
+void finish_record(Exchange& x, const ServerConnection& c) {
+  x.record.end = x.worker.now();
+  if (c.request_body) {
+    x.record.bytes_received = c.request_body->bytes();
+    if (c.request_body->ended() && !c.request_body->failed()) x.record.request_end = c.request_body->ended_at();
+  }
+  count_response(x);
+  x.stats.record(HttpStat::downstream_rq_time,
+                 static_cast<std::uint64_t>((*x.record.end - x.record.start) / std::chrono::milliseconds(1)));
+  for (const auto& log : x.options.access_logs) log->write(x);
+}
+
+// A client that does not read is not waited for.
+Task<> send_last_words(ServerConnection& c, Exchange& x, const Response& response) {
+  auto sent = co_await within(kLastWordsLimit, send_response(c, x, response));
+  if (!sent) c.reset();
+}
+
+Task<bool> serve_exchange(ServerConnection& c, Exchange& x) {
+  c.exchange = &x;
+  c.enter(ServerConnection::Phase::exchange);
+  Held active(x.stats[HttpStat::downstream_rq_active]);
+  x.stats[HttpStat::downstream_rq_total].add();
+  x.stats[HttpStat::downstream_rq_http1_total].add();
+  c.requests++;
+  if (x.options.max_requests_per_connection && c.requests >= x.options.max_requests_per_connection) {
+    x.stats[HttpStat::downstream_cx_max_requests_reached].add();
+    c.closing = true;
+  }
+  if (c.slot->draining) c.closing = true;
+  bool whole = co_await x.scope.run(answer(c, x));
+  c.transport->on_hangup(nullptr);
+  if (!whole || (c.abort_reason != AbortReason::none && !c.response_ended)) {
+    if (std::optional<Response> last_words = answer_abort(c, x)) co_await send_last_words(c, x, *last_words);
+  }
+  c.exchange = nullptr;
+  finish_record(x, c);
+  if (c.request_body) {
+    if (!c.request_body->ended()) c.closing = true;
+    c.request_body->settle();
+    c.request_body = nullptr;
+  }
+  co_return !c.closing;
+}
+
+// Bytes that are no request: a record for the log, an answer where there is one, and the end.
+Task<> refuse(ServerConnection& c, Exchange& x, const HeadResult& head) {
+  if (head.outcome == HeadOutcome::refused && head.error.status == 0) {
+    log(Logger::http, LogLevel::warning, "closed a connection: HTTP/2 with prior knowledge is not built yet");
+    x.stats[HttpStat::downstream_cx_http2_total].add();
+    x.stats[HttpStat::downstream_cx_protocol_error].add();
+    co_return;
+  }
+  x.stats[HttpStat::downstream_rq_total].add();
+  x.stats[HttpStat::downstream_rq_http1_total].add();
+  forget_request(x);
+  bool timed_out = head.outcome == HeadOutcome::timed_out;
+  if (auto response = timed_out ? answer_abort(c, x) : refusal(c, x, head.error)) co_await send_last_words(c, x, *response);
+  finish_record(x, c);
+}
+
+// One request, from its first byte. False: the connection is done.
+Task<bool> serve_one(ServerConnection& c) {
+  HttpPin pin(c.slot->current());
+  Exchange x(c, pin.options(), pin.stats());
+  c.begin_request();
+  x.record.start = c.worker.now();
+  x.record.start_wall = c.worker.wall();
+  HeadResult head = co_await read_head(c, x);
+  c.first_request = false;
+  if (head.outcome == HeadOutcome::parsed) co_return co_await serve_exchange(c, x);
+  if (head.outcome != HeadOutcome::gone) co_await refuse(c, x, head);
+  co_return false;
+}
+
+Task<> discard_all(Transport& transport, BlockPool& blocks) {
+  Block block = blocks.head();
+  for (int reads = 1;; reads++) {
+    IoResult r = co_await transport.read(block.data(), block.size());
+    if (!r.ok()) co_return;
+    if (reads % kStepsInARowMax == 0) co_await turn();
+  }
+}
+
+// Lets the peer read our last words: closing with unread bytes would reset the connection under them.
+Task<> close_gently(ServerConnection& c) {
+  c.transport->shutdown_write();
+  std::chrono::milliseconds limit = c.slot->current() ? c.options().delayed_close_timeout : std::chrono::milliseconds(1000);
+  if (limit.count() == 0) co_return;
+  bool closed = (co_await within(limit, discard_all(*c.transport, c.worker.blocks()))).has_value();
+  if (!closed) c.http_stats()[HttpStat::downstream_cx_delayed_close_timeout].add();
+}
+
+Task<> serve_requests(ServerConnection& c) {
+  for (int in_a_row = 1;; in_a_row++) {
+    if (in_a_row % kStepsInARowMax == 0) co_await turn();
+    if (c.inbox.empty()) {
+      in_a_row = 0;
+      c.inbox.release();
+      c.enter(ServerConnection::Phase::idle);
+      co_await c.transport->readable();
+      if (c.closing) co_return;
+    }
+    if (!co_await serve_one(c)) co_return;
+  }
+}
+
+void count_end(ServerConnection& c, StatBlock& stats) {
+  bool remote = c.transport->hung_up();
+  stats[HttpStat::downstream_cx_destroy].add();
+  stats[remote ? HttpStat::downstream_cx_destroy_remote : HttpStat::downstream_cx_destroy_local].add();
+  auto length = static_cast<std::uint64_t>((c.worker.now() - c.accepted) / std::chrono::milliseconds(1));
+  stats.record(HttpStat::downstream_cx_length_ms, length);
+  c.listener_stats[ListenerStat::downstream_cx_destroy].add();
+  c.listener_stats.record(ListenerStat::downstream_cx_length_ms, length);
+}
+
+}  // namespace
+
+Task<> serve(ServiceWorker& service, std::unique_ptr<Transport> transport, std::shared_ptr<HttpSlot> slot,
+             StatBlock& listener_stats) {
+  ServerConnection c(service, std::move(transport), std::move(slot), listener_stats);
+  std::shared_ptr<StatScope> scope = c.options().stats;  // Outlives a reload that drops the listener.
+  StatBlock& stats = c.http_stats();
+  stats[HttpStat::downstream_cx_total].add();
+  stats[HttpStat::downstream_cx_http1_total].add();
+  listener_stats[ListenerStat::downstream_cx_total].add();
+  Held active(stats[HttpStat::downstream_cx_active]);
+  Held active_h1(stats[HttpStat::downstream_cx_http1_active]);
+  Held listener_active(listener_stats[ListenerStat::downstream_cx_active]);
+  co_await serve_requests(c);
+  if (c.farewell) co_await close_gently(c);
+  count_end(c, stats);
+}
+
+}  // namespace outrider

@@ -1,0 +1,113 @@
+#include "http/server_connection.h"
+
+namespace outrider {
+namespace {
+
+TimePoint after(TimePoint since, std::chrono::milliseconds limit) {
+  return limit.count() > 0 ? since + limit : TimePoint::max();
+}
+
+}  // namespace
+
+ServerConnection::ServerConnection(ServiceWorker& s, std::unique_ptr<Transport> t, std::shared_ptr<HttpSlot> h,
+                                   StatBlock& listener)
+    : DownstreamConnection{s.worker, s.network, s.clusters, s.next_connection_id++, &t->peer(), *t},
+      service(s),
+      transport(std::move(t)),
+      slot(std::move(h)),
+      listener_stats(listener),
+      accepted(s.worker.now()) {
+  alarm_.owner = this;
+  alarm_.timer.on_fire = [](Timer* timer) { reinterpret_cast<Alarm*>(timer)->owner->check_deadlines(); };
+  on_hangup = [](HangupHook* hook) { static_cast<ServerConnection*>(hook)->abort(AbortReason::client_gone); };
+  next = service.connections.first;
+  if (next) next->link = &next;
+  link = &service.connections.first;
+  service.connections.first = this;
+  service.connections.count.add();
+}
+
+ServerConnection::~ServerConnection() {
+  *link = next;
+  if (next) next->link = link;
+  service.connections.count.sub();
+}
+
+TimePoint ServerConnection::next_deadline() const {
+  if (!slot->current()) return TimePoint::max();
+  const HttpOptions& o = options();
+  TimePoint deadline = closing ? TimePoint::max() : after(accepted, o.max_connection_duration);
+  switch (phase) {
+    case Phase::idle:
+      return std::min(deadline, after(phase_since, o.idle_timeout));
+    case Phase::head:
+      deadline = std::min({deadline, after(request_since, o.request_headers_timeout), after(request_since, o.request_timeout)});
+      return std::min(deadline, after(std::max(phase_since, transport->last_progress()), o.stream_idle_timeout));
+    case Phase::exchange:
+      if (receiving()) deadline = std::min(deadline, after(request_since, o.request_timeout));
+      return std::min(deadline, after(std::max(phase_since, transport->last_progress()), o.stream_idle_timeout));
+  }
+  return deadline;
+}
+
+void ServerConnection::arm(TimePoint when) {
+  armed_for = when;
+  worker.timers().arm(alarm_.timer, when);
+}
+
+void ServerConnection::check_deadlines() {
+  armed_for = TimePoint::max();
+  TimePoint now = worker.now();
+  if (now >= next_deadline()) expire(now);
+  TimePoint d = next_deadline();
+  if (d <= now) return;  // It has just been acted upon.
+  if (d != TimePoint::max()) arm(d);
+}
+
+void ServerConnection::expire(TimePoint now) {
+  const HttpOptions& o = options();
+  StatBlock& stats = http_stats();
+  if (!closing && now >= after(accepted, o.max_connection_duration)) {
+    stats[HttpStat::downstream_cx_max_duration_reached].add();
+    closing = true;
+    if (phase == Phase::idle) stop_waiting();
+    return;
+  }
+  if (phase == Phase::idle) {
+    stats[HttpStat::downstream_cx_idle_timeout].add();
+    stop_waiting();
+  } else if (phase == Phase::head && now >= after(request_since, o.request_headers_timeout)) {
+    abort(AbortReason::head_timeout);
+  } else if (receiving() && now >= after(request_since, o.request_timeout)) {
+    abort(AbortReason::request_timeout);
+  } else {
+    abort(AbortReason::stream_idle);
+  }
+}
+
+void ServerConnection::stop_waiting() {
+  closing = true;
+  transport->interrupt_reader();
+}
+
+void ServerConnection::abort(AbortReason reason) {
+  if (abort_reason != AbortReason::none) return;
+  abort_reason = reason;
+  if (phase == Phase::head) transport->interrupt_reader();
+  if (exchange) exchange->scope.stop();
+}
+
+void drain_connections(ServiceWorker& service) {
+  ServerConnection* following = nullptr;
+  for (ServerConnection* c = service.connections.first; c; c = following) {
+    following = c->next;
+    if (!c->slot->draining || c->closing) continue;
+    c->closing = true;
+    if (c->phase == ServerConnection::Phase::idle) {
+      c->http_stats()[HttpStat::downstream_cx_drain_close].add();
+      c->stop_waiting();
+    }
+  }
+}
+
+}  // namespace outrider

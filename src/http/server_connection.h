@@ -1,0 +1,89 @@
+// The state of one HTTP/1 client connection; private to serve.cc and its parts.
+#pragma once
+#include "http/h1_body.h"
+#include "http/serve.h"
+
+namespace outrider {
+
+enum class AbortReason : std::uint8_t { none, client_gone, stream_idle, request_timeout, head_timeout };
+
+// Where a connection could go on without ever waiting (pipelined requests, a fast body), everybody else gets a turn after
+// so many steps.
+inline constexpr int kStepsInARowMax = 32;
+
+// Time-outs are checked by one timer, set again lazily: a request that goes well never touches it.
+struct ServerConnection : DownstreamConnection, Transport::HangupHook {
+  enum class Phase : std::uint8_t { idle, head, exchange };
+
+  ServerConnection(ServiceWorker& s, std::unique_ptr<Transport> t, std::shared_ptr<HttpSlot> h, StatBlock& listener);
+  ~ServerConnection();
+
+  // The deadlines of the phase count from here.
+  void enter(Phase p) {
+    phase = p;
+    phase_since = worker.now();
+    TimePoint d = next_deadline();
+    if (d < armed_for) arm(d);
+  }
+  // Forgets the request before.
+  void begin_request() {
+    abort_reason = AbortReason::none;
+    request_body = nullptr;
+    head_sent = response_ended = false;
+    request_since = worker.now();
+    enter(Phase::head);
+  }
+  void stop_waiting();  // Ends an idle wait: the connection is to close.
+  void abort(AbortReason reason);
+  // The connection is to end by RST: a FIN would look like the end of the message.
+  void reset() {
+    closing = true;
+    farewell = false;
+    transport->reset_on_close();
+  }
+  // The request has not been received whole.
+  bool receiving() const { return phase == Phase::head || (request_body && !request_body->ended()); }
+  const HttpOptions& options() const { return *slot->current()->options; }
+  StatBlock& http_stats() const { return *slot->current()->stats; }
+
+  ServiceWorker& service;
+  std::unique_ptr<Transport> transport;
+  std::shared_ptr<HttpSlot> slot;
+  StatBlock& listener_stats;
+  Inbox inbox;
+  Phase phase = Phase::idle;
+  TimePoint phase_since;
+  TimePoint request_since;        // The first byte of the request at hand.
+  TimePoint accepted;
+  Exchange* exchange = nullptr;   // In phase exchange.
+  H1Body* request_body = nullptr;
+  AbortReason abort_reason = AbortReason::none;
+  bool first_request = true;
+  bool head_sent = false;
+  bool response_ended = false;    // Sent whole.
+  bool closing = false;           // No further request.
+  bool farewell = true;           // Before closing, the peer is given time to read what was sent.
+  std::uint32_t requests = 0;
+  ServerConnection* next = nullptr;
+  ServerConnection** link = nullptr;
+
+ private:
+  struct Alarm {
+    Timer timer;
+    ServerConnection* owner;
+  };
+  TimePoint next_deadline() const;
+  void arm(TimePoint when);
+  void check_deadlines();
+  void expire(TimePoint now);
+
+  Alarm alarm_;
+  TimePoint armed_for = TimePoint::max();
+};
+
+// Sends the response's head and body to the client; false if the connection cannot carry another message.
+Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& response);
+// After a 101 or an accepted CONNECT: bytes go both ways until both directions have ended.
+Task<> run_tunnel(ServerConnection& c, Exchange& x, const Response& response);
+
+}  // namespace outrider

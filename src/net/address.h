@@ -1,0 +1,47 @@
+// Where a socket is: an IP address with a port, or a path in the file system.
+#pragma once
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace outrider {
+
+class Address {
+ public:
+  Address() = default;  // AF_UNSPEC.
+  static Address from(const sockaddr* address, socklen_t length);
+  static constexpr std::size_t kPipePathMax = 107;  // Of bytes: what a sockaddr_un holds.
+  static Address pipe(std::string path);  // "@name" is Linux's abstract namespace.
+  static Address any4(std::uint16_t port);
+  // A literal IPv4 or IPv6 address, without brackets; the error says what is wrong.
+  static std::expected<Address, std::string> parse(std::string_view ip, std::uint16_t port);
+
+  int family() const { return family_; }
+  bool is_pipe() const { return family_ == AF_UNIX; }
+  std::uint16_t port() const;  // 0 for pipes.
+  Address with_port(std::uint16_t port) const;
+
+  // Envoy's forms: "10.0.0.1:80", "[::1]:80", the path of a pipe.
+  std::string text() const;
+  std::string ip_text() const;  // Without the port.
+  // Fills storage; returns the length to pass to bind() or connect(), or 0 if the path of a pipe is too long.
+  socklen_t fill(sockaddr_storage& storage) const;
+
+  bool operator==(const Address& other) const;
+  bool operator<(const Address& other) const;
+
+ private:
+  int family_ = AF_UNSPEC;
+  union {
+    sockaddr_in v4_;
+    sockaddr_in6 v6_;
+  };
+  std::string path_;
+};
+
+}  // namespace outrider

@@ -1,0 +1,74 @@
+// Network: how one worker opens connections and takes them. The real one is TCP and Unix sockets over epoll.
+#pragma once
+#include <expected>
+#include <memory>
+#include <string>
+
+#include "net/transport.h"
+
+namespace outrider {
+
+struct ConnectOptions {
+  bool no_delay = true;
+};
+
+struct ListenOptions {
+  int backlog = 4096;
+  bool reuse_port = true;    // Each worker has a socket of its own; not for pipes.
+  bool ipv4_compat = false;  // Of an IPv6 address: take IPv4 connections too (Envoy's SocketAddress.ipv4_compat).
+};
+
+// Takes connections from one listening socket.
+class Acceptor {
+ public:
+  class Accept;
+  struct Accepted {
+    std::unique_ptr<Transport> transport;  // Null: `error` says why.
+    int error = 0;                         // EMFILE, ENFILE, ENOBUFS, ENOMEM: nothing more can be taken now.
+  };
+  Acceptor() = default;
+  Acceptor(const Acceptor&) = delete;
+  virtual ~Acceptor() = default;
+
+  // co_await accept(): the next connection.
+  Accept accept();
+
+ protected:
+  // Without waiting: a connection, an error, or (null, EAGAIN).
+  virtual Accepted system_accept() = 0;
+  void notify_acceptable();
+
+ private:
+  Accept* waiter_ = nullptr;
+};
+
+class Acceptor::Accept : public Leaf {
+ public:
+  explicit Accept(Acceptor& a) : acceptor_(a) {}
+  bool await_ready() { return advance(); }
+  template <class P>
+  void await_suspend(std::coroutine_handle<P> awaiter) {
+    if (!wait(awaiter, [](Leaf* l) { static_cast<Accept*>(l)->acceptor_.waiter_ = nullptr; })) return;
+    acceptor_.waiter_ = this;
+  }
+  Accepted await_resume() { return std::move(result_); }
+
+ private:
+  friend class Acceptor;
+  bool advance();
+  Acceptor& acceptor_;
+  Accepted result_;
+};
+
+inline Acceptor::Accept Acceptor::accept() { return Accept(*this); }
+
+class Network {
+ public:
+  virtual ~Network() = default;
+  // Starts to connect; await connected() of the result. An errno if not even that can be done (EMFILE …).
+  virtual std::expected<std::unique_ptr<Transport>, int> connect(const Address& to, const ConnectOptions& options) = 0;
+  // Takes over a socket that listens (see listen_on in tcp.h).
+  virtual std::unique_ptr<Acceptor> acceptor(int listening_fd) = 0;
+};
+
+}  // namespace outrider

@@ -1,0 +1,216 @@
+#include "net/tcp.h"
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace outrider {
+namespace {
+
+constexpr std::uint32_t kStreamEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+
+void set_no_delay(int fd) {
+  int one = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+class TcpTransport final : public Transport, public EventTarget {
+ public:
+  TcpTransport(int fd, Address peer) : fd_(fd), peer_(std::move(peer)) {}
+  ~TcpTransport() override { close(fd_); }
+
+  void on_events(std::uint32_t events) override {
+    // The hang-up is marked first: a read then knows that a short read is not the last event's all.
+    bool hangup = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+    if (hangup) notify_hangup();
+    if (events & EPOLLOUT || hangup) notify_writable();
+    if (events & EPOLLIN || hangup) notify_readable();
+  }
+  void shutdown_write() override { shutdown(fd_, SHUT_WR); }
+  void reset_on_close() override {
+    linger now{1, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  }
+  int plain_fd() const override { return fd_; }
+  const Address& peer() const override { return peer_; }
+  const Address& local() override {
+    if (local_.family() == AF_UNSPEC) local_ = bound_address(fd_);
+    return local_;
+  }
+
+ private:
+  IoResult system_read(char* buffer, std::size_t size) override {
+    for (;;) {
+      ssize_t n = recv(fd_, buffer, size, 0);
+      if (n > 0) return IoResult::done(static_cast<std::size_t>(n));
+      if (n == 0) return lost_ ? IoResult::failure(lost_) : IoResult::ended();
+      if (errno == EAGAIN) return IoResult::blocked();
+      if (errno != EINTR) return IoResult::failure(errno);
+    }
+  }
+  IoResult system_write(const iovec* pieces, int count) override {
+    for (;;) {
+      ssize_t n;
+      if (count == 1) {
+        n = send(fd_, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
+      } else {
+        msghdr message{};
+        message.msg_iov = const_cast<iovec*>(pieces);
+        message.msg_iovlen = static_cast<std::size_t>(count);
+        n = sendmsg(fd_, &message, MSG_NOSIGNAL);
+      }
+      if (n >= 0) return IoResult::done(static_cast<std::size_t>(n));
+      if (errno == EAGAIN) return IoResult::blocked();
+      if (errno == EINTR) continue;
+      if (errno != EPIPE) lost_ = errno;
+      return IoResult::failure(errno);
+    }
+  }
+  int system_connect_error() override {
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+    return error;
+  }
+
+  const int fd_;
+  const Address peer_;
+  Address local_;
+  // The kernel tells a reset once, to whoever asks first. If the writer got it, a later read would see a clean end.
+  int lost_ = 0;
+};
+
+class TcpAcceptor final : public Acceptor, public EventTarget {
+ public:
+  explicit TcpAcceptor(int fd) : fd_(fd) {}
+  ~TcpAcceptor() override { close(fd_); }
+  void on_events(std::uint32_t) override { notify_acceptable(); }
+  void attach(EpollPoller& poller) {
+    poller_ = &poller;
+    poller.watch(fd_, *this, EPOLLIN | EPOLLET);
+  }
+
+ private:
+  Accepted system_accept() override {
+    for (;;) {
+      sockaddr_storage from;
+      socklen_t length = sizeof from;
+      int fd = accept4(fd_, reinterpret_cast<sockaddr*>(&from), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd < 0) {
+        if (errno == EINTR || errno == ECONNABORTED) continue;
+        return {nullptr, errno};
+      }
+      if (from.ss_family != AF_UNIX) set_no_delay(fd);
+      auto transport = std::make_unique<TcpTransport>(fd, Address::from(reinterpret_cast<sockaddr*>(&from), length));
+      poller_->watch(fd, *transport, kStreamEvents);
+      return {std::move(transport), 0};
+    }
+  }
+  const int fd_;
+  EpollPoller* poller_ = nullptr;
+};
+
+std::string cannot(const char* step, const Address& at, int error) {
+  return "cannot " + std::string(step) + " '" + at.text() + "': " + std::strerror(error);
+}
+
+std::expected<int, std::string> bound_socket(const Address& at, bool reuse_port, bool ipv4_compat) {
+  sockaddr_storage address;
+  socklen_t length = at.fill(address);
+  if (length == 0) return std::unexpected(cannot("bind", at, ENAMETOOLONG));
+  int fd = socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return std::unexpected(cannot("open a socket for", at, errno));
+  int one = 1;
+  if (!at.is_pipe()) {
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (reuse_port) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+  }
+  if (at.family() == AF_INET6) {
+    int v6_only = !ipv4_compat;  // Said either way: the system's default would make [::] collide with 0.0.0.0.
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
+  }
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0) return fd;
+  std::string why = cannot("bind", at, errno);
+  close(fd);
+  return std::unexpected(why);
+}
+
+// One left by an earlier process would refuse the bind. What is not a socket stays, and refuses it.
+void remove_socket_file(const std::string& path) {
+  struct stat found;
+  if (!path.starts_with('@') && lstat(path.c_str(), &found) == 0 && S_ISSOCK(found.st_mode)) unlink(path.c_str());
+}
+
+// A file that is not a socket is in use too.
+bool pipe_in_use(const Address& at) {
+  struct stat found;
+  if (lstat(at.text().c_str(), &found) != 0) return false;
+  if (!S_ISSOCK(found.st_mode)) return true;
+  sockaddr_storage address;
+  socklen_t length = at.fill(address);
+  if (length == 0) return false;  // listen_on() says why.
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  bool listening = connect(fd, reinterpret_cast<sockaddr*>(&address), length) == 0 || errno == EAGAIN;
+  close(fd);
+  return listening;
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<Transport>, int> TcpNetwork::connect(const Address& to, const ConnectOptions& options) {
+  sockaddr_storage address;
+  socklen_t length = to.fill(address);
+  if (length == 0) return std::unexpected(ENAMETOOLONG);
+  int fd = socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return std::unexpected(errno);
+  if (options.no_delay && !to.is_pipe()) set_no_delay(fd);
+  auto transport = std::make_unique<TcpTransport>(fd, to);
+  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), length) != 0 && errno != EINPROGRESS) {
+    return std::unexpected(errno);
+  }
+  poller_.watch(fd, *transport, kStreamEvents);
+  return transport;
+}
+
+std::unique_ptr<Acceptor> TcpNetwork::acceptor(int listening_fd) {
+  auto acceptor = std::make_unique<TcpAcceptor>(listening_fd);
+  acceptor->attach(poller_);
+  return acceptor;
+}
+
+std::expected<int, std::string> listen_on(const Address& at, const ListenOptions& options) {
+  if (at.is_pipe()) remove_socket_file(at.text());
+  auto fd = bound_socket(at, options.reuse_port, options.ipv4_compat);
+  if (fd && listen(*fd, options.backlog) != 0) {
+    std::string why = cannot("listen on", at, errno);
+    close(*fd);
+    return std::unexpected(why);
+  }
+  return fd;
+}
+
+std::expected<void, std::string> probe_free(const Address& at, const ListenOptions& options) {
+  if (at.is_pipe() && !at.text().starts_with('@')) {
+    if (pipe_in_use(at)) return std::unexpected(cannot("bind", at, EADDRINUSE));
+    return {};
+  }
+  auto fd = bound_socket(at, false, options.ipv4_compat);
+  if (!fd) return std::unexpected(fd.error());
+  close(*fd);
+  return {};
+}
+
+Address bound_address(int fd) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
+  return Address::from(reinterpret_cast<sockaddr*>(&address), length);
+}
+
+}  // namespace outrider

@@ -1,0 +1,182 @@
+#include "observe/histogram_text.h"
+
+#include <array>
+
+#include "observe/stat_format.h"
+
+namespace outrider::histogram_text {
+namespace {
+
+using Buckets = StatQuery::Buckets;
+using Quantiles = std::array<double, kHistogramQuantileCount>;
+using Counts = std::array<std::uint64_t, kHistogramBoundCount>;
+using stat_format::append_general;
+using stat_format::append_json;
+using stat_format::append_number;
+using stat_format::append_plain;
+
+Quantiles quantiles(const HistogramTotals& totals) {
+  Quantiles values;
+  totals.quantiles(kHistogramQuantiles, values);
+  return values;
+}
+
+Counts counts(const HistogramTotals& totals, Buckets form) {
+  Counts values;
+  totals.cumulative(kHistogramBounds, values);
+  if (form == Buckets::disjoint) {
+    for (std::size_t i = values.size() - 1; i > 0; i--) values[i] -= values[i - 1];
+  }
+  return values;
+}
+
+double percent(std::size_t i) {
+  constexpr std::array<double, kHistogramQuantileCount> kPercents{0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100};
+  return kPercents[i];
+}
+
+void summary(std::string& out, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+  Quantiles recent = quantiles(interval);
+  Quantiles all = quantiles(cumulative);
+  for (std::size_t i = 0; i < all.size(); i++) {
+    out += i ? " P" : "P";
+    append_general(out, percent(i));
+    out.push_back('(');
+    append_plain(out, recent[i]);
+    out.push_back(',');
+    append_plain(out, all[i]);
+    out.push_back(')');
+  }
+}
+
+void bounds(std::string& out, Buckets form, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+  Counts recent = counts(interval, form);
+  Counts all = counts(cumulative, form);
+  for (std::size_t i = 0; i < all.size(); i++) {
+    out += i ? " B" : "B";
+    append_general(out, kHistogramBounds[i]);
+    out.push_back('(');
+    append_number(out, recent[i]);
+    out.push_back(',');
+    append_number(out, all[i]);
+    out.push_back(')');
+  }
+}
+
+void list(std::string& out, const HistogramTotals& totals) {
+  bool first = true;
+  for (const HistogramTotals::Bucket& b : totals.buckets) {
+    if (!first) out += ", ";
+    first = false;
+    append_general(out, histogram_bucket::lower(b.index));
+    out.push_back(',');
+    append_general(out, histogram_bucket::width(b.index));
+    out.push_back(':');
+    append_number(out, b.count);
+  }
+}
+
+void json_list(std::string& out, const HistogramTotals& totals) {
+  bool first = true;
+  out.push_back('[');
+  for (const HistogramTotals::Bucket& b : totals.buckets) {
+    if (!first) out.push_back(',');
+    first = false;
+    out += "{\"lower_bound\":";
+    append_json(out, histogram_bucket::lower(b.index));
+    out += ",\"width\":";
+    append_json(out, histogram_bucket::width(b.index));
+    out += ",\"count\":";
+    append_number(out, b.count);
+    out.push_back('}');
+  }
+  out.push_back(']');
+}
+
+void json_quantiles(std::string& out, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+  Quantiles recent = quantiles(interval);
+  Quantiles all = quantiles(cumulative);
+  out.push_back('[');
+  for (std::size_t i = 0; i < all.size(); i++) {
+    out += i ? ",{\"cumulative\":" : "{\"cumulative\":";
+    append_json(out, all[i]);
+    out += ",\"interval\":";
+    append_json(out, recent[i]);
+    out.push_back('}');
+  }
+  out.push_back(']');
+}
+
+void json_bounds(std::string& out, Buckets form, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+  Counts recent = counts(interval, form);
+  Counts all = counts(cumulative, form);
+  out += "\"buckets\":[";
+  for (std::size_t i = 0; i < all.size(); i++) {
+    out += i ? ",{\"upper_bound\":" : "{\"upper_bound\":";
+    append_json(out, kHistogramBounds[i]);
+    out += ",\"interval\":";
+    append_number(out, recent[i]);
+    out += ",\"cumulative\":";
+    append_number(out, all[i]);
+    out.push_back('}');
+  }
+  out.push_back(']');
+}
+
+bool by_bounds(Buckets form) { return form == Buckets::cumulative || form == Buckets::disjoint; }
+
+}  // namespace
+
+void text(std::string& out, Buckets form, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+  if (cumulative.count == 0) {
+    out += " No recorded values";
+    return;
+  }
+  if (by_bounds(form)) {
+    out.push_back(' ');
+    bounds(out, form, interval, cumulative);
+    return;
+  }
+  if (form == Buckets::detailed) {
+    out += "\n  totals=";
+    list(out, cumulative);
+    out += "\n  intervals=";
+    list(out, interval);
+    out += "\n  summary=";
+  } else {
+    out.push_back(' ');
+  }
+  summary(out, interval, cumulative);
+}
+
+void json_begin(std::string& out, Buckets form) {
+  constexpr std::string_view kPercentiles = "[0,25,50,75,90,95,99,99.5,99.9,100]";
+  out += "{\"histograms\":";
+  if (by_bounds(form)) {
+    out.push_back('[');
+  } else if (form == Buckets::detailed) {
+    out.append("{\"supported_percentiles\":").append(kPercentiles).append(",\"details\":[");
+  } else {
+    out.append("{\"supported_quantiles\":").append(kPercentiles).append(",\"computed_quantiles\":[");
+  }
+}
+
+void json(std::string& out, Buckets form, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+  if (by_bounds(form)) {
+    json_bounds(out, form, interval, cumulative);
+  } else if (form == Buckets::detailed) {
+    out += "\"totals\":";
+    json_list(out, cumulative);
+    out += ",\"intervals\":";
+    json_list(out, interval);
+    out += ",\"percentiles\":";
+    json_quantiles(out, interval, cumulative);
+  } else {
+    out += "\"values\":";
+    json_quantiles(out, interval, cumulative);
+  }
+}
+
+void json_end(std::string& out, Buckets form) { out += by_bounds(form) ? "]}" : "]}}"; }
+
+}  // namespace outrider::histogram_text

@@ -1,0 +1,316 @@
+#include "observe/prometheus.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "observe/stat_format.h"
+
+namespace outrider {
+
+using stat_format::append_line;
+using stat_format::append_plain;
+
+namespace {
+
+constexpr std::string_view kBoundTexts[] = {"0.5",  "1",    "5",     "10",    "25",    "50",     "100",    "250",     "500",    "1000",
+                                            "2500", "5000", "10000", "30000", "60000", "300000", "600000", "1800000", "3600000"};
+static_assert(std::size(kBoundTexts) == kHistogramBoundCount);
+
+void append_metric_name(std::string& out, std::string_view name) {
+  for (char c : name) {
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == ':';
+    out.push_back(plain ? c : '_');
+  }
+}
+
+void append_label_value(std::string& out, std::string_view value) {
+  for (char c : value) {
+    if (c == '\n') {
+      out += "\\n";
+      continue;
+    }
+    if (c == '"' || c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+}
+
+}  // namespace
+
+struct PrometheusText::Scope {
+  std::shared_ptr<StatScope> scope;
+  std::string labels;  // envoy_cluster_name="backend"
+  // Of a scope that no worker touched both are empty: its numbers are 0.
+  std::unique_ptr<std::uint64_t[]> values;
+  std::unique_ptr<bool[]> written;
+  std::vector<CodeCount> codes;
+};
+
+// The statistics of one table that share a name once the tags are out of it.
+struct PrometheusText::Metric {
+  enum class Source : std::uint8_t { cells, codes, code_classes, code_total };
+  std::string name;  // "upstream_rq_xx"
+  StatKind kind;
+  Source source = Source::cells;
+  std::vector<std::size_t> definitions;
+};
+
+struct PrometheusText::Plan {
+  const StatTable* table;
+  std::vector<Metric> metrics;
+};
+
+// The scopes of one kind: what differs is in their labels.
+struct PrometheusText::Family {
+  std::string name;  // "cluster."
+  const Plan* plan;
+  std::vector<Scope> scopes;
+};
+
+struct PrometheusText::Group {
+  const Family* family;
+  const Metric* metric;
+};
+
+const PrometheusText::Plan& PrometheusText::plan(const StatTable& table) {
+  for (const auto& p : plans_) {
+    if (p->table == &table) return *p;
+  }
+  auto made = std::make_unique<Plan>();
+  made->table = &table;
+  auto add = [&](std::string name, StatKind kind, Metric::Source source) -> Metric& {
+    for (Metric& m : made->metrics) {
+      if (m.name == name && m.kind == kind && m.source == source) return m;
+    }
+    return made->metrics.emplace_back(std::move(name), kind, source);
+  };
+  for (std::size_t i = 0; i < table.definitions.size(); i++) {
+    const StatDefinition& d = table.definitions[i];
+    std::string name(d.name);
+    char digit;
+    if (response_class_of(name, digit)) name.erase(name.size() - 3, 1);
+    add(std::move(name), d.kind, Metric::Source::cells).definitions.push_back(i);
+  }
+  if (!table.code_prefix.empty()) {
+    std::string_view prefix = table.code_prefix;
+    std::string_view bare = prefix.substr(0, prefix.size() - 1);  // Without the final underscore.
+    add(std::string(bare), StatKind::counter, Metric::Source::codes);
+    add(std::string(prefix) + "xx", StatKind::counter, Metric::Source::code_classes);
+    add(std::string(prefix) + "completed", StatKind::counter, Metric::Source::code_total);
+  }
+  plans_.push_back(std::move(made));
+  return *plans_.back();
+}
+
+PrometheusText::PrometheusText(const StatRegistry& registry, StatQuery query) : query_(std::move(query)) {
+  for (std::shared_ptr<StatScope>& scope : registry.all()) {
+    if (!query_.used_only || scope->used()) add_scope(std::move(scope));
+  }
+  order_groups();
+}
+
+PrometheusText::~PrometheusText() = default;
+
+void PrometheusText::add_scope(std::shared_ptr<StatScope> scope) {
+  TaggedName tagged = tags_of(scope->name());
+  const Plan& p = plan(scope->table());
+  // Scopes come by name, so one of the last families is nearly always the right one.
+  Family* family = nullptr;
+  std::size_t tried = 0;
+  for (std::size_t i = families_.size(); i-- > 0 && tried < 16 && !family; tried++) {
+    if (families_[i]->plan == &p && families_[i]->name == tagged.name) family = families_[i].get();
+  }
+  if (!family) {
+    families_.push_back(std::make_unique<Family>(std::move(tagged.name), &p));
+    family = families_.back().get();
+  }
+  Scope& s = family->scopes.emplace_back();
+  for (const StatTag& tag : tagged.tags) {
+    if (!s.labels.empty()) s.labels.push_back(',');
+    s.labels.append(tag.label).append("=\"");
+    append_label_value(s.labels, tag.value);
+    s.labels.push_back('"');
+  }
+  if (scope->used()) {
+    std::size_t count = scope->table().definitions.size();
+    s.values = std::make_unique_for_overwrite<std::uint64_t[]>(count);
+    s.written = std::make_unique_for_overwrite<bool[]>(count);
+    scope->read({s.values.get(), count}, {s.written.get(), count});
+    if (!scope->table().code_prefix.empty()) s.codes = scope->codes();
+  }
+  s.scope = std::move(scope);
+}
+
+void PrometheusText::order_groups() {
+  for (const auto& family : families_) {
+    for (const Metric& m : family->plan->metrics) {
+      if (query_.wants(m.kind)) groups_.push_back({family.get(), &m});
+    }
+  }
+  // Compares family name + metric name without putting them together.
+  auto less = [](const Group& a, const Group& b) {
+    if (a.metric->kind != b.metric->kind) return a.metric->kind < b.metric->kind;
+    if (a.family == b.family) return a.metric->name < b.metric->name;
+    std::string_view af = a.family->name, bf = b.family->name;
+    std::size_t common = std::min(af.size(), bf.size());
+    int c = af.substr(0, common).compare(bf.substr(0, common));
+    if (c != 0) return c < 0;
+    std::string_view am = a.metric->name, bm = b.metric->name;
+    if (af.size() == bf.size()) return am < bm;
+    if (af.size() > bf.size()) {
+      af.remove_prefix(common);
+      std::string_view bfront = bm.substr(0, af.size());
+      c = af.compare(bfront);
+      return c != 0 ? c < 0 : am < bm.substr(bfront.size());
+    }
+    bf.remove_prefix(common);
+    std::string_view afront = am.substr(0, bf.size());
+    c = afront.compare(bf);
+    return c != 0 ? c < 0 : am.substr(afront.size()) < bm;
+  };
+  std::ranges::sort(groups_, less);
+}
+
+bool PrometheusText::next(std::string& out, std::size_t bytes) {
+  std::size_t enough = out.size() + bytes;
+  while (group_ < groups_.size()) {
+    const Group& group = groups_[group_];
+    if (scope_ == 0) begin_group(group);
+    const std::vector<Scope>& scopes = group.family->scopes;
+    while (scope_ < scopes.size()) {
+      if (out.size() >= enough) return true;
+      scope_lines(group, scopes[scope_++], out);
+    }
+    group_++;
+    scope_ = 0;
+  }
+  return false;
+}
+
+void PrometheusText::begin_group(const Group& group) {
+  metric_ = "envoy_";
+  append_metric_name(metric_, group.family->name);
+  append_metric_name(metric_, group.metric->name);
+}
+
+void PrometheusText::head(std::string& out, std::string_view type) {
+  if (head_of_ == metric_) return;
+  head_of_ = metric_;
+  out.append("# TYPE ").append(metric_).append(" ").append(type).append("\n");
+}
+
+bool PrometheusText::matches(const Scope& scope, std::string_view name) {
+  if (!query_.filter) return true;
+  scratch_.assign(scope.scope->name()).append(name);
+  return query_.matches(scratch_);
+}
+
+void PrometheusText::scope_lines(const Group& group, const Scope& scope, std::string& out) {
+  const Metric& metric = *group.metric;
+  if (metric.source != Metric::Source::cells) {
+    if (!scope.codes.empty()) code_lines(metric, scope, out);
+    return;
+  }
+  if (metric.kind == StatKind::histogram) {
+    histogram_lines(metric, scope, out);
+    return;
+  }
+  const auto& definitions = scope.scope->table().definitions;
+  for (std::size_t i : metric.definitions) {
+    if (query_.used_only && !(scope.written && scope.written[i])) continue;
+    if (!matches(scope, definitions[i].name)) continue;
+    head(out, metric.kind == StatKind::counter ? "counter" : "gauge");
+    std::uint64_t value = scope.values ? scope.values[i] : 0;
+    char digit;
+    bool tagged = response_class_of(definitions[i].name, digit);
+    line(out, tagged ? kResponseCodeClassLabel : "", {&digit, 1}, scope, value);
+  }
+}
+
+void PrometheusText::code_lines(const Metric& metric, const Scope& scope, std::string& out) {
+  std::string_view prefix = scope.scope->table().code_prefix;
+  auto named = [&](std::string_view end) {
+    if (!query_.filter) return true;
+    return matches(scope, std::string(prefix).append(end));
+  };
+  if (metric.source == Metric::Source::codes) {
+    for (const CodeCount& c : scope.codes) {
+      std::string code = std::to_string(c.status);
+      if (!named(code)) continue;
+      head(out, "counter");
+      line(out, kResponseCodeLabel, code, scope, c.count);
+    }
+    return;
+  }
+  bool total = metric.source == Metric::Source::code_total;
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < scope.codes.size(); i++) {
+    sum += scope.codes[i].count;
+    int digit = scope.codes[i].status / 100;
+    bool last = i + 1 == scope.codes.size();
+    if (!last && (total || scope.codes[i + 1].status / 100 == digit)) continue;
+    char text[] = {static_cast<char>('0' + digit), 'x', 'x'};
+    if (named(total ? "completed" : std::string_view(text, 3))) {
+      head(out, "counter");
+      line(out, total ? "" : kResponseCodeClassLabel, {text, 1}, scope, sum);
+    }
+    sum = 0;
+  }
+}
+
+void PrometheusText::line(std::string& out, std::string_view label, std::string_view label_value, const Scope& scope,
+                          std::uint64_t value) {
+  if (label.empty()) {
+    append_line(out, {metric_, "{", scope.labels, "} "}, value);
+  } else {
+    append_line(out, {metric_, "{", label, "=\"", label_value, scope.labels.empty() ? "\"" : "\",", scope.labels, "} "}, value);
+  }
+}
+
+void PrometheusText::histogram_lines(const Metric& metric, const Scope& scope, std::string& out) {
+  std::size_t index = metric.definitions.front();
+  bool summary = query_.buckets == StatQuery::Buckets::summary;
+  HistogramTotals totals;
+  if (scope.values) scope.scope->histogram(index, totals);
+  if (query_.used_only && totals.count == 0) return;
+  if (!matches(scope, scope.scope->table().definitions[index].name)) return;
+  head(out, summary ? "summary" : "histogram");
+  if (summary) {
+    totals.clear();
+    scope.scope->interval(index, totals);
+    summary_lines(scope, totals, out);
+  } else {
+    std::array<std::uint64_t, kHistogramBoundCount> counts{};
+    if (totals.count) totals.cumulative(kHistogramBounds, counts);
+    std::string_view le = scope.labels.empty() ? "le=\"" : ",le=\"";
+    auto bucket = [&](std::string_view bound, std::uint64_t count) {
+      append_line(out, {metric_, "_bucket{", scope.labels, le, bound, "\"} "}, count);
+    };
+    for (std::size_t i = 0; i < counts.size(); i++) bucket(kBoundTexts[i], counts[i]);
+    bucket("+Inf", totals.count);
+  }
+  append_line(out, {metric_, "_sum{", scope.labels, "} "}, totals.sum);
+  append_line(out, {metric_, "_count{", scope.labels, "} "}, totals.count);
+}
+
+void PrometheusText::summary_lines(const Scope& scope, const HistogramTotals& totals, std::string& out) {
+  std::array<double, kHistogramQuantileCount> values;
+  totals.quantiles(kHistogramQuantiles, values);
+  for (std::size_t i = 0; i < values.size(); i++) {
+    out.append(metric_).push_back('{');
+    out.append(scope.labels).append(scope.labels.empty() ? "quantile=\"" : ",quantile=\"");
+    append_plain(out, kHistogramQuantiles[i]);
+    out += "\"} ";
+    append_plain(out, values[i]);
+    out.push_back('\n');
+  }
+}
+
+std::string prometheus_text(const StatRegistry& registry, const StatQuery& query) {
+  PrometheusText rendering(registry, query);
+  std::string out;
+  while (rendering.next(out, 1 << 20)) {
+  }
+  return out;
+}
+
+}  // namespace outrider

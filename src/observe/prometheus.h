@@ -1,0 +1,59 @@
+// Envoy's `/stats/prometheus`, in pieces.
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "observe/counters.h"
+#include "observe/stat_query.h"
+#include "observe/stat_tags.h"
+
+namespace outrider {
+
+// One rendering. Counters and gauges are read when it is made, histograms when they are reached. Metrics are grouped by
+// name, so each `# TYPE` occurs once: counters, gauges, histograms, each by name.
+class PrometheusText {
+ public:
+  // Of the query's histogram buckets `summary` gives quantiles of the last interval, anything else cumulative buckets.
+  PrometheusText(const StatRegistry& registry, StatQuery query);
+  PrometheusText(const PrometheusText&) = delete;
+  ~PrometheusText();
+
+  // Appends about that many bytes or more; false when nothing is left.
+  bool next(std::string& out, std::size_t bytes);
+
+ private:
+  struct Scope;
+  struct Metric;
+  struct Plan;
+  struct Family;
+  struct Group;
+
+  const Plan& plan(const StatTable& table);
+  void add_scope(std::shared_ptr<StatScope> scope);
+  void order_groups();
+  void begin_group(const Group& group);
+  void head(std::string& out, std::string_view type);
+  void scope_lines(const Group& group, const Scope& scope, std::string& out);
+  void code_lines(const Metric& metric, const Scope& scope, std::string& out);
+  void line(std::string& out, std::string_view label, std::string_view label_value, const Scope& scope, std::uint64_t value);
+  void histogram_lines(const Metric& metric, const Scope& scope, std::string& out);
+  void summary_lines(const Scope& scope, const HistogramTotals& totals, std::string& out);
+  bool matches(const Scope& scope, std::string_view name);
+
+  const StatQuery query_;
+  std::vector<std::unique_ptr<Plan>> plans_;
+  std::vector<std::unique_ptr<Family>> families_;
+  std::vector<Group> groups_;
+  std::size_t group_ = 0;
+  std::size_t scope_ = 0;        // Of the current group's family.
+  std::string metric_;           // The current group's name, as Prometheus takes it.
+  std::string head_of_;          // The last metric whose head was written.
+  std::string scratch_;
+};
+
+// All at once.
+std::string prometheus_text(const StatRegistry& registry, const StatQuery& query);
+
+}  // namespace outrider

@@ -1,0 +1,241 @@
+#include "observe/stats_text.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "observe/histogram_text.h"
+#include "observe/stat_format.h"
+
+namespace outrider {
+
+using stat_format::append_json_text;
+using stat_format::append_number;
+
+struct StatsText::Line {
+  std::string_view name;
+  std::uint64_t value = 0;
+  bool written = false;
+  std::size_t index = 0;  // Of a histogram.
+};
+
+struct StatsText::Frame {
+  const StatScope* scope = nullptr;
+  std::vector<Line> lines;  // By name.
+  std::size_t at = 0;
+  std::vector<std::string> code_names;  // What the lines of status codes refer to.
+  std::vector<std::uint64_t> values;
+  std::unique_ptr<bool[]> written;
+  std::size_t written_size = 0;
+};
+
+StatsText::StatsText(const StatRegistry& registry, StatQuery query) : query_(std::move(query)), scopes_(registry.all()) {}
+
+StatsText::~StatsText() = default;
+
+bool StatsText::next(std::string& out, std::size_t bytes) {
+  std::size_t enough = out.size() + bytes;
+  if (!begun_ && query_.format == StatQuery::Format::json) out += "{\"stats\":[";
+  begun_ = true;
+  while (pass_ != Pass::done && out.size() < enough) {
+    if (step(out)) continue;
+    end_pass(out);
+  }
+  return pass_ != Pass::done;
+}
+
+// Writes one line, enters a scope or leaves one. False at the end of the pass.
+bool StatsText::step(std::string& out) {
+  if (depth_ == 0) {
+    if (next_scope_ == scopes_.size()) return false;
+    open(next_scope_++);
+    return true;
+  }
+  Frame& frame = *frames_[depth_ - 1];
+  if (child_comes_first(frame)) {
+    open(next_scope_++);
+    return true;
+  }
+  if (frame.at == frame.lines.size()) {
+    depth_--;
+    return true;
+  }
+  const Line& line = frame.lines[frame.at++];
+  if (!accepts(frame, line, out)) return true;
+  if (pass_ == Pass::numbers) {
+    number(frame, line, out);
+  } else {
+    histogram(frame, line, out);
+  }
+  return true;
+}
+
+void StatsText::end_pass(std::string& out) {
+  if (pass_ == Pass::numbers) {
+    pass_ = Pass::histograms;
+    next_scope_ = 0;
+    return;
+  }
+  pass_ = Pass::done;
+  if (query_.format != StatQuery::Format::json) return;
+  if (any_histogram_) histogram_text::json_end(out, query_.buckets);
+  out += "]}";
+}
+
+// Scopes whose name begins with this one's stand right behind it; their lines lie between its own.
+bool StatsText::child_comes_first(const Frame& frame) const {
+  if (next_scope_ == scopes_.size()) return false;
+  std::string_view child = scopes_[next_scope_]->name();
+  if (!child.starts_with(frame.scope->name())) return false;
+  child.remove_prefix(frame.scope->name().size());
+  return frame.at == frame.lines.size() || child < frame.lines[frame.at].name;
+}
+
+const std::vector<std::size_t>& StatsText::sorted(const StatTable& table) {
+  for (const auto& o : orders_) {
+    if (o->table == &table) return o->indices;
+  }
+  auto order = std::make_unique<Order>();
+  order->table = &table;
+  order->indices.resize(table.definitions.size());
+  std::iota(order->indices.begin(), order->indices.end(), std::size_t{0});
+  std::ranges::sort(order->indices, {}, [&](std::size_t i) { return table.definitions[i].name; });
+  orders_.push_back(std::move(order));
+  return orders_.back()->indices;
+}
+
+void StatsText::open(std::size_t scope) {
+  if (depth_ == frames_.size()) frames_.push_back(std::make_unique<Frame>());
+  Frame& frame = *frames_[depth_++];
+  frame.scope = scopes_[scope].get();
+  frame.at = 0;
+  frame.lines.clear();
+  if (query_.used_only && !frame.scope->used()) return;
+  if (pass_ == Pass::numbers) {
+    fill_numbers(frame);
+  } else {
+    fill_histograms(frame);
+  }
+}
+
+namespace {
+struct NamedCount {
+  std::string name;
+  std::uint64_t value;
+};
+
+// The counters that come of status codes: each code, its class, and all.
+void code_counters(std::string_view prefix, const std::vector<CodeCount>& codes, std::vector<NamedCount>& out) {
+  std::uint64_t all = 0;
+  std::array<std::uint64_t, 10> classes{};
+  std::array<bool, 10> seen{};
+  for (const CodeCount& c : codes) {
+    out.push_back({std::string(prefix) + std::to_string(c.status), c.count});
+    auto digit = static_cast<std::size_t>(c.status / 100);
+    classes[digit] += c.count;
+    seen[digit] = true;
+    all += c.count;
+  }
+  for (std::size_t digit = 0; digit < classes.size(); digit++) {
+    if (seen[digit]) out.push_back({std::string(prefix) + static_cast<char>('0' + digit) + "xx", classes[digit]});
+  }
+  if (!codes.empty()) out.push_back({std::string(prefix) + "completed", all});
+}
+}  // namespace
+
+void StatsText::fill_numbers(Frame& frame) {
+  const StatTable& table = frame.scope->table();
+  std::size_t count = table.definitions.size();
+  frame.values.resize(count);
+  if (frame.written_size < count) {
+    frame.written = std::make_unique<bool[]>(count);
+    frame.written_size = count;
+  }
+  frame.scope->read(frame.values, {frame.written.get(), count});
+  for (std::size_t i : sorted(table)) {
+    const StatDefinition& d = table.definitions[i];
+    if (d.kind == StatKind::histogram || !query_.wants(d.kind)) continue;
+    frame.lines.push_back({d.name, frame.values[i], frame.written[i], i});
+  }
+  if (table.code_prefix.empty() || !query_.wants(StatKind::counter)) return;
+  std::vector<NamedCount> codes;
+  code_counters(table.code_prefix, frame.scope->codes(), codes);
+  if (codes.empty()) return;
+  frame.code_names.clear();
+  frame.code_names.reserve(codes.size());
+  for (NamedCount& c : codes) {
+    frame.code_names.push_back(std::move(c.name));
+    std::string_view name = frame.code_names.back();
+    auto place = std::ranges::lower_bound(frame.lines, name, {}, &Line::name);
+    frame.lines.insert(place, {name, c.value, true, 0});
+  }
+}
+
+void StatsText::fill_histograms(Frame& frame) {
+  const StatTable& table = frame.scope->table();
+  if (!query_.wants(StatKind::histogram)) return;
+  for (std::size_t i : sorted(table)) {
+    if (table.definitions[i].kind == StatKind::histogram) frame.lines.push_back({table.definitions[i].name, 0, true, i});
+  }
+}
+
+bool StatsText::accepts(const Frame& frame, const Line& line, std::string& out) {
+  if (query_.used_only && !line.written) return false;
+  if (!query_.filter) return true;
+  // The whole name is put together in the output itself and taken back.
+  std::size_t begin = out.size();
+  out.append(frame.scope->name()).append(line.name);
+  bool matches = query_.matches(std::string_view(out).substr(begin));
+  out.resize(begin);
+  return matches;
+}
+
+void StatsText::number(const Frame& frame, const Line& line, std::string& out) {
+  if (query_.format == StatQuery::Format::json) {
+    if (any_) out.push_back(',');
+    any_ = true;
+    out += "{\"name\":\"";
+    append_json_text(out, frame.scope->name());
+    append_json_text(out, line.name);
+    out += "\",\"value\":";
+    append_number(out, line.value);
+    out.push_back('}');
+    return;
+  }
+  stat_format::append_line(out, {frame.scope->name(), line.name, ": "}, line.value);
+}
+
+void StatsText::histogram(const Frame& frame, const Line& line, std::string& out) {
+  HistogramTotals cumulative, interval;
+  frame.scope->histogram(line.index, cumulative);
+  if (cumulative.count == 0 && query_.used_only) return;
+  if (cumulative.count != 0) frame.scope->interval(line.index, interval);
+  if (query_.format == StatQuery::Format::json) {
+    if (!any_histogram_) {
+      if (any_) out.push_back(',');
+      histogram_text::json_begin(out, query_.buckets);
+    } else {
+      out.push_back(',');
+    }
+    any_ = any_histogram_ = true;
+    out += "{\"name\":\"";
+    append_json_text(out, frame.scope->name());
+    append_json_text(out, line.name);
+    out += "\",";
+    histogram_text::json(out, query_.buckets, interval, cumulative);
+    out.push_back('}');
+    return;
+  }
+  out.append(frame.scope->name()).append(line.name).push_back(':');
+  histogram_text::text(out, query_.buckets, interval, cumulative);
+  out.push_back('\n');
+}
+
+std::string stats_text(const StatRegistry& registry, const StatQuery& query) {
+  StatsText rendering(registry, query);
+  std::string out;
+  while (rendering.next(out, 1 << 20)) {
+  }
+  return out;
+}
+
+}  // namespace outrider

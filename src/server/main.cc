@@ -1,0 +1,55 @@
+#include <malloc.h>
+
+#include <cstdio>
+#include <string_view>
+
+#include "server/echo.h"
+#include "server/logging.h"
+#include "server/proxy.h"
+
+namespace {
+
+int run_proxy(int argc, char** argv) {
+  auto flags = outrider::parse_flags(argc, argv);
+  if (!flags) {
+    std::fputs(flags.error().text.c_str(), flags.error().exit_code == 0 ? stdout : stderr);
+    return flags.error().exit_code;
+  }
+  outrider::set_log_levels(*flags);
+  if (auto installed = outrider::install_logging(outrider::log_options(*flags)); !installed) {
+    std::fprintf(stderr, "%s\n", installed.error().c_str());
+    return 1;
+  }
+  int code;
+  {
+    bool serve = flags->mode == outrider::Mode::serve;
+    outrider::Proxy proxy(std::move(*flags));
+    code = serve ? proxy.run() : proxy.validate();
+  }
+  outrider::uninstall_logging();
+  return code;
+}
+
+// `outrider validate FILE...`: all errors of all files.
+int run_validate(int argc, char** argv) {
+  int code = argc > 2 ? 0 : 1;
+  if (argc <= 2) std::fputs("usage: outrider validate FILE...\n", stderr);
+  for (int i = 2; i < argc; i++) {
+    outrider::Flags flags;
+    flags.config_path = argv[i];
+    flags.concurrency = 1;
+    if (outrider::Proxy(std::move(flags)).validate() != 0) code = 1;
+  }
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Two arenas are enough: workers allocate little, and each further arena costs memory at rest.
+  mallopt(M_ARENA_MAX, 2);
+  std::string_view verb = argc > 1 ? argv[1] : "";
+  if (verb == "echo") return outrider::run_echo(argc - 1, argv + 1);
+  if (verb == "validate") return run_validate(argc, argv);
+  return run_proxy(argc, argv);
+}

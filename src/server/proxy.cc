@@ -1,0 +1,412 @@
+#include "server/proxy.h"
+
+#include <malloc.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <random>
+
+#include "admin/log_levels.h"
+#include "core/log.h"
+#include "server/logging.h"
+#include "server/service_loop.h"
+
+namespace outrider {
+
+std::string to_text(const std::vector<config::Problem>& problems) {
+  std::string text;
+  for (const config::Problem& p : problems) text += config::to_text(p) + "\n";
+  return text;
+}
+
+// Signals as events of the main thread. Blocked for all threads before any is started.
+class Proxy::Signals final : public EventTarget {
+ public:
+  explicit Signals(Proxy& proxy) : proxy_(proxy) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int s : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&set, s);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    fd_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    proxy_.poller_.watch(fd_, *this, EPOLLIN);
+  }
+  ~Signals() { close(fd_); }
+  void on_events(std::uint32_t) override {
+    signalfd_siginfo info;
+    while (read(fd_, &info, sizeof info) == sizeof info) {
+      int signal = static_cast<int>(info.ssi_signo);
+      proxy_.main_.post([this, signal] { proxy_.on_signal(signal); });
+    }
+  }
+
+ private:
+  Proxy& proxy_;
+  int fd_;
+};
+
+namespace {
+
+std::uint64_t seed() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+LogFiles::Options log_file_options(const Flags& flags, StatRegistry& stats) {
+  LogFiles::Options o;
+  o.workers = static_cast<int>(flags.concurrency) + 1;
+  o.flush_interval = std::chrono::milliseconds(flags.file_flush_interval_ms);
+  o.flush_bytes = flags.file_flush_min_size_kb * 1024;
+  o.stats = stats.scope("filesystem.", file_stat_table());
+  o.writer_stats_index = static_cast<int>(flags.concurrency) + 1;
+  return o;
+}
+
+}  // namespace
+
+Proxy::Proxy(Flags flags)
+    : flags_(std::move(flags)),
+      started_(clock_.now()),
+      main_(static_cast<int>(flags_.concurrency), clock_, poller_, seed()),
+      network_(poller_),
+      logs_(log_file_options(flags_, stats_)),
+      process_{stats_, logs_, static_cast<int>(flags_.concurrency), [this] { return next_slot(); }, flags_.service_node,
+               flags_.service_cluster},
+      resolver_(poller_),
+      discovery_(main_, resolver_, static_cast<int>(flags_.concurrency),
+                 [this](const Cluster& c) {
+                   for (auto& w : workers_) w->refresh_cluster(c.slot);
+                 }),
+      admin_service_{main_, network_, nullptr, {}, 0},
+      server_stats_(stats_.scope("server.", server_stat_table())),
+      listener_manager_stats_(stats_.scope("listener_manager.", listener_manager_stat_table())),
+      cluster_manager_stats_(stats_.scope("cluster_manager.", cluster_manager_stat_table())) {}
+
+Proxy::~Proxy() = default;
+
+int Proxy::next_slot() {
+  if (free_slots_.empty()) return slots_++;
+  int slot = free_slots_.back();
+  free_slots_.pop_back();
+  return slot;
+}
+
+std::expected<SnapshotPtr, std::vector<config::Problem>> Proxy::load_snapshot(const SnapshotPtr& previous) {
+  config::Source source;
+  source.path = flags_.config_path;
+  source.overlay_yaml = flags_.config_yaml;
+  source.substitute_environment = flags_.substitute_environment;
+  source.allow_unknown_fields = flags_.allow_unknown_fields;
+  auto loaded = config::load(source);
+  if (!loaded) return std::unexpected(std::move(loaded.error()));
+  for (const config::Problem& note : loaded->notes) log(Logger::config, LogLevel::warning, config::to_text(note));
+  auto compiled = config::compile(*loaded, previous, process_);
+  loaded = std::unexpected(std::vector<config::Problem>{});  // Frees the tree.
+  malloc_trim(0);
+  return compiled;
+}
+
+int Proxy::validate() {
+  auto snapshot = load_snapshot(nullptr);
+  if (!snapshot) {
+    std::fputs(to_text(snapshot.error()).c_str(), stderr);
+    return 1;
+  }
+  std::printf("configuration '%s' OK\n", flags_.config_path.c_str());
+  return 0;
+}
+
+std::expected<std::vector<Proxy::OpenListener>, std::string> Proxy::open_listeners(const Snapshot& next) {
+  std::vector<OpenListener> opened;
+  std::string error;
+  for (const ListenerConfig& l : next.listeners) {
+    bool kept = std::any_of(listeners_.begin(), listeners_.end(), [&](const OpenListener& o) { return o.name == l.name; });
+    if (kept) continue;
+    OpenListener open{l.name, l.address, {}, l.backlog};
+    if (auto free = probe_free(l.address); !free) {
+      error = free.error();
+      break;
+    }
+    for (std::size_t w = 0; w < flags_.concurrency && error.empty(); w++) {
+      if (l.address.is_pipe() && w > 0) {
+        open.sockets.push_back(dup(open.sockets[0]));
+        continue;
+      }
+      auto fd = listen_on(open.address, ListenOptions{l.backlog, true, false});
+      if (fd) {
+        open.sockets.push_back(*fd);
+        open.address = bound_address(*fd);  // Port 0 becomes a real one, the same for every worker.
+      } else {
+        error = fd.error();
+      }
+    }
+    opened.push_back(std::move(open));
+    if (!error.empty()) break;
+  }
+  if (error.empty()) return opened;
+  for (OpenListener& o : opened) {
+    for (int fd : o.sockets) close(fd);
+  }
+  return std::unexpected(error);
+}
+
+void Proxy::hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot) {
+  StatBlock& stats = listener_manager_stats_->local(main_.index());
+  for (OpenListener& o : opened) {
+    auto config = std::find_if(snapshot.listeners.begin(), snapshot.listeners.end(), [&](const auto& l) { return l.name == o.name; });
+    for (std::size_t w = 0; w < workers_.size(); w++) {
+      ::listen(o.sockets[w], o.backlog);
+      workers_[w]->add_listener(*config, o.sockets[w]);
+    }
+    o.sockets.clear();
+    stats[ListenerManagerStat::listener_added].add();
+    stats[ListenerManagerStat::listener_create_success].add();
+    listeners_.push_back(std::move(o));
+  }
+  stats[ListenerManagerStat::total_listeners_active].set(listeners_.size());
+}
+
+void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
+  SnapshotPtr previous = std::exchange(snapshot_, std::move(next));
+  StatBlock& lm = listener_manager_stats_->local(main_.index());
+  StatBlock& cm = cluster_manager_stats_->local(main_.index());
+  std::erase_if(listeners_, [&](const OpenListener& o) {
+    auto config = std::find_if(snapshot_->listeners.begin(), snapshot_->listeners.end(), [&](const auto& l) { return l.name == o.name; });
+    bool gone = config == snapshot_->listeners.end();
+    for (auto& w : workers_) gone ? w->remove_listener(o.name) : w->update_listener(*config);
+    lm[gone ? ListenerManagerStat::listener_removed : ListenerManagerStat::listener_modified].add();
+    return gone;
+  });
+  for (const auto& [name, cluster] : snapshot_->clusters) discovery_.follow(cluster);
+  for (const auto& [name, cluster] : previous->clusters) {
+    auto now = snapshot_->clusters.find(name);
+    if (now != snapshot_->clusters.end() && now->second == cluster) continue;
+    discovery_.forget(*cluster);
+    for (auto& w : workers_) w->remove_cluster(cluster->slot);
+    free_slots_.push_back(cluster->slot);
+    cm[now == snapshot_->clusters.end() ? ClusterManagerStat::cluster_removed : ClusterManagerStat::cluster_modified].add();
+  }
+  cm[ClusterManagerStat::active_clusters].set(snapshot_->clusters.size());
+  hand_over(std::move(opened), *snapshot_);
+}
+
+void Proxy::reload() {
+  auto next = load_snapshot(snapshot_);
+  if (!next) {
+    log(Logger::config, LogLevel::error, "the configuration was not reloaded; the old one stays:\n" + to_text(next.error()));
+    return;
+  }
+  for (const OpenListener& o : listeners_) {
+    for (const ListenerConfig& l : (*next)->listeners) {
+      if (l.name != o.name || l.address == o.address || l.address.port() == 0) continue;
+      log(Logger::config, LogLevel::error, "the configuration was not reloaded: the listener '" + l.name +
+                                               "' has another address now; give it another name");
+      return;
+    }
+  }
+  auto opened = open_listeners(**next);
+  if (!opened) {
+    log(Logger::config, LogLevel::error, "the configuration was not reloaded; the old one stays: " + opened.error());
+    return;
+  }
+  publish(std::move(*next), std::move(*opened));
+  log(Logger::config, LogLevel::info, "the configuration was reloaded");
+}
+
+int Proxy::run() {
+  signals_ = std::make_unique<Signals>(*this);
+  log(Logger::main, LogLevel::info, "starting outrider " OUTRIDER_VERSION);
+  for (const std::string& note : flags_.without_effect) log(Logger::main, LogLevel::warning, note);
+  auto snapshot = load_snapshot(nullptr);
+  if (!snapshot) {
+    log(Logger::main, LogLevel::critical, "the configuration is refused:\n" + to_text(snapshot.error()));
+    return 1;
+  }
+  snapshot_ = std::move(*snapshot);
+  auto opened = open_listeners(*snapshot_);
+  if (!opened) {
+    log(Logger::main, LogLevel::critical, opened.error());
+    return 1;
+  }
+  if (!open_admin(*snapshot_)) return 1;
+  for (std::uint32_t i = 0; i < flags_.concurrency; i++) {
+    workers_.push_back(std::make_unique<ProxyWorker>(static_cast<int>(i), clock_, seed()));
+    workers_.back()->start();
+  }
+  pending_ = std::move(*opened);
+  main_.run(live(*this));
+  for (auto& w : workers_) w->stop();
+  logs_.flush();
+  log(Logger::main, LogLevel::info, "exiting");
+  return 0;
+}
+
+Task<> Proxy::live(Proxy& self) { co_await self.scope_.run(body(self)); }
+
+Task<> Proxy::body(Proxy& self) {
+  self.scope_.spawn(discover, self);
+  if (self.admin_acceptor_) self.scope_.spawn(admin_accept, self);
+  self.scope_.spawn(keep_stats, self);
+  self.state_ = ServerState::initializing;
+  for (const auto& [name, cluster] : self.snapshot_->clusters) self.discovery_.follow(cluster);
+  StatBlock& clusters = self.cluster_manager_stats_->local(self.main_.index());
+  clusters[ClusterManagerStat::cluster_added].add(self.snapshot_->clusters.size());
+  clusters[ClusterManagerStat::active_clusters].set(self.snapshot_->clusters.size());
+  co_await self.discovery_.first_answers();
+  log(Logger::main, LogLevel::info, "all clusters initialized; starting to listen");
+  self.hand_over(std::move(self.pending_), *self.snapshot_);
+  self.listener_manager_stats_->local(self.main_.index())[ListenerManagerStat::workers_started].set(1);
+  if (self.state_ == ServerState::initializing) self.state_ = ServerState::live;
+  self.server_stats_->local(self.main_.index())
+      .record(ServerStat::initialization_time_ms,
+              static_cast<std::uint64_t>((self.clock_.now() - self.started_) / std::chrono::milliseconds(1)));
+  for (;;) co_await sleep(std::chrono::hours(24));
+}
+
+Task<> Proxy::discover(Proxy& self) { co_await self.discovery_.run(); }
+
+Task<> Proxy::keep_stats(Proxy& self) {
+  constexpr auto kFlushInterval = std::chrono::seconds(5);  // Envoy's default stats_flush_interval.
+  for (;;) {
+    self.set_server_stats();
+    co_await sleep(kFlushInterval);
+    self.stats_.flush_histograms();
+  }
+}
+
+void Proxy::set_server_stats() {
+  StatBlock& s = server_stats_->local(main_.index());
+  ProcessMemory memory = process_memory();
+  std::uint64_t connections = 0;
+  for (auto& w : workers_) connections += w->connections();
+  s[ServerStat::uptime].set(static_cast<std::uint64_t>((clock_.now() - started_) / std::chrono::seconds(1)));
+  s[ServerStat::state].set(static_cast<std::uint64_t>(state_));
+  s[ServerStat::live].set(state_ == ServerState::live);
+  s[ServerStat::concurrency].set(flags_.concurrency);
+  s[ServerStat::total_connections].set(connections);
+  s[ServerStat::memory_allocated].set(memory.allocated);
+  s[ServerStat::memory_heap_size].set(memory.heap_size);
+  s[ServerStat::memory_physical_size].set(memory.physical_size);
+  s[ServerStat::days_until_first_cert_expiring].set(UINT32_MAX);
+}
+
+bool Proxy::open_admin(const Snapshot& snapshot) {
+  if (!snapshot.admin) return true;
+  if (auto free = probe_free(*snapshot.admin); !free) {
+    log(Logger::main, LogLevel::critical, "admin: " + free.error());
+    return false;
+  }
+  auto fd = listen_on(*snapshot.admin, ListenOptions{128, false, true});
+  if (!fd) {
+    log(Logger::main, LogLevel::critical, "admin: " + fd.error());
+    return false;
+  }
+  Address address = bound_address(*fd);
+  admin_acceptor_ = network_.acceptor(*fd);
+  auto options = std::make_shared<HttpOptions>();
+  options->stat_prefix = "admin";
+  options->stats = stats_.scope("http.admin.", http_stat_table());
+  options->edge = false;
+  options->accept_http_10 = true;
+  options->access_logs = snapshot.admin_logs;
+  options->filters.push_back(std::make_unique<Admin>(admin_view()));
+  admin_slot_ = std::make_shared<HttpSlot>(std::move(options), main_.index());
+  admin_stats_ = stats_.scope("listener.admin.", listener_stat_table());
+  log(Logger::admin, LogLevel::info, "admin address: " + address.text());
+  if (!flags_.admin_address_path.empty()) {
+    if (std::FILE* f = std::fopen(flags_.admin_address_path.c_str(), "w")) {
+      std::fputs(address.text().c_str(), f);
+      std::fclose(f);
+    } else {
+      log(Logger::admin, LogLevel::error, "cannot write '" + flags_.admin_address_path + "'");
+    }
+  }
+  return true;
+}
+
+Task<> Proxy::admin_accept(Proxy& self) {
+  co_await accept_loop(*self.admin_acceptor_, self.admin_service_, self.admin_slot_, self.admin_stats_->local(self.main_.index()),
+                       self.scope_);
+}
+
+AdminView Proxy::admin_view() {
+  AdminView view{.stats = stats_,
+                 .snapshot = [this] { return snapshot_; },
+                 .state = [this] { return state_; },
+                 .version = [] { return version_text(); },
+                 .listeners =
+                     [this] {
+                       std::vector<std::pair<std::string, Address>> list;
+                       for (const OpenListener& l : listeners_) list.emplace_back(l.name, l.address);
+                       return list;
+                     },
+                 .command_line = {},
+                 .now = [this] { return clock_.now(); },
+                 .started = started_,
+                 .quit = [this] { main_.post([this] { main_.stop(); }); },
+                 .drain_listeners =
+                     [this] {
+                       for (auto& w : workers_) w->stop_listening();
+                     },
+                 .reopen_logs = [this] { reopen_logs(); },
+                 .set_level = [](std::string_view logger, std::string_view level) { return set_level(logger, level); }};
+  view.command_line = {{"config_path", flags_.config_path},
+                       {"service_cluster", flags_.service_cluster},
+                       {"service_node", flags_.service_node},
+                       {"service_zone", flags_.service_zone},
+                       {"log_path", flags_.log_path},
+                       {"log_format", flags_.log_format},
+                       {"concurrency", std::to_string(flags_.concurrency)},
+                       {"drain_time", std::to_string(flags_.drain_time_s) + "s"}};
+  return view;
+}
+
+void Proxy::reopen_logs() {
+  logs_.reopen();
+  if (auto done = reopen_log(); !done) log(Logger::main, LogLevel::error, done.error());
+}
+
+void Proxy::begin_drain() {
+  if (state_ == ServerState::draining) {
+    main_.stop();
+    return;
+  }
+  log(Logger::main, LogLevel::info, "draining: no new connections; a second signal ends at once");
+  state_ = ServerState::draining;
+  for (auto& w : workers_) {
+    w->stop_listening();
+    w->drain();
+  }
+  scope_.spawn(wait_for_drain, *this);
+}
+
+Task<> Proxy::wait_for_drain(Proxy& self) {
+  constexpr auto kLookInterval = std::chrono::milliseconds(50);
+  TimePoint end = self.main_.now() + std::chrono::seconds(self.flags_.drain_time_s);
+  for (;;) {
+    co_await sleep(kLookInterval);
+    bool open = std::any_of(self.workers_.begin(), self.workers_.end(), [](const auto& w) { return w->connections() > 0; });
+    if (!open || self.main_.now() >= end) break;
+    for (auto& w : self.workers_) w->drain();  // Those that were accepted meanwhile.
+  }
+  self.main_.stop();
+  for (;;) co_await sleep(kLookInterval);
+}
+
+void Proxy::on_signal(int signal) {
+  switch (signal) {
+    case SIGHUP:
+      reload();
+      break;
+    case SIGUSR1:
+      reopen_logs();
+      break;
+    default:
+      begin_drain();
+  }
+}
+
+}  // namespace outrider

@@ -1,0 +1,89 @@
+// The proxy as a whole: main thread, workers, configuration, signals. Constructed once, in main.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/admin.h"
+#include "config/compile.h"
+#include "observe/server_stats.h"
+#include "server/flags.h"
+#include "server/proxy_worker.h"
+#include "upstream/discovery.h"
+
+namespace outrider {
+
+class Proxy {
+ public:
+  explicit Proxy(Flags flags);
+  Proxy(const Proxy&) = delete;
+  ~Proxy();
+
+  // Serves until a signal ends it. The exit code: 0, or 1 when the configuration or an address is refused.
+  int run();
+  // --mode validate: 0 if the configuration is right; else every error is printed.
+  int validate();
+
+ private:
+  // A listening address as the main thread knows it.
+  struct OpenListener {
+    std::string name;
+    Address address;              // As bound.
+    std::vector<int> sockets;     // One for each worker, until handed over.
+    int backlog = 4096;
+  };
+
+  std::expected<SnapshotPtr, std::vector<config::Problem>> load_snapshot(const SnapshotPtr& previous);
+  // Opens what the snapshot adds; on an error everything opened is closed again.
+  std::expected<std::vector<OpenListener>, std::string> open_listeners(const Snapshot& next);
+  void hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot);
+  void publish(SnapshotPtr next, std::vector<OpenListener> opened);
+  void reload();
+
+  static Task<> live(Proxy& self);
+  static Task<> body(Proxy& self);
+  static Task<> discover(Proxy& self);
+  static Task<> admin_accept(Proxy& self);
+  static Task<> keep_stats(Proxy& self);
+  static Task<> wait_for_drain(Proxy& self);
+  // Says in the log what is wrong.
+  bool open_admin(const Snapshot& snapshot);
+  void on_signal(int signal);
+  void begin_drain();
+  void reopen_logs();
+  void set_server_stats();
+  int next_slot();
+  AdminView admin_view();
+
+  class Signals;
+
+  const Flags flags_;
+  RealClock clock_;
+  const TimePoint started_;
+  EpollPoller poller_;
+  Worker main_;
+  TcpNetwork network_;
+  StatRegistry stats_;
+  LogFiles logs_;
+  config::Process process_;
+  SnapshotPtr snapshot_;
+  std::vector<int> free_slots_;
+  int slots_ = 0;
+  std::vector<OpenListener> listeners_;
+  std::vector<OpenListener> pending_;  // Bound at the start; they listen once the clusters are ready.
+  CaresResolver resolver_;
+  Discovery discovery_;
+  std::vector<std::unique_ptr<ProxyWorker>> workers_;
+  Scope scope_;
+  ServiceWorker admin_service_;
+  std::unique_ptr<Acceptor> admin_acceptor_;
+  std::shared_ptr<HttpSlot> admin_slot_;
+  std::shared_ptr<StatScope> admin_stats_, server_stats_, listener_manager_stats_, cluster_manager_stats_;
+  ServerState state_ = ServerState::pre_initializing;
+  std::unique_ptr<Signals> signals_;
+};
+
+// The problems as text, one line each.
+std::string to_text(const std::vector<config::Problem>& problems);
+
+}  // namespace outrider

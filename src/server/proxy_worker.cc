@@ -1,0 +1,116 @@
+#include "server/proxy_worker.h"
+
+#include <pthread.h>
+
+#include "server/service_loop.h"
+
+namespace outrider {
+
+ProxyWorker::ProxyWorker(int index, Clock& clock, std::uint64_t seed)
+    : worker_(index, clock, poller_, seed),
+      network_(poller_),
+      clusters_(worker_, network_),
+      service_{worker_, network_, &clusters_, {}, static_cast<std::uint64_t>(index) << 48} {}
+
+ProxyWorker::~ProxyWorker() { stop(); }
+
+void ProxyWorker::start() {
+  thread_ = std::thread([this] {
+    std::string name = "wrk:worker_" + std::to_string(worker_.index());
+    pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+    worker_.run(live(*this));
+    listeners_.clear();
+    closed_.clear();
+    clusters_.clear();
+    FramePool::release();
+  });
+}
+
+void ProxyWorker::stop() {
+  if (!thread_.joinable()) return;
+  worker_.post([this] { worker_.stop(); });
+  thread_.join();
+}
+
+namespace {
+Task<> rest() {
+  for (;;) co_await sleep(std::chrono::hours(24));
+}
+}  // namespace
+
+Task<> ProxyWorker::live(ProxyWorker& self) { co_await self.scope_.run(rest()); }
+
+Task<> ProxyWorker::accept(ProxyWorker& self, LocalListener& l) {
+  co_await accept_loop(*l.acceptor, self.service_, l.slot, *l.stats, self.scope_);
+}
+
+void ProxyWorker::add_listener(const ListenerConfig& config, int listening_fd) {
+  worker_.post([this, config, listening_fd] {
+    auto l = std::make_unique<LocalListener>();
+    l->acceptor = network_.acceptor(listening_fd);
+    l->slot = std::make_shared<HttpSlot>(config.http, worker_.index());
+    l->scope = config.stats;
+    l->stats = &config.stats->local(worker_.index());
+    LocalListener& added = *(listeners_[config.name] = std::move(l));
+    added.accepting = scope_.spawn(accept, *this, added);
+  });
+}
+
+void ProxyWorker::update_listener(const ListenerConfig& config) {
+  worker_.post([this, config] {
+    auto at = listeners_.find(config.name);
+    if (at != listeners_.end()) at->second->slot->set(config.http, worker_.index());
+  });
+}
+
+void ProxyWorker::close_acceptor(LocalListener& l) {
+  if (l.accepting) std::exchange(l.accepting, nullptr)->request();
+}
+
+void ProxyWorker::remove_listener(const std::string& name) {
+  worker_.post([this, name] {
+    auto at = listeners_.find(name);
+    if (at == listeners_.end()) return;
+    close_acceptor(*at->second);
+    at->second->slot->draining = true;
+    drain_connections(service_);
+    closed_.push_back(std::move(at->second));
+    listeners_.erase(at);
+    // The accept loop ends in the next turn; then the socket can be closed.
+    worker_.post([this] {
+      worker_.post([this] {
+        for (auto& l : closed_) l->acceptor.reset();
+      });
+    });
+  });
+}
+
+void ProxyWorker::stop_listening() {
+  worker_.post([this] {
+    for (auto& [name, l] : listeners_) close_acceptor(*l);
+    worker_.post([this] {
+      worker_.post([this] {
+        for (auto& [name, l] : listeners_) {
+          if (!l->accepting) l->acceptor.reset();
+        }
+      });
+    });
+  });
+}
+
+void ProxyWorker::drain() {
+  worker_.post([this] {
+    for (auto& [name, l] : listeners_) l->slot->draining = true;
+    drain_connections(service_);
+  });
+}
+
+void ProxyWorker::refresh_cluster(int slot) {
+  worker_.post([this, slot] { clusters_.refresh(slot); });
+}
+
+void ProxyWorker::remove_cluster(int slot) {
+  worker_.post([this, slot] { clusters_.remove(slot); });
+}
+
+}  // namespace outrider

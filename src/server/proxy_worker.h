@@ -1,0 +1,65 @@
+// One worker of the proxy: a thread with its listeners, connections and clusters.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "config/snapshot.h"
+#include "http/serve.h"
+#include "net/tcp.h"
+#include "upstream/pool.h"
+
+namespace outrider {
+
+class ProxyWorker {
+ public:
+  ProxyWorker(int index, Clock& clock, std::uint64_t seed);
+  ProxyWorker(const ProxyWorker&) = delete;
+  ~ProxyWorker();
+
+  void start();
+  // Ends everything at once and joins the thread.
+  void stop();
+
+  // From the main thread; carried out on the worker's.
+  // Takes over the socket, which listens already.
+  void add_listener(const ListenerConfig& config, int listening_fd);
+  // New requests get the new configuration, on connections that are open already too.
+  void update_listener(const ListenerConfig& config);
+  // Stops accepting; its connections end after their request.
+  void remove_listener(const std::string& name);
+  // Stops accepting on all listeners; connections go on.
+  void stop_listening();
+  // Ends idle connections, and the others after their request.
+  void drain();
+  void refresh_cluster(int slot);
+  void remove_cluster(int slot);
+  // Connections that are open at this moment; any thread may ask.
+  std::uint64_t connections() const { return service_.connections.count.value(); }
+
+ private:
+  struct LocalListener {
+    std::unique_ptr<Acceptor> acceptor;
+    std::shared_ptr<HttpSlot> slot;
+    std::shared_ptr<StatScope> scope;
+    StatBlock* stats = nullptr;
+    StopSource* accepting = nullptr;  // Null when not.
+  };
+
+  static Task<> live(ProxyWorker& self);
+  static Task<> accept(ProxyWorker& self, LocalListener& listener);
+  void close_acceptor(LocalListener& listener);
+
+  EpollPoller poller_;
+  Worker worker_;
+  TcpNetwork network_;
+  WorkerClusters clusters_;
+  ServiceWorker service_;
+  Scope scope_;
+  std::map<std::string, std::unique_ptr<LocalListener>> listeners_;
+  std::vector<std::unique_ptr<LocalListener>> closed_;  // Their connections may still be open.
+  std::thread thread_;
+};
+
+}  // namespace outrider

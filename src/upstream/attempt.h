@@ -1,0 +1,24 @@
+// One try to get a response: a host, a connection, the request, the response's head.
+#pragma once
+#include "http/exchange.h"
+#include "upstream/pool.h"
+#include "upstream/route.h"
+#include "upstream/upstream_stream.h"
+
+namespace outrider {
+
+struct Attempt {
+  Failure failure = Failure::none;
+  std::string_view reason;       // Of a failed connect.
+  bool no_host = false;          // The cluster has none that could take it.
+  bool client_failed = false;    // The client's body broke, not the upstream.
+  Response response;             // Where failure is none.
+};
+
+// A connection from the pool may have died unnoticed: then the request is sent again on another one, at most this often.
+inline constexpr int kReplaysMax = 4;
+
+// `limit` starts when the request has been sent whole. The response's body is left to be pulled.
+Task<Attempt> attempt(Exchange& x, const Route& route, WorkerCluster& cluster, Limit& limit);
+
+}  // namespace outrider

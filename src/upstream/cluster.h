@@ -1,0 +1,81 @@
+// Cluster: where a route may send requests, and how. Configuration never changes; what changes is its set of hosts.
+#pragma once
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "net/dns.h"
+#include "upstream/balance.h"
+#include "upstream/breaker.h"
+#include "upstream/cluster_stats.h"
+#include "wire/h1.h"
+
+namespace outrider {
+
+enum class DiscoveryType : std::uint8_t { static_, strict_dns, logical_dns };
+
+// A host as the configuration names it; for DNS clusters the address is a name.
+struct ConfiguredHost {
+  std::string address;        // A literal address, a path, or a name to resolve.
+  std::uint16_t port = 0;
+  bool is_pipe = false;
+  std::string hostname;       // For auto_host_rewrite; empty: the address.
+  std::uint32_t weight = 1;
+  std::uint32_t priority = 0;
+  HostHealth health = HostHealth::healthy;
+  std::string region, zone, sub_zone;
+};
+
+struct ClusterOptions {
+  std::string name;
+  DiscoveryType discovery = DiscoveryType::static_;
+  LbPolicy policy = LbPolicy::round_robin;
+  std::uint32_t least_request_choices = 2;
+  std::chrono::milliseconds connect_timeout{5000};
+  std::chrono::milliseconds idle_timeout = std::chrono::hours(1);  // Of a pooled connection; 0: none.
+  std::uint32_t max_requests_per_connection = 0;                   // 0: no limit.
+  h1::Limits limits;                                               // Of responses.
+  DnsFamily dns_family = DnsFamily::automatic;
+  std::chrono::milliseconds dns_refresh_rate{5000};
+  std::chrono::milliseconds dns_failure_rate{5000};      // Doubles with each failure, up to the next.
+  std::chrono::milliseconds dns_failure_rate_max{5000};
+  std::chrono::milliseconds dns_jitter{0};
+  bool respect_dns_ttl = false;
+  std::uint32_t buffer_bytes = 1 << 20;                  // Soft limit of what one stream buffers in one direction.
+  std::vector<ConfiguredHost> hosts;
+  struct Threshold {
+    std::uint64_t connections = 1024, pending_requests = 1024, requests = 1024, retries = 3;
+    bool operator==(const Threshold&) const = default;
+  };
+  std::array<Threshold, 2> thresholds;  // By Priority.
+  std::string fingerprint;              // Serialized configuration: equal means unchanged.
+};
+
+// Shared by all workers and by the snapshots that name it. Thread-safe.
+class Cluster {
+ public:
+  Cluster(ClusterOptions options, std::shared_ptr<StatScope> stats, int slot);
+  Cluster(const Cluster&) = delete;
+
+  const ClusterOptions options;
+  const std::shared_ptr<StatScope> stats;
+  const int slot;                       // Its place in every worker's table; never used by two clusters at once.
+  std::array<Breakers, 2> breakers;     // By Priority.
+  std::atomic<std::uint64_t> turn{0};   // The rotation, one for the whole process: call n goes to host n mod hosts.
+
+  const std::string& name() const { return options.name; }
+  HostSetPtr hosts() const;
+  // `stats`: this cluster's block of the calling thread, which keeps the membership gauges.
+  void set_hosts(HostSetPtr hosts, StatBlock& stats);
+
+ private:
+  mutable std::mutex mutex_;
+  HostSetPtr hosts_;
+};
+
+using ClusterPtr = std::shared_ptr<Cluster>;
+
+}  // namespace outrider

@@ -1,0 +1,80 @@
+// The statistics of a cluster, under Envoy's names: cluster.<name>.*
+#pragma once
+#include "observe/counters.h"
+
+namespace outrider {
+
+#define OUTRIDER_CLUSTER_STATS(COUNTER, GAUGE, HISTOGRAM) \
+  COUNTER(upstream_cx_total)                              \
+  COUNTER(upstream_cx_http1_total)                        \
+  COUNTER(upstream_cx_http2_total)                        \
+  COUNTER(upstream_cx_connect_fail)                       \
+  COUNTER(upstream_cx_connect_timeout)                    \
+  COUNTER(upstream_cx_idle_timeout)                       \
+  COUNTER(upstream_cx_connect_attempts_exceeded)          \
+  COUNTER(upstream_cx_overflow)                           \
+  COUNTER(upstream_cx_destroy)                            \
+  COUNTER(upstream_cx_destroy_local)                      \
+  COUNTER(upstream_cx_destroy_remote)                     \
+  COUNTER(upstream_cx_destroy_with_active_rq)             \
+  COUNTER(upstream_cx_destroy_local_with_active_rq)       \
+  COUNTER(upstream_cx_destroy_remote_with_active_rq)      \
+  COUNTER(upstream_cx_close_notify)                       \
+  COUNTER(upstream_cx_rx_bytes_total)                     \
+  COUNTER(upstream_cx_tx_bytes_total)                     \
+  COUNTER(upstream_cx_pool_overflow)                      \
+  COUNTER(upstream_cx_protocol_error)                     \
+  COUNTER(upstream_cx_max_requests)                       \
+  COUNTER(upstream_cx_none_healthy)                       \
+  COUNTER(upstream_rq_total)                              \
+  COUNTER(upstream_rq_pending_total)                      \
+  COUNTER(upstream_rq_pending_overflow)                   \
+  COUNTER(upstream_rq_pending_failure_eject)              \
+  COUNTER(upstream_rq_cancelled)                          \
+  COUNTER(upstream_rq_maintenance_mode)                   \
+  COUNTER(upstream_rq_timeout)                            \
+  COUNTER(upstream_rq_max_duration_reached)               \
+  COUNTER(upstream_rq_per_try_timeout)                    \
+  COUNTER(upstream_rq_rx_reset)                           \
+  COUNTER(upstream_rq_tx_reset)                           \
+  COUNTER(upstream_rq_retry)                              \
+  COUNTER(upstream_rq_retry_success)                      \
+  COUNTER(upstream_rq_retry_overflow)                     \
+  COUNTER(upstream_rq_completed)                          \
+  COUNTER(upstream_rq_1xx)                                \
+  COUNTER(upstream_rq_2xx)                                \
+  COUNTER(upstream_rq_3xx)                                \
+  COUNTER(upstream_rq_4xx)                                \
+  COUNTER(upstream_rq_5xx)                                \
+  COUNTER(upstream_flow_control_paused_reading_total)     \
+  COUNTER(upstream_flow_control_resumed_reading_total)    \
+  COUNTER(membership_change)                              \
+  COUNTER(update_attempt)                                 \
+  COUNTER(update_success)                                 \
+  COUNTER(update_failure)                                 \
+  COUNTER(update_empty)                                   \
+  COUNTER(update_no_rebuild)                              \
+  COUNTER(bind_errors)                                    \
+  GAUGE(upstream_cx_active)                               \
+  GAUGE(upstream_rq_active)                               \
+  GAUGE(upstream_rq_pending_active)                       \
+  GAUGE(membership_total)                                 \
+  GAUGE(membership_healthy)                               \
+  GAUGE(membership_degraded)                              \
+  GAUGE(membership_excluded)                              \
+  GAUGE(max_host_weight)                                  \
+  GAUGE(version)                                          \
+  HISTOGRAM(upstream_cx_connect_ms)                       \
+  HISTOGRAM(upstream_cx_length_ms)                        \
+  HISTOGRAM(upstream_rq_time)
+
+enum class ClusterStat : std::uint16_t {
+#define X(name) name,
+  OUTRIDER_CLUSTER_STATS(X, X, X)
+#undef X
+      count
+};
+
+const StatTable& cluster_stat_table();
+
+}  // namespace outrider

@@ -1,0 +1,141 @@
+#include "upstream/discovery.h"
+
+#include <algorithm>
+
+#include "core/log.h"
+
+namespace outrider {
+namespace {
+
+bool resolves(const Cluster& c) { return c.options.discovery != DiscoveryType::static_; }
+
+}  // namespace
+
+Task<> Discovery::run() { co_await scope_.run(rest()); }
+
+void Discovery::follow(const ClusterPtr& cluster) {
+  if (!resolves(*cluster) || followed_.contains(cluster.get())) return;
+  auto f = std::make_unique<Followed>(*this, cluster, cluster->stats->local(worker_.index()));
+  for (const ConfiguredHost& host : cluster->options.hosts) f->names.push_back(std::make_unique<Name>(*f, host));
+  Followed& added = *(followed_[cluster.get()] = std::move(f));
+  for (auto& name : added.names) {
+    added.running++;
+    name->stop = scope_.spawn(follow_name, *name);
+  }
+}
+
+void Discovery::forget(const Cluster& cluster) {
+  auto at = followed_.find(&cluster);
+  if (at == followed_.end()) return;
+  at->second->forgotten = true;
+  for (auto& name : at->second->names) {
+    if (name->stop) name->stop->request();
+  }
+  forgotten_.push_back(std::move(at->second));
+  followed_.erase(at);
+  answered_.notify_all();
+}
+
+Task<> Discovery::first_answers() {
+  auto all_answered = [](const auto& entry) {
+    return std::all_of(entry.second->names.begin(), entry.second->names.end(), [](const auto& n) { return n->answered; });
+  };
+  while (!std::all_of(followed_.begin(), followed_.end(), all_answered)) co_await answered_.wait();
+}
+
+Task<> Discovery::follow_name(Name& name) {
+  Discovery& d = name.cluster.owner;
+  const ClusterOptions& o = name.cluster.cluster->options;
+  struct Ended {
+    Name& name;
+    ~Ended() {
+      // The last one of a forgotten cluster takes it along.
+      Followed& f = name.cluster;
+      Discovery& owner = f.owner;
+      if (--f.running == 0 && f.forgotten) {
+        std::erase_if(owner.forgotten_, [&](const auto& each) { return each.get() == &f; });
+      }
+    }
+  } ended{name};
+  for (;;) {
+    name.cluster.stats[ClusterStat::update_attempt].add();
+    auto answer = co_await d.resolver_.resolve(name.host.address, o.dns_family);
+    std::chrono::milliseconds wait = answer ? d.take_answer(name, *answer) : d.take_failure(name, answer.error());
+    if (!name.answered) {
+      name.answered = true;
+      d.answered_.notify_all();
+    }
+    if (o.dns_jitter.count() > 0) {
+      wait += std::chrono::milliseconds(d.worker_.random().below(static_cast<std::uint64_t>(o.dns_jitter.count()) + 1));
+    }
+    co_await sleep(wait);
+  }
+}
+
+std::chrono::milliseconds Discovery::take_answer(Name& name, const DnsAnswer& answer) {
+  const ClusterOptions& o = name.cluster.cluster->options;
+  name.cluster.stats[ClusterStat::update_success].add();
+  name.failure_wait = {};
+  std::vector<Address> addresses = answer.addresses;
+  // A logical host is one host, whatever the number of its addresses.
+  if (o.discovery == DiscoveryType::logical_dns && addresses.size() > 1) addresses.resize(1);
+  set_addresses(name, addresses);
+  if (o.respect_dns_ttl && answer.ttl.count() > 0) return answer.ttl;
+  return o.dns_refresh_rate;
+}
+
+std::chrono::milliseconds Discovery::take_failure(Name& name, const DnsFailure& failure) {
+  const ClusterOptions& o = name.cluster.cluster->options;
+  log(Logger::dns, LogLevel::debug, "cluster '" + o.name + "': cannot resolve '" + name.host.address + "': " + failure.reason);
+  if (failure.no_such_name && o.discovery == DiscoveryType::strict_dns) {
+    // An answer: nobody is there. After an outage, in contrast, what was known last stays in use.
+    name.cluster.stats[ClusterStat::update_success].add();
+    name.cluster.stats[ClusterStat::update_empty].add();
+    set_addresses(name, {});
+    return o.dns_refresh_rate;
+  }
+  name.cluster.stats[ClusterStat::update_failure].add();
+  name.failure_wait = name.failure_wait.count() ? std::min(name.failure_wait * 2, o.dns_failure_rate_max) : o.dns_failure_rate;
+  return name.failure_wait;
+}
+
+// Hosts that stay keep their place, their connections and their numbers; new ones come behind them.
+void Discovery::set_addresses(Name& name, const std::vector<Address>& addresses) {
+  std::vector<Address> wanted;
+  for (const Address& a : addresses) wanted.push_back(a.with_port(name.host.port));
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  std::vector<EndpointPtr> endpoints;
+  for (const EndpointPtr& e : name.endpoints) {
+    auto at = std::find(wanted.begin(), wanted.end(), e->address);
+    if (at == wanted.end()) continue;
+    endpoints.push_back(e);
+    wanted.erase(at);
+  }
+  bool same = wanted.empty() && endpoints.size() == name.endpoints.size();
+  if (same) {
+    name.cluster.stats[ClusterStat::update_no_rebuild].add();
+    return;
+  }
+  const ConfiguredHost& h = name.host;
+  for (const Address& a : wanted) {
+    auto e = std::make_shared<Endpoint>(a, h.hostname.empty() ? h.address : h.hostname, h.weight, h.priority, workers_);
+    e->health = h.health;
+    e->region = h.region;
+    e->zone = h.zone;
+    e->sub_zone = h.sub_zone;
+    endpoints.push_back(std::move(e));
+  }
+  name.endpoints = std::move(endpoints);
+  publish(name.cluster);
+}
+
+void Discovery::publish(Followed& f) {
+  std::vector<EndpointPtr> all;
+  for (const auto& name : f.names) all.insert(all.end(), name->endpoints.begin(), name->endpoints.end());
+  f.stats[ClusterStat::membership_change].add();
+  f.cluster->set_hosts(make_host_set(std::move(all)), f.stats);
+  changed_(*f.cluster);
+}
+
+}  // namespace outrider

@@ -1,0 +1,56 @@
+// Endpoint: one host of a cluster. HostSet: those that a cluster has now.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/address.h"
+
+namespace outrider {
+
+struct EndpointPool;
+
+enum class HostHealth : std::uint8_t { healthy, degraded, unhealthy };
+
+// Lives as long as some HostSet or connection holds it. Its numbers are shared by all workers.
+class Endpoint {
+ public:
+  Endpoint(Address address, std::string hostname, std::uint32_t weight, std::uint32_t priority, int workers)
+      : address(std::move(address)), hostname(std::move(hostname)), weight(weight), priority(priority) {
+    local.resize(static_cast<std::size_t>(workers), nullptr);
+  }
+  Endpoint(const Endpoint&) = delete;
+
+  const Address address;
+  const std::string hostname;   // As configured or resolved; for auto_host_rewrite.
+  const std::uint32_t weight;
+  const std::uint32_t priority;
+  HostHealth health = HostHealth::healthy;
+  std::string region, zone, sub_zone;
+  bool canary = false;
+
+  // What `/clusters` shows.
+  struct Numbers {
+    std::atomic<std::uint64_t> cx_active{0}, cx_connect_fail{0}, cx_total{0}, rq_active{0}, rq_error{0}, rq_success{0},
+        rq_timeout{0}, rq_total{0};
+  };
+  Numbers numbers;
+
+  // Of each worker, its connections to this host; an element is touched by its worker only.
+  std::vector<EndpointPool*> local;
+};
+
+using EndpointPtr = std::shared_ptr<Endpoint>;
+
+// Immutable. Hosts of the same priority keep the order in which they were found.
+struct HostSet {
+  std::vector<EndpointPtr> all;
+  // The hosts to choose from: the healthy ones of the best priority that has any. Hosts with a larger weight stand there
+  // more often, spread evenly (see balance.h), so a rotation over this list respects the weights.
+  std::vector<Endpoint*> eligible;
+};
+
+using HostSetPtr = std::shared_ptr<const HostSet>;
+
+}  // namespace outrider

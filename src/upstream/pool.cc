@@ -1,0 +1,254 @@
+#include "upstream/pool.h"
+
+#include <cassert>
+#include <cstring>
+
+namespace outrider {
+
+EndpointPool::EndpointPool(WorkerCluster& o, EndpointPtr e) : owner(o), endpoint(std::move(e)) {
+  sweep_.owner = this;
+  sweep_.timer.on_fire = [](Timer* t) { reinterpret_cast<Sweep*>(t)->owner->sweep(); };
+  endpoint->local[static_cast<std::size_t>(owner.worker.index())] = this;
+}
+
+EndpointPool::~EndpointPool() {
+  close_idle();
+  assert(connections == 0);
+  EndpointPool*& local = endpoint->local[static_cast<std::size_t>(owner.worker.index())];
+  if (local == this) local = nullptr;
+}
+
+UpstreamConnection* EndpointPool::take_idle() {
+  while (UpstreamConnection* c = idle_newest) {
+    c->leave_idle();
+    // Bytes that nobody asked for, or an end: whatever it is, it is no connection for a request.
+    if (!c->transport->has_unread() && !c->transport->hung_up()) return c;
+    delete c;
+  }
+  return nullptr;
+}
+
+void EndpointPool::give_idle(UpstreamConnection& c) {
+  std::uint32_t max = owner.cluster->options.max_requests_per_connection;
+  bool spent = max && c.requests >= max;
+  if (spent) owner.stats[ClusterStat::upstream_cx_max_requests].add();
+  if (spent || draining || owner.removed || c.transport->hung_up() || c.transport->has_unread()) {
+    delete &c;
+    return;
+  }
+  c.idle_ = true;
+  c.idle_since = owner.worker.now();
+  c.older_ = idle_newest;
+  c.newer_ = nullptr;
+  (idle_newest ? idle_newest->newer_ : idle_oldest) = &c;
+  idle_newest = &c;
+  c.transport->on_hangup(&c);
+  auto limit = owner.cluster->options.idle_timeout;
+  if (limit.count() > 0 && !sweep_.timer.armed()) owner.worker.arm(sweep_.timer, limit);
+  freed.notify_one();
+}
+
+void EndpointPool::close_idle() {
+  while (idle_newest) {
+    UpstreamConnection* c = idle_newest;
+    c->leave_idle();
+    delete c;
+  }
+}
+
+void EndpointPool::sweep() {
+  auto limit = owner.cluster->options.idle_timeout;
+  while (UpstreamConnection* c = idle_oldest) {
+    TimePoint due = c->idle_since + limit;
+    if (due > owner.worker.now()) {
+      owner.worker.timers().arm(sweep_.timer, due);
+      return;
+    }
+    owner.stats[ClusterStat::upstream_cx_idle_timeout].add();
+    c->leave_idle();
+    delete c;
+  }
+}
+
+UpstreamConnection::UpstreamConnection(EndpointPool& p, std::unique_ptr<Transport> t, Breaker& breaker)
+    : pool(p), transport(std::move(t)), breaker_(breaker), created_(p.owner.worker.now()) {
+  pool.connections++;
+  pool.owner.stats[ClusterStat::upstream_cx_total].add();
+  pool.owner.stats[ClusterStat::upstream_cx_http1_total].add();
+  pool.owner.stats[ClusterStat::upstream_cx_active].add();
+  pool.endpoint->numbers.cx_total.fetch_add(1, std::memory_order_relaxed);
+  pool.endpoint->numbers.cx_active.fetch_add(1, std::memory_order_relaxed);
+  // An idle connection that the peer closes is taken out at once, and destroyed outside of the event loop.
+  on_hangup = [](HangupHook* hook) {
+    auto* c = static_cast<UpstreamConnection*>(hook);
+    c->leave_idle();
+    c->closed_by_peer = true;
+    c->run = [](Runnable* r) { delete static_cast<UpstreamConnection*>(r); };
+    c->pool.owner.worker.enqueue(*c);
+  };
+}
+
+UpstreamConnection::~UpstreamConnection() {
+  StatBlock& stats = pool.owner.stats;
+  bool remote = closed_by_peer || transport->hung_up();
+  stats[ClusterStat::upstream_cx_active].sub();
+  stats[ClusterStat::upstream_cx_destroy].add();
+  stats[remote ? ClusterStat::upstream_cx_destroy_remote : ClusterStat::upstream_cx_destroy_local].add();
+  stats.record(ClusterStat::upstream_cx_length_ms,
+               static_cast<std::uint64_t>((pool.owner.worker.now() - created_) / std::chrono::milliseconds(1)));
+  pool.endpoint->numbers.cx_active.fetch_sub(1, std::memory_order_relaxed);
+  breaker_.give();
+  pool.connections--;
+  pool.freed.notify_one();
+}
+
+void UpstreamConnection::leave_idle() {
+  assert(idle_);
+  idle_ = false;
+  transport->on_hangup(nullptr);
+  (newer_ ? newer_->older_ : pool.idle_newest) = older_;
+  (older_ ? older_->newer_ : pool.idle_oldest) = newer_;
+}
+
+namespace {
+
+Task<int> finish_connect(Transport& transport) { co_return co_await transport.connected(); }
+
+Acquired connect_failed(WorkerCluster& cluster, EndpointPool& pool, Failure failure, int error) {
+  cluster.stats[ClusterStat::upstream_cx_connect_fail].add();
+  if (failure == Failure::connect_timeout) cluster.stats[ClusterStat::upstream_cx_connect_timeout].add();
+  pool.endpoint->numbers.cx_connect_fail.fetch_add(1, std::memory_order_relaxed);
+  return {nullptr, failure, error ? strerrordesc_np(error) : ""};
+}
+
+// Within the breaker's count, which the connection takes over.
+Task<Acquired> open(WorkerCluster& cluster, EndpointPool& pool, Breaker& breaker) {
+  auto started = cluster.network.connect(pool.endpoint->address, {});
+  if (!started) {
+    breaker.give();
+    co_return connect_failed(cluster, pool, Failure::connect_failed, started.error());
+  }
+  auto connection = std::make_unique<UpstreamConnection>(pool, std::move(*started), breaker);
+  TimePoint began = cluster.worker.now();
+  auto result = co_await within(cluster.cluster->options.connect_timeout, finish_connect(*connection->transport));
+  if (!result) co_return connect_failed(cluster, pool, Failure::connect_timeout, 0);
+  if (*result != 0) co_return connect_failed(cluster, pool, Failure::connect_failed, *result);
+  cluster.stats.record(ClusterStat::upstream_cx_connect_ms,
+                       static_cast<std::uint64_t>((cluster.worker.now() - began) / std::chrono::milliseconds(1)));
+  co_return Acquired{connection.release(), Failure::none, {}};
+}
+
+}  // namespace
+
+Task<Acquired> acquire(WorkerCluster& cluster, EndpointPool& pool, Breakers& breakers) {
+  if (!breakers.pending_requests.try_take()) {
+    cluster.stats[ClusterStat::upstream_rq_pending_overflow].add();
+    co_return Acquired{nullptr, Failure::overflow, {}};
+  }
+  Taken pending(breakers.pending_requests);
+  cluster.stats[ClusterStat::upstream_rq_pending_total].add();
+  Held active(cluster.stats[ClusterStat::upstream_rq_pending_active]);
+  for (;;) {
+    if (UpstreamConnection* c = pool.take_idle()) co_return Acquired{c, Failure::none, {}};
+    if (breakers.connections.try_take()) co_return co_await open(cluster, pool, breakers.connections);
+    cluster.stats[ClusterStat::upstream_cx_overflow].add();
+    // A host without any connection gets one all the same, or nothing could ever wake those who wait for it.
+    if (pool.connections == 0) {
+      breakers.connections.take();
+      co_return co_await open(cluster, pool, breakers.connections);
+    }
+    co_await pool.freed.wait();
+  }
+}
+
+WorkerCluster::WorkerCluster(Worker& w, Network& n, ClusterPtr c)
+    : worker(w), network(n), cluster(std::move(c)), stats(cluster->stats->local(w.index())), hosts_(cluster->hosts()) {}
+
+WorkerCluster::~WorkerCluster() = default;
+
+Endpoint* WorkerCluster::pick() {
+  std::span<Endpoint* const> hosts = hosts_->eligible;
+  if (hosts.empty()) return nullptr;
+  if (hosts.size() == 1) return hosts[0];
+  switch (cluster->options.policy) {
+    case LbPolicy::round_robin:
+      return pick_round_robin(hosts, cluster->turn.fetch_add(1, std::memory_order_relaxed));
+    case LbPolicy::least_request:
+      return pick_least_request(hosts, worker.random(), cluster->options.least_request_choices);
+    case LbPolicy::random:
+      return pick_random(hosts, worker.random());
+  }
+  return nullptr;
+}
+
+EndpointPool& WorkerCluster::make_pool(Endpoint& endpoint) {
+  for (const EndpointPtr& e : hosts_->all) {
+    if (e.get() == &endpoint) {
+      pools_.push_back(std::make_unique<EndpointPool>(*this, e));
+      return *pools_.back();
+    }
+  }
+  std::abort();  // pick() chooses among the present hosts only, and is not followed by a wait.
+}
+
+void WorkerCluster::refresh() {
+  hosts_ = cluster->hosts();
+  for (auto& pool : pools_) {
+    bool present = false;
+    for (const EndpointPtr& e : hosts_->all) present = present || e == pool->endpoint;
+    if (present || pool->draining) continue;
+    pool->draining = true;
+    pool->close_idle();
+  }
+  reap();
+}
+
+bool WorkerCluster::reap() {
+  if (removed) {
+    for (auto& pool : pools_) {
+      pool->draining = true;
+      pool->close_idle();
+    }
+  }
+  std::erase_if(pools_, [](const auto& p) { return p->draining && p->connections == 0 && p->streams == 0; });
+  return pools_.empty();
+}
+
+WorkerCluster& WorkerClusters::make(const ClusterPtr& cluster) {
+  auto slot = static_cast<std::size_t>(cluster->slot);
+  if (slot >= table_.size()) table_.resize(slot + 1);
+  if (table_[slot]) remove(cluster->slot);
+  table_[slot] = std::make_unique<WorkerCluster>(worker_, network_, cluster);
+  return *table_[slot];
+}
+
+void WorkerClusters::refresh(int slot) {
+  reap();
+  auto index = static_cast<std::size_t>(slot);
+  if (index < table_.size() && table_[index]) table_[index]->refresh();
+}
+
+void WorkerClusters::remove(int slot) {
+  auto index = static_cast<std::size_t>(slot);
+  if (index < table_.size() && table_[index]) {
+    table_[index]->removed = true;
+    removed_.push_back(std::move(table_[index]));
+  }
+  reap();
+}
+
+void WorkerClusters::reap() {
+  std::erase_if(removed_, [](auto& c) { return c->reap() && c->users == 0; });
+}
+
+void WorkerClusters::clear() {
+  for (auto& c : table_) {
+    if (!c) continue;
+    c->removed = true;
+    removed_.push_back(std::move(c));
+  }
+  table_.clear();
+  reap();
+}
+
+}  // namespace outrider

@@ -1,0 +1,137 @@
+// Connections of one worker to the hosts of its clusters: made when needed, kept while idle.
+#pragma once
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "core/scope.h"
+#include "http/body.h"
+#include "net/network.h"
+#include "upstream/cluster.h"
+
+namespace outrider {
+
+class WorkerCluster;
+class UpstreamConnection;
+
+// One worker's connections to one endpoint.
+struct EndpointPool {
+  EndpointPool(WorkerCluster& owner, EndpointPtr endpoint);
+  EndpointPool(const EndpointPool&) = delete;
+  ~EndpointPool();
+
+  // The connection that was idle for the shortest time, if any is still good.
+  UpstreamConnection* take_idle();
+  void give_idle(UpstreamConnection& connection);
+  void close_idle();
+  // Closes what has been idle for too long, and asks to be called again.
+  void sweep();
+
+  WorkerCluster& owner;
+  const EndpointPtr endpoint;
+  UpstreamConnection* idle_newest = nullptr;
+  UpstreamConnection* idle_oldest = nullptr;
+  long connections = 0;   // Idle and busy ones.
+  long streams = 0;       // Requests that hold on to this pool.
+  bool draining = false;  // The host has left the cluster: no connection is kept.
+  Signal freed;           // A connection became idle or was closed.
+
+ private:
+  struct Sweep {
+    Timer timer;
+    EndpointPool* owner;
+  };
+  Sweep sweep_;
+};
+
+// One connection; owned by the pool while idle, by an UpstreamStream while busy. Destroying it closes it.
+class UpstreamConnection : public Transport::HangupHook, public Runnable {
+ public:
+  UpstreamConnection(EndpointPool& pool, std::unique_ptr<Transport> transport, Breaker& breaker);
+  ~UpstreamConnection();
+
+  EndpointPool& pool;
+  const std::unique_ptr<Transport> transport;
+  std::uint32_t requests = 0;
+  TimePoint idle_since;
+  bool closed_by_peer = false;
+
+ private:
+  friend struct EndpointPool;
+  void leave_idle();
+
+  Breaker& breaker_;
+  TimePoint created_;
+  bool idle_ = false;
+  UpstreamConnection* newer_ = nullptr;
+  UpstreamConnection* older_ = nullptr;
+};
+
+// What one worker has of one cluster.
+class WorkerCluster {
+ public:
+  WorkerCluster(Worker& worker, Network& network, ClusterPtr cluster);
+  WorkerCluster(const WorkerCluster&) = delete;
+  ~WorkerCluster();
+
+  Endpoint* pick();
+  EndpointPool& pool(Endpoint& endpoint) {
+    EndpointPool* p = endpoint.local[static_cast<std::size_t>(worker.index())];
+    return p ? *p : make_pool(endpoint);
+  }
+  // Takes the cluster's present hosts; pools of hosts that left are drained.
+  void refresh();
+  // Deletes drained pools that nobody uses. True if none is left at all.
+  bool reap();
+
+  Worker& worker;
+  Network& network;
+  const ClusterPtr cluster;
+  StatBlock& stats;
+  long users = 0;         // Exchanges that hold on to this.
+  bool removed = false;   // Gone from the configuration.
+
+ private:
+  EndpointPool& make_pool(Endpoint& endpoint);
+  HostSetPtr hosts_;
+  std::vector<std::unique_ptr<EndpointPool>> pools_;
+};
+
+// All clusters of one worker, by slot.
+class WorkerClusters {
+ public:
+  WorkerClusters(Worker& worker, Network& network) : worker_(worker), network_(network) {}
+  ~WorkerClusters() { clear(); }
+
+  // Made at the first use: a cluster that gets no request costs a worker nothing.
+  WorkerCluster& get(const ClusterPtr& cluster) {
+    auto slot = static_cast<std::size_t>(cluster->slot);
+    if (slot < table_.size() && table_[slot] && table_[slot]->cluster == cluster) return *table_[slot];
+    return make(cluster);
+  }
+  // The hosts of that cluster have changed.
+  void refresh(int slot);
+  // The cluster has left the configuration: its connections end as they become idle.
+  void remove(int slot);
+  void clear();
+
+ private:
+  WorkerCluster& make(const ClusterPtr& cluster);
+  void reap();
+  Worker& worker_;
+  Network& network_;
+  std::vector<std::unique_ptr<WorkerCluster>> table_;
+  std::vector<std::unique_ptr<WorkerCluster>> removed_;
+};
+
+struct Acquired {
+  UpstreamConnection* connection = nullptr;
+  Failure failure = Failure::none;
+  std::string_view reason;  // Of a failed connect: static text such as "Connection refused".
+};
+
+// A connection to that host: an idle one, or a new one within the circuit breakers' limits. Waits where the limit of
+// connections is reached.
+Task<Acquired> acquire(WorkerCluster& cluster, EndpointPool& pool, Breakers& breakers);
+
+}  // namespace outrider

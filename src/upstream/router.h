@@ -1,0 +1,28 @@
+// The router: the last filter of a chain, which sends the request to a cluster.
+#pragma once
+#include "http/exchange.h"
+#include "upstream/route_table.h"
+
+namespace outrider {
+
+class WorkerCluster;
+struct Attempt;
+
+struct RouterOptions {
+  bool suppress_envoy_headers = false;
+};
+
+class Router final : public Filter {
+ public:
+  Router(std::shared_ptr<const RouteTable> routes, RouterOptions options) : routes_(std::move(routes)), options_(options) {}
+  Task<Response> handle(Exchange& x, Next next) const override;
+
+ private:
+  Task<Response> forward(Exchange& x, const Route& route) const;
+  Response fail(Exchange& x, WorkerCluster& cluster, const Attempt& attempt) const;
+
+  std::shared_ptr<const RouteTable> routes_;
+  RouterOptions options_;
+};
+
+}  // namespace outrider

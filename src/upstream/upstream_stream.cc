@@ -1,0 +1,228 @@
+#include "upstream/upstream_stream.h"
+
+namespace outrider {
+
+using Kind = h1::BodyFraming::Kind;
+
+UpstreamStream::UpstreamStream(Exchange& x, EndpointPool& pool, UpstreamConnection& connection,
+                               std::chrono::milliseconds timeout, Limit& limit)
+    : x_(x),
+      pool_(pool),
+      connection_(&connection),
+      stats_(pool.owner.stats),
+      timeout_(timeout),
+      limit_(limit),
+      began_(x.worker.now()) {
+  pool_.streams++;
+  connection.requests++;
+  stats_[ClusterStat::upstream_rq_total].add();
+  stats_[ClusterStat::upstream_rq_active].add();
+  pool_.endpoint->numbers.rq_total.fetch_add(1, std::memory_order_relaxed);
+  pool_.endpoint->numbers.rq_active.fetch_add(1, std::memory_order_relaxed);
+}
+
+UpstreamStream::~UpstreamStream() {
+  if (body_ && body_->ended() && !body_->failed() && failure_ == Failure::none) {
+    complete();
+  } else {
+    stats_[ClusterStat::upstream_cx_destroy_with_active_rq].add();
+    stats_[failure_ == Failure::connection_closed ? ClusterStat::upstream_cx_destroy_remote_with_active_rq
+                                                  : ClusterStat::upstream_cx_destroy_local_with_active_rq]
+        .add();
+    delete connection_;
+  }
+  stats_[ClusterStat::upstream_rq_active].sub();
+  pool_.endpoint->numbers.rq_active.fetch_sub(1, std::memory_order_relaxed);
+  pool_.streams--;
+}
+
+void UpstreamStream::request_whole() {
+  request_done_ = true;
+  if (!x_.record.request_end) x_.record.request_end = x_.worker.now();
+  if (timeout_.count() > 0) limit_.start(timeout_);
+}
+
+Task<bool> UpstreamStream::send(const RequestHead& head, h1::BodyFraming framing, const Frame& first, bool whole) {
+  request_framing_ = framing;
+  char* out = static_cast<char*>(x_.arena.allocate(h1::request_head_size(head, framing), 1));
+  char* end = h1::encode_request_head(head, framing, out);
+  char chunk_header[h1::kChunkHeaderSizeMax];
+  iovec pieces[4];
+  int count = 0;
+  auto add = [&](std::string_view piece) { pieces[count++] = {const_cast<char*>(piece.data()), piece.size()}; };
+  add({out, static_cast<std::size_t>(end - out)});
+  bool chunked = framing.kind == Kind::chunked;
+  if (first.is_data()) {
+    if (chunked) add({chunk_header, static_cast<std::size_t>(h1::encode_chunk_header(first.data.size(), chunk_header) - chunk_header)});
+    add(first.data);
+    if (chunked) add(whole ? std::string_view("\r\n0\r\n\r\n") : h1::kChunkEnd);
+  } else if (chunked && whole) {
+    add(h1::kLastChunk);
+  }
+  x_.record.upstream_start = x_.worker.now();
+  IoResult written = co_await connection_->transport->write(pieces, count);
+  if (!written.ok()) {
+    failure_ = Failure::connection_closed;
+    co_return false;
+  }
+  stats_[ClusterStat::upstream_cx_tx_bytes_total].add(written.bytes);
+  if (whole) request_whole();
+  co_return true;
+}
+
+Task<bool> UpstreamStream::write_frame(const Frame& frame) {
+  bool chunked = request_framing_.kind == Kind::chunked;
+  char chunk_header[h1::kChunkHeaderSizeMax];
+  iovec pieces[3];
+  int count = 0;
+  auto add = [&](std::string_view piece) { pieces[count++] = {const_cast<char*>(piece.data()), piece.size()}; };
+  if (frame.is_data()) {
+    if (chunked) add({chunk_header, static_cast<std::size_t>(h1::encode_chunk_header(frame.data.size(), chunk_header) - chunk_header)});
+    add(frame.data);
+    if (chunked) add(frame.last ? std::string_view("\r\n0\r\n\r\n") : h1::kChunkEnd);
+  } else if (chunked && frame.kind == Frame::Kind::trailers) {
+    char* out = static_cast<char*>(x_.arena.allocate(h1::trailers_size(*frame.trailers), 1));
+    add({out, static_cast<std::size_t>(h1::encode_last_chunk(*frame.trailers, out) - out)});
+  } else if (chunked) {
+    add(h1::kLastChunk);
+  }
+  if (count == 0) co_return true;
+  IoResult written = co_await connection_->transport->write(pieces, count);
+  stats_[ClusterStat::upstream_cx_tx_bytes_total].add(written.bytes);
+  co_return written.ok();
+}
+
+Task<> UpstreamStream::pump(UpstreamStream& stream) {
+  Body& body = *stream.x_.request_body;
+  for (;;) {
+    Frame frame = body.poll(BlockPool::kBodyBytes);
+    if (frame.pending()) frame = co_await body.pull(BlockPool::kBodyBytes);
+    if (frame.is_reset()) {
+      stream.client_failed_ = true;
+      stream.connection_->transport->interrupt_reader();
+      co_return;
+    }
+    // A failed write is not the exchange's failure: the response may be on its way.
+    if (!co_await stream.write_frame(frame)) co_return;
+    if (frame.last || !frame.is_data()) {
+      stream.request_whole();
+      co_return;
+    }
+  }
+}
+
+Task<ResponseHead*> UpstreamStream::receive_head() {
+  Transport& transport = *connection_->transport;
+  const h1::Limits& limits = pool_.owner.cluster->options.limits;
+  h1::ResponseParser parser(limits);
+  auto* head = &x_.arena.make_owned<ResponseHead>(x_.arena);
+  for (;;) {
+    if (inbox_.empty() && !client_failed_ && !answered_) co_await transport.readable();  // No buffer while waiting.
+    if (client_failed_) {
+      failure_ = Failure::local_reset;
+      co_return nullptr;
+    }
+    if (!inbox_.empty()) {
+      h1::ParseResult parsed = parser.parse(inbox_.data(), inbox_.size(), *head);
+      if (parsed.status == h1::ParseStatus::error) {
+        stats_[ClusterStat::upstream_cx_protocol_error].add();
+        failure_ = Failure::protocol_error;
+        co_return nullptr;
+      }
+      if (parsed.status == h1::ParseStatus::complete) {
+        inbox_.consume(parsed.consumed);
+        if (!head->informational() || head->status == 101) co_return accept(*head);
+        if (head->status != 100 && x_.informer) co_await x_.informer->inform(*head);
+        head = &x_.arena.make_owned<ResponseHead>(x_.arena);
+        parser.reset();
+        continue;
+      }
+    }
+    if (!inbox_.make_room(x_.worker.blocks(), limits.head_bytes_max + 1)) {
+      failure_ = Failure::too_large;
+      co_return nullptr;
+    }
+    IoResult read = co_await transport.read(inbox_.space(), inbox_.room());
+    if (read.state == IoResult::State::would_block) continue;
+    if (!read.ok()) {
+      failure_ = Failure::connection_closed;
+      co_return nullptr;
+    }
+    answered_ = true;
+    stats_[ClusterStat::upstream_cx_rx_bytes_total].add(read.bytes);
+    inbox_.filled(read.bytes);
+  }
+}
+
+// Takes the final head: what follows it, and whether the connection can be used again.
+ResponseHead* UpstreamStream::accept(ResponseHead& head) {
+  auto framing = h1::response_framing(head, x_.request.method);
+  bool upgraded = head.status == 101;
+  if (!framing || (upgraded && x_.upgrade.empty())) {
+    stats_[ClusterStat::upstream_cx_protocol_error].add();
+    failure_ = Failure::protocol_error;
+    return nullptr;
+  }
+  framing_ = *framing;
+  keep_alive_ = h1::persistent(head.version, head.headers) && framing_.kind != Kind::until_close && framing_.kind != Kind::tunnel;
+  if (h1::strip_hop_by_hop(head.headers, upgraded)) {
+    failure_ = Failure::protocol_error;
+    return nullptr;
+  }
+  body_.emplace(x_.worker, *connection_->transport, inbox_, pool_.owner.cluster->options.limits, framing_, x_.arena,
+                stats_[ClusterStat::upstream_cx_rx_bytes_total]);
+  x_.record.response_start = x_.worker.now();
+  return &head;
+}
+
+// The response is whole, and nobody looks at its bytes any more.
+void UpstreamStream::complete() {
+  stats_[ClusterStat::upstream_rq_completed].add();
+  stats_.record(ClusterStat::upstream_rq_time,
+                static_cast<std::uint64_t>((x_.worker.now() - began_) / std::chrono::milliseconds(1)));
+  body_->settle();
+  // Bytes behind the response belong to no request: such a connection is not used again.
+  if (keep_alive_ && request_done_ && inbox_.empty()) {
+    pool_.give_idle(*connection_);
+  } else {
+    delete connection_;
+  }
+}
+
+Frame UpstreamStream::note(Frame frame) {
+  if (frame.is_reset()) {
+    failure_ = frame.failure;
+    bool broken = frame.failure == Failure::protocol_error;
+    x_.record.flags.set(broken ? ResponseFlag::upstream_protocol_error : ResponseFlag::upstream_connection_termination);
+    x_.record.details = broken ? "upstream_reset_after_response_started{protocol_error}"
+                               : "upstream_reset_after_response_started{connection_termination}";
+    stats_[ClusterStat::upstream_rq_rx_reset].add();
+  }
+  return frame;
+}
+
+Frame UpstreamStream::poll(std::size_t max) { return note(body_->poll(max)); }
+
+Task<Frame> UpstreamStream::pull(std::size_t max) {
+  std::optional<Frame> frame = co_await within(limit_, pull_body(max));
+  if (!frame) {
+    stats_[ClusterStat::upstream_rq_timeout].add();
+    pool_.endpoint->numbers.rq_timeout.fetch_add(1, std::memory_order_relaxed);
+    x_.record.flags.set(ResponseFlag::upstream_request_timeout);
+    x_.record.details = "response_timeout";
+    failure_ = Failure::local_reset;
+    co_return Frame::reset(Failure::local_reset);
+  }
+  co_return note(*frame);
+}
+
+Task<bool> UpstreamStream::write(std::string_view data) {
+  iovec piece{const_cast<char*>(data.data()), data.size()};
+  IoResult written = co_await connection_->transport->write(&piece, 1);
+  stats_[ClusterStat::upstream_cx_tx_bytes_total].add(written.bytes);
+  co_return written.ok();
+}
+
+void UpstreamStream::finish() { connection_->transport->shutdown_write(); }
+
+}  // namespace outrider

@@ -1,0 +1,74 @@
+#pragma once
+
+// Character classes of RFC 9110 §5.6 and how to run over many bytes of one class.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+namespace outrider::h1 {
+
+// For a token character its lower-case form, for all others 0.
+inline constexpr std::array<char, 256> kTokenLower = [] {
+  std::array<char, 256> table{};
+  for (const char* c = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"; *c != 0; ++c) {
+    table[static_cast<unsigned char>(*c)] = *c;
+  }
+  for (char c = 'A'; c <= 'Z'; ++c) table[static_cast<unsigned char>(c)] = static_cast<char>(c - 'A' + 'a');
+  return table;
+}();
+
+inline char token_lower(char c) { return kTokenLower[static_cast<unsigned char>(c)]; }
+inline bool is_token(char c) { return token_lower(c) != 0; }
+inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
+inline bool is_blank(char c) { return c == ' ' || c == '\t'; }
+inline bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+// field-vchar, obs-text, SP, HTAB.
+inline bool is_value(char c) { return !is_control(c) || c == '\t'; }
+// What a request target may hold: visible ASCII, without '#'.
+inline bool is_target(char c) { return c > 0x20 && c < 0x7f && c != '#'; }
+
+// The value of a hexadecimal digit, or -1.
+inline int hex_value(char c) {
+  if (is_digit(c)) return c - '0';
+  char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// The first byte in [at, end) that is no value character; `end` when all are.
+inline char* skip_value(char* at, const char* end) {
+#ifdef __SSE2__
+  const __m128i last_control = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f);
+  while (end - at >= 16) {
+    __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
+    __m128i bad = _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, tab), low), _mm_cmpeq_epi8(bytes, del));
+    if (int mask = _mm_movemask_epi8(bad)) return at + __builtin_ctz(static_cast<unsigned>(mask));
+    at += 16;
+  }
+#endif
+  while (at != end && is_value(*at)) ++at;
+  return at;
+}
+
+// The first byte in [at, end) that is no target character; `end` when all are.
+inline char* skip_target(char* at, const char* end) {
+#ifdef __SSE2__
+  const __m128i space = _mm_set1_epi8(0x20), del = _mm_set1_epi8(0x7f), hash = _mm_set1_epi8('#');
+  while (end - at >= 16) {
+    __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    __m128i visible = _mm_and_si128(_mm_cmpgt_epi8(bytes, space), _mm_cmplt_epi8(bytes, del));
+    unsigned good = static_cast<unsigned>(_mm_movemask_epi8(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, hash), visible)));
+    if (good != 0xffff) return at + __builtin_ctz(~good);
+    at += 16;
+  }
+#endif
+  while (at != end && is_target(*at)) ++at;
+  return at;
+}
+
+}  // namespace outrider::h1
