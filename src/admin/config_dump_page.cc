@@ -71,14 +71,15 @@ class Dump {
     Part bootstrap = bootstrap_dump.child("bootstrap");
     if (!bootstrap.message().ParsePartialFromString(bootstrap_bytes)) return {};
     redact(bootstrap.message(), schema_);
-    Part resources = bootstrap.child("static_resources");
-
     Part clusters = make(std::string(kAdmin) + "ClustersConfigDump");
-    add_all(resources.list("clusters"), clusters, "static_clusters", "cluster");
     Part listeners = make(std::string(kAdmin) + "ListenersConfigDump");
-    add_all(resources.list("listeners"), listeners, "static_listeners", "listener");
     Part routes = make(std::string(kAdmin) + "RoutesConfigDump");
-    add_routes(resources, routes);
+    if (bootstrap.has("static_resources")) {
+      Part resources = bootstrap.child("static_resources");
+      add_all(resources.list("clusters"), clusters, "static_clusters", "cluster");
+      add_all(resources.list("listeners"), listeners, "static_listeners", "listener");
+      add_routes(resources, routes);
+    }
 
     stamp(bootstrap_dump);
     dump.add("configs").pack(bootstrap_dump);

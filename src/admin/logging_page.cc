@@ -66,9 +66,9 @@ std::string parse(std::span<const QueryParameter> parameters, std::vector<Change
 }
 
 // Nothing is changed unless everything can be.
-std::string apply(const AdminView& view, const std::vector<Change>& changes) {
+std::string apply_changes(const AdminView& view, const std::vector<Change>& changes) {
   for (const Change& c : changes) {
-    if (!std::ranges::contains(kLogLevelNames, c.level)) return "unknown logger level";
+    if (!(std::ranges::find(kLogLevelNames, c.level) != std::ranges::end(kLogLevelNames))) return "unknown logger level";
   }
   for (const Change& c : changes) {
     if (!c.logger.empty() && !known_component(c.logger)) return "unknown logger name";
@@ -85,7 +85,7 @@ std::string apply(const AdminView& view, const std::vector<Change>& changes) {
 PageAnswer logging_page(const PageRequest& request) {
   std::vector<Change> changes;
   std::string error = parse(request.parameters, changes);
-  if (error.empty()) error = apply(request.view, changes);
+  if (error.empty()) error = apply_changes(request.view, changes);
   if (error.empty()) return PageAnswer::plain(active_loggers());
   std::string text = "error: " + error + "\n\n";
   text.append(kUsage).append("levels: ");

@@ -31,11 +31,11 @@ void append_list(std::string_view name, std::string_view values, IndentedJson& j
 
 void append_option(std::string_view name, std::string_view value, IndentedJson& json) {
   std::uint64_t number = 0;
-  if (std::ranges::contains(kLists, name)) {
+  if ((std::ranges::find(kLists, name) != std::ranges::end(kLists))) {
     append_list(name, value, json);
-  } else if (std::ranges::contains(kTruths, name)) {
+  } else if ((std::ranges::find(kTruths, name) != std::ranges::end(kTruths))) {
     json.truth(name, value == "true");
-  } else if (std::ranges::contains(kNumbers, name) &&
+  } else if ((std::ranges::find(kNumbers, name) != std::ranges::end(kNumbers)) &&
              std::from_chars(value.data(), value.data() + value.size(), number).ec == std::errc()) {
     json.number(name, number);
   } else {

@@ -72,8 +72,7 @@ void read_headers(const hcm::HttpConnectionManager& m, HttpOptions& o) {
   o.default_host_for_http_10 = m.http_protocol_options().default_host_for_http_10();
   o.enable_trailers = m.http_protocol_options().enable_trailers();
   for (const auto& upgrade : m.upgrade_configs()) {
-    if (!upgrade.has_enabled() || upgrade.enabled().value())
-      o.upgrades.push_back(ascii_lower(upgrade.upgrade_type()));
+    if (!upgrade.has_enabled() || upgrade.enabled().value()) o.upgrades.push_back(ascii_lower(upgrade.upgrade_type()));
   }
 }
 

@@ -1,9 +1,9 @@
 #include <re2/re2.h>
 
 #include "config/compile_parts.h"
-#include "core/ascii.h"
 #include "config/nearest.h"
 #include "config/read_file.h"
+#include "core/ascii.h"
 #include "envoy/config/route/v3/route.pb.h"
 
 namespace outrider::config {

@@ -44,8 +44,7 @@ std::expected<Loaded, std::vector<Problem>> load_text(std::string_view name, std
                                                       const Source& source = {});
 
 // Proto3 JSON of a serialized message, indented, with the original field names; an Any shows its content beside
-// "@type". Empty if the API has no such message or the bytes are not one. Builds the reflection that it needs and frees
-// it.
+// "@type". Empty if the API has no such message. Builds the reflection that it needs and frees it.
 std::string to_json(std::string_view message_full_name, std::string_view bytes);
 
 }  // namespace outrider::config

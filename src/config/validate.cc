@@ -148,7 +148,8 @@ void Validator::check(const pb::Message& message, const Path& path, const Report
         names.push_back(oneof->field(i)->name());
       }
     }
-    report(path, fmt::format("{} {} is missing", names.size() == 1 ? "the field" : "one of", fmt::join(names, ", ")));
+    report(path, names.size() == 1 ? fmt::format("`{}` is missing", names[0])
+                                   : fmt::format("one of {} is missing", fmt::join(names, ", ")));
   }
   for (const Checked& checked : of_type.fields) {
     const Path here = path.field(checked.field->name());

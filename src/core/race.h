@@ -103,9 +103,9 @@ class Race : public StopHook {
   PromiseBase* promise_ = nullptr;
 };
 
-// co_await race(good, f(x), g(y)): runs both at once and gives the first result for which good(const T&) is true, else the
-// one that came last. When the awaiter goes on, both tasks have ended and are destroyed; the loser was asked to stop. If
-// f ends at once with a good result, g never begins.
+// co_await race(good, f(x), g(y)): runs both at once and gives the first result for which good(const T&) is true, else
+// the one that came last. When the awaiter goes on, both tasks have ended and are destroyed; the loser was asked to
+// stop. If f ends at once with a good result, g never begins.
 template <class Good, class T>
 Race<T, Good> race(Good good, Task<T>&& first, Task<T>&& second) {
   return Race<T, Good>(std::move(good), first, second);

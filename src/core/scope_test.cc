@@ -11,7 +11,6 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using testing::ElementsAre;
 
-
 class ScopeTest : public Simulated {
  public:
   struct Child {

@@ -33,7 +33,9 @@ TEST_F(TaskTest, ATaskDoesNotBeginBeforeItIsAwaited) {
     co_return;
   };
   auto root = [](auto child, Notes& notes) -> Task<> {
-    { [[maybe_unused]] Task<> never = child(notes); }
+    {
+      [[maybe_unused]] Task<> never = child(notes);
+    }
     notes.push_back("root");
     co_await child(notes);
   };

@@ -30,13 +30,16 @@ struct DownstreamConnection {
   const Address& local() const { return socket.local(); }
 };
 
-// Sends informational responses (1xx other than 101) to the client.
-class Informer {
+// What an exchange may ask of its client's side before there is a response.
+class ClientStream {
  public:
+  // Sends an informational response (1xx other than 100 and 101).
   virtual Task<> inform(const ResponseHead& head) = 0;
+  // The exchange's time-outs are others than before.
+  virtual void deadlines_changed() = 0;
 
  protected:
-  ~Informer() = default;
+  ~ClientStream() = default;
 };
 
 // The record for logs: what happened. Views live as long as the exchange.
@@ -65,7 +68,7 @@ struct ExchangeRecord {
 // Outlives every frame that serves it. Its members are destroyed in reverse order, so the arena goes last.
 struct Exchange {
   Exchange(const DownstreamConnection& c, const HttpOptions& o, StatBlock& s)
-      : connection(c), worker(c.worker), options(o), stats(s), request(arena) {}
+      : connection(c), worker(c.worker), options(o), stats(s), request(arena), stream_idle_timeout(o.stream_idle_timeout) {}
 
   const DownstreamConnection& connection;
   Worker& worker;
@@ -78,7 +81,8 @@ struct Exchange {
   std::string_view upgrade;                     // Protocol asked for by an Upgrade request; empty: none.
   const Headers* response_headers = nullptr;    // For logs, once there are any.
   const Headers* response_trailers = nullptr;
-  Informer* informer = nullptr;
+  ClientStream* client = nullptr;               // Null in tests only.
+  std::chrono::milliseconds stream_idle_timeout;  // The connection manager's, until a route says otherwise.
   ExchangeRecord record;
 
   // A response of our own. `details` says why, in Envoy's words (static text). The body is text/plain, unless empty.

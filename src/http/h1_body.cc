@@ -138,7 +138,6 @@ Task<Frame> H1Body::pull(std::size_t max) {
     prepare_block();
     std::size_t room = block_.size() - window_size();
     if (room == 0) co_return finish(Frame::reset(Failure::too_large));
-    if (framing_.kind == Kind::length) room = static_cast<std::size_t>(std::min<std::uint64_t>(room, remaining_));
     IoResult read = co_await transport_.read(window_end_, room);
     frame = more(read);
     if (!frame.pending()) co_return frame;

@@ -49,18 +49,27 @@ bool request_received(ServerConnection& c, Exchange& x) {
   return c.request_body->ended() && !c.request_body->failed();
 }
 
+bool ends_body(const Frame& frame) { return !frame.pending() && (frame.last || !frame.is_data()); }
+
+// Whether the connection may carry another request behind this response, which has no further frame.
+bool may_go_on(ServerConnection& c, Exchange& x) {
+  if (request_received(c, x)) return true;
+  if (!c.closing) x.stats[HttpStat::downstream_rq_response_before_rq_complete].add();
+  c.closing = true;
+  return false;
+}
+
 }  // namespace
 
 Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& response) {
   ResponseHead& head = *response.head;
-  if (!request_received(c, x)) {
-    c.closing = true;
-    x.stats[HttpStat::downstream_rq_response_before_rq_complete].add();
-  }
   h1::BodyFraming framing =
       h1::outgoing_response_framing(head.status, x.request.method, x.request.version, response.body->length());
   bool chunked = framing.kind == h1::BodyFraming::Kind::chunked;
   if (framing.kind == h1::BodyFraming::Kind::until_close) c.closing = true;
+  bool has_body = framing.kind != h1::BodyFraming::Kind::none;
+  Frame frame = has_body ? response.body->poll(BlockPool::kBodyBytes) : Frame::end();
+  if (ends_body(frame)) may_go_on(c, x);  // While a body still flows, so may the request's.
   prepare_response(x, head, c.closing, false);
   x.record.status = head.status;
   x.response_headers = &head.headers;
@@ -69,8 +78,6 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
   Pieces pieces;
   pieces.add({out, static_cast<std::size_t>(h1::encode_response_head(head, framing, out, x.request.version) - out)});
   char chunk_header[h1::kChunkHeaderSizeMax];
-  bool has_body = framing.kind != h1::BodyFraming::Kind::none;
-  Frame frame = has_body ? response.body->poll(BlockPool::kBodyBytes) : Frame::end();
   c.head_sent = true;
   Cell& sent = x.stats[HttpStat::downstream_cx_tx_bytes_total];
   for (int steps = 1;; steps++) {
@@ -90,14 +97,25 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
       if (framing.kind == h1::BodyFraming::Kind::until_close) c.reset();
       co_return false;
     }
-    if (!frame.pending() && (frame.last || !frame.is_data())) {
+    if (ends_body(frame)) {
       c.response_ended = true;
-      co_return true;
+      co_return may_go_on(c, x);
     }
     pieces = {};
     frame = response.body->poll(BlockPool::kBodyBytes);
     if (frame.pending()) frame = co_await response.body->pull(BlockPool::kBodyBytes);
   }
+}
+
+// An HTTP/1.0 client would take it for the response.
+Task<> ServerConnection::inform(const ResponseHead& head) {
+  if (!exchange || exchange->request.version == Version::http10) co_return;
+  h1::BodyFraming framing{h1::BodyFraming::Kind::none, 0};
+  char* out = static_cast<char*>(exchange->arena.allocate(h1::response_head_size(head, framing), 1));
+  char* end = h1::encode_response_head(head, framing, out);
+  iovec piece{out, static_cast<std::size_t>(end - out)};
+  IoResult written = co_await transport->write(&piece, 1);
+  http_stats()[HttpStat::downstream_cx_tx_bytes_total].add(written.bytes);
 }
 
 }  // namespace outrider

@@ -205,6 +205,7 @@ Task<> send_last_words(ServerConnection& c, Exchange& x, const Response& respons
 
 Task<bool> serve_exchange(ServerConnection& c, Exchange& x) {
   c.exchange = &x;
+  x.client = &c;
   c.enter(ServerConnection::Phase::exchange);
   Held active(x.stats[HttpStat::downstream_rq_active]);
   x.stats[HttpStat::downstream_rq_total].add();

@@ -64,7 +64,7 @@ class TestClient {
       unread_.append(buffer, r.bytes);
     }
   }
-  Task<std::string> read_all() { return read_to("\1 no such bytes"); }
+  OUTRIDER_FORWARDS Task<std::string> read_all() { return read_to("\1 no such bytes"); }
   Task<std::string> ask(std::string_view request, std::string_view marker) {
     co_await send(request);
     co_return co_await read_to(marker);

@@ -45,7 +45,7 @@ TimePoint ServerConnection::next_deadline() const {
       return std::min(deadline, after(std::max(phase_since, transport->last_progress()), o.stream_idle_timeout));
     case Phase::exchange:
       if (receiving()) deadline = std::min(deadline, after(request_since, o.request_timeout));
-      return std::min(deadline, after(std::max(phase_since, transport->last_progress()), o.stream_idle_timeout));
+      return std::min(deadline, after(std::max(phase_since, transport->last_progress()), exchange ? exchange->stream_idle_timeout : o.stream_idle_timeout));
   }
   return deadline;
 }
@@ -83,6 +83,11 @@ void ServerConnection::expire(TimePoint now) {
   } else {
     abort(AbortReason::stream_idle);
   }
+}
+
+void ServerConnection::deadlines_changed() {
+  TimePoint d = next_deadline();
+  if (d < armed_for) arm(d);
 }
 
 void ServerConnection::stop_waiting() {

@@ -12,7 +12,7 @@ enum class AbortReason : std::uint8_t { none, client_gone, stream_idle, request_
 inline constexpr int kStepsInARowMax = 32;
 
 // Time-outs are checked by one timer, set again lazily: a request that goes well never touches it.
-struct ServerConnection : DownstreamConnection, Transport::HangupHook {
+struct ServerConnection final : DownstreamConnection, ClientStream, Transport::HangupHook {
   enum class Phase : std::uint8_t { idle, head, exchange };
 
   ServerConnection(ServiceWorker& s, std::unique_ptr<Transport> t, std::shared_ptr<HttpSlot> h, StatBlock& listener);
@@ -33,6 +33,8 @@ struct ServerConnection : DownstreamConnection, Transport::HangupHook {
     request_since = worker.now();
     enter(Phase::head);
   }
+  Task<> inform(const ResponseHead& head) override;
+  void deadlines_changed() override;
   void stop_waiting();  // Ends an idle wait: the connection is to close.
   void abort(AbortReason reason);
   // The connection is to end by RST: a FIN would look like the end of the message.

@@ -16,7 +16,7 @@ class Address {
   Address() = default;  // AF_UNSPEC.
   static Address from(const sockaddr* address, socklen_t length);
   static constexpr std::size_t kPipePathMax = 107;  // Of bytes: what a sockaddr_un holds.
-  static Address pipe(std::string path);  // "@name" is Linux's abstract namespace.
+  static Address pipe(std::string path);            // "@name" is Linux's abstract namespace.
   static Address any4(std::uint16_t port);
   // A literal IPv4 or IPv6 address, without brackets; the error says what is wrong.
   static std::expected<Address, std::string> parse(std::string_view ip, std::uint16_t port);

@@ -34,8 +34,8 @@ struct DnsFailure {
 
 class Resolver {
  public:
-  static constexpr std::size_t kNameBytesMax = 255;    // RFC 1035 section 2.3.4.
-  static constexpr std::size_t kAddressesMax = 4096;   // Of one answer; further ones are dropped.
+  static constexpr std::size_t kNameBytesMax = 255;   // RFC 1035 section 2.3.4.
+  static constexpr std::size_t kAddressesMax = 4096;  // Of one answer; further ones are dropped.
 
   virtual ~Resolver() = default;
   // Outlives every task that it gives. IP literals are answered at once.

@@ -26,13 +26,13 @@ struct Entry {
   std::vector<std::string> v6{};
   std::uint32_t ttl = 60;
   int rcode = 0;
-  bool silent = false;           // Answers nothing.
-  bool silent_v6 = false;        // Answers no AAAA question.
-  bool truncate = false;         // By UDP: nothing but the bit that asks for TCP.
-  int many = 0;                  // So many generated IPv4 addresses.
-  std::string alias_of{};        // A CNAME, followed by that name's addresses.
+  bool silent = false;     // Answers nothing.
+  bool silent_v6 = false;  // Answers no AAAA question.
+  bool truncate = false;   // By UDP: nothing but the bit that asks for TCP.
+  int many = 0;            // So many generated IPv4 addresses.
+  std::string alias_of{};  // A CNAME, followed by that name's addresses.
   std::uint32_t alias_ttl = 60;
-  bool garbage = false;          // The record's length runs past the message.
+  bool garbage = false;  // The record's length runs past the message.
 };
 constexpr int kServfail = 2, kNxdomain = 3, kRefused = 5;
 
@@ -278,9 +278,7 @@ TEST_F(Dns, AnAliasIsFollowedAndItsTtlCounts) {
   EXPECT_EQ(result->ttl, seconds(5));
 }
 
-TEST_F(Dns, ATtlWithItsHighBitSetIsZero) {
-  EXPECT_EQ(ask("forever.test", DnsFamily::v4_only)->ttl, seconds(0));
-}
+TEST_F(Dns, ATtlWithItsHighBitSetIsZero) { EXPECT_EQ(ask("forever.test", DnsFamily::v4_only)->ttl, seconds(0)); }
 
 TEST_F(Dns, AMissingNameAndAMissingFamilyAreAnswers) {
   for (DnsFamily family : {DnsFamily::v4_only, DnsFamily::v6_only, DnsFamily::automatic, DnsFamily::all}) {

@@ -45,8 +45,8 @@ class Transport {
 
   // co_await read(buffer, size): one read, as much as is there; `end` when the peer has finished sending. size > 0.
   Read read(char* buffer, std::size_t size);
-  // co_await readable(): waits until there is something to read. Needs no buffer, so idle connections hold none. Now and
-  // then it is wrong (the read before took exactly all that was there): try_read() afterwards, not read(), finds out.
+  // co_await readable(): waits until there is something to read. Needs no buffer, so idle connections hold none. Now
+  // and then it is wrong (the read before took exactly all that was there): try_read(), not read(), finds out.
   Readable readable();
   // co_await write(pieces, count): writes everything (`ok`) or fails. The bytes stay valid until then; at most
   // kPiecesMax pieces.

@@ -8,9 +8,7 @@ constexpr std::size_t kCodes = 500;  // 100..599.
 }
 
 StatBlock::StatBlock(const StatTable& table)
-    : count_(table.definitions.size()),
-      cells_(new Cell[count_]),
-      histograms_(new std::atomic<Histogram*>[count_]()) {}
+    : count_(table.definitions.size()), cells_(new Cell[count_]), histograms_(new std::atomic<Histogram*>[count_]()) {}
 
 StatBlock::~StatBlock() {
   for (std::size_t i = 0; i < count_; i++) delete histograms_[i].load(std::memory_order_relaxed);

@@ -28,8 +28,8 @@ struct StatDefinition {
 
 struct StatTable {
   std::span<const StatDefinition> definitions;
-  // The prefix of per-status-code counters such as "upstream_rq_" (for upstream_rq_200); empty: none. With them come, as
-  // sums, upstream_rq_2xx and upstream_rq_completed. Like Envoy's they are shown from their first count on.
+  // The prefix of per-status-code counters such as "upstream_rq_" (for upstream_rq_200); empty: none. With them come,
+  // as sums, upstream_rq_2xx and upstream_rq_completed. Like Envoy's they are shown from their first count on.
   std::string_view code_prefix;
 };
 
@@ -134,14 +134,14 @@ class StatScope {
   const std::string& name() const { return name_; }  // With its final dot: "cluster.backend."; empty for the root.
   const StatTable& table() const { return table_; }
 
-  // The block of that worker; made at the first call. Keep the reference: the call takes a lock. It lives as long as the
-  // scope.
+  // The block of that worker; made at the first call. Keep the reference: the call takes a lock. It lives as long as
+  // the scope.
   StatBlock& local(int worker);
 
   // For readers on any thread.
-  std::uint64_t value(std::size_t index) const;            // Sum over workers, less what was reset.
+  std::uint64_t value(std::size_t index) const;  // Sum over workers, less what was reset.
   std::uint64_t code(int status) const;
-  bool used() const;                                       // Some worker has touched it.
+  bool used() const;  // Some worker has touched it.
   void histogram(std::size_t index, HistogramTotals& into) const;
   void reset_counters();
 

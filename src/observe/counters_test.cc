@@ -58,7 +58,8 @@ TEST(CountersTest, StatusCodesAreCountedEach) {
   EXPECT_EQ(scope.code(201), 0u);
   std::vector<std::pair<int, std::uint64_t>> found;
   for (const CodeCount& c : scope.codes()) found.emplace_back(c.status, c.count);
-  EXPECT_THAT(found, testing::ElementsAre(std::pair(100, 1u), std::pair(200, 3u), std::pair(404, 1u), std::pair(599, 1u)));
+  EXPECT_THAT(found,
+              testing::ElementsAre(std::pair(100, 1u), std::pair(200, 3u), std::pair(404, 1u), std::pair(599, 1u)));
 }
 
 TEST(CountersTest, AResetBringsCountersToZeroAndLeavesGauges) {

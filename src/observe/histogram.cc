@@ -54,17 +54,17 @@ void HistogramTotals::clear() {
 }
 
 void HistogramTotals::add(const Histogram& histogram) {
-  if (buckets.empty()) {
-    histogram.each([&](std::size_t index, std::uint64_t n) {
-      buckets.push_back({index, n});
-      count += n;
-    });
-    sum += histogram.sum();
-    return;
-  }
-  HistogramTotals other;
-  other.add(histogram);
-  add(other);
+  std::size_t at = 0;
+  histogram.each([&](std::size_t index, std::uint64_t n) {
+    while (at < buckets.size() && buckets[at].index < index) at++;
+    if (at < buckets.size() && buckets[at].index == index) {
+      buckets[at].count += n;
+    } else {
+      buckets.insert(buckets.begin() + static_cast<std::ptrdiff_t>(at), {index, n});
+    }
+    count += n;
+  });
+  sum += histogram.sum();
 }
 
 void HistogramTotals::add(const HistogramTotals& other) {

@@ -9,8 +9,8 @@
 
 namespace outrider {
 
-// Buckets by index: 0 holds the value 0; then 90 for each power of ten, [1.0, 1.1), [1.1, 1.2) ... [9.9, 10.0), [10, 11)...
-// A whole number below 100 therefore has a bucket of its own.
+// Buckets by index: 0 holds the value 0; then 90 for each power of ten, [1.0, 1.1), [1.1, 1.2) ... [9.9, 10.0), [10,
+// 11)... A whole number below 100 therefore has a bucket of its own.
 namespace histogram_bucket {
 inline constexpr std::size_t kPowers = 20;  // 10^19 is the largest power of ten in 64 bits.
 inline constexpr std::size_t kCount = 1 + 90 * kPowers;
@@ -52,8 +52,8 @@ double lower(std::size_t index);
 double width(std::size_t index);
 }  // namespace histogram_bucket
 
-// Written by one thread, read by any. Memory grows in pieces of ten buckets: none is allocated for values like those seen
-// before.
+// Written by one thread, read by any. Memory grows in pieces of ten buckets: none is allocated for values like those
+// seen before.
 class Histogram {
  public:
   Histogram() = default;
@@ -139,12 +139,12 @@ struct HistogramTotals {
   HistogramTotals since(const HistogramTotals& before) const;
   void clear();
 
-  // The values at these quantiles (0..1, ascending); NaN if empty. As Envoy does, the k-th of the n values in a bucket is
-  // taken to lie at k / (n + 1) of its width.
+  // The values at these quantiles (0..1, ascending); NaN if empty. As Envoy does, the k-th of the n values in a bucket
+  // is taken to lie at k / (n + 1) of its width.
   void quantiles(std::span<const double> at, std::span<double> values) const;
   double quantile(double at) const;
-  // How many values lie in buckets up to the one that holds the bound, for each bound (ascending, below 2^64): a value that shares its
-  // bucket with the bound counts, even if it is larger, as in Envoy's Prometheus buckets.
+  // How many values lie in buckets up to the one that holds the bound, for each bound (ascending, below 2^64): a value
+  // that shares its bucket with the bound counts, even if it is larger, as in Envoy's Prometheus buckets.
   void cumulative(std::span<const double> bounds, std::span<std::uint64_t> counts) const;
 };
 

@@ -12,8 +12,11 @@ using stat_format::append_plain;
 
 namespace {
 
-constexpr std::string_view kBoundTexts[] = {"0.5",  "1",    "5",     "10",    "25",    "50",     "100",    "250",     "500",    "1000",
-                                            "2500", "5000", "10000", "30000", "60000", "300000", "600000", "1800000", "3600000"};
+// The bounds, and what ends the label.
+constexpr std::string_view kBoundTexts[] = {"0.5\"} ",    "1\"} ",      "5\"} ",       "10\"} ",     "25\"} ",
+                                            "50\"} ",     "100\"} ",    "250\"} ",     "500\"} ",    "1000\"} ",
+                                            "2500\"} ",   "5000\"} ",   "10000\"} ",   "30000\"} ",  "60000\"} ",
+                                            "300000\"} ", "600000\"} ", "1800000\"} ", "3600000\"} "};
 static_assert(std::size(kBoundTexts) == kHistogramBoundCount);
 
 void append_metric_name(std::string& out, std::string_view name) {
@@ -39,6 +42,7 @@ void append_label_value(std::string& out, std::string_view value) {
 struct PrometheusText::Scope {
   std::shared_ptr<StatScope> scope;
   std::string labels;  // envoy_cluster_name="backend"
+  std::string tail;    // The labels and what ends them: "} ".
   // Of a scope that no worker touched both are empty: its numbers are 0.
   std::unique_ptr<std::uint64_t[]> values;
   std::unique_ptr<bool[]> written;
@@ -130,6 +134,7 @@ void PrometheusText::add_scope(std::shared_ptr<StatScope> scope) {
     append_label_value(s.labels, tag.value);
     s.labels.push_back('"');
   }
+  s.tail = s.labels + "} ";
   if (scope->used()) {
     std::size_t count = scope->table().definitions.size();
     s.values = std::make_unique_for_overwrite<std::uint64_t[]>(count);
@@ -190,6 +195,7 @@ void PrometheusText::begin_group(const Group& group) {
   metric_ = "envoy_";
   append_metric_name(metric_, group.family->name);
   append_metric_name(metric_, group.metric->name);
+  open_ = metric_ + "{";
 }
 
 void PrometheusText::head(std::string& out, std::string_view type) {
@@ -260,16 +266,17 @@ void PrometheusText::code_lines(const Metric& metric, const Scope& scope, std::s
 void PrometheusText::line(std::string& out, std::string_view label, std::string_view label_value, const Scope& scope,
                           std::uint64_t value) {
   if (label.empty()) {
-    append_line(out, {metric_, "{", scope.labels, "} "}, value);
+    append_line(out, {open_, scope.tail}, value);
   } else {
-    append_line(out, {metric_, "{", label, "=\"", label_value, scope.labels.empty() ? "\"" : "\",", scope.labels, "} "}, value);
+    append_line(out, {open_, label, "=\"", label_value, scope.labels.empty() ? "\"" : "\",", scope.tail}, value);
   }
 }
 
 void PrometheusText::histogram_lines(const Metric& metric, const Scope& scope, std::string& out) {
   std::size_t index = metric.definitions.front();
   bool summary = query_.buckets == StatQuery::Buckets::summary;
-  HistogramTotals totals;
+  HistogramTotals& totals = totals_;
+  totals.clear();
   if (scope.values) scope.scope->histogram(index, totals);
   if (query_.used_only && totals.count == 0) return;
   if (!matches(scope, scope.scope->table().definitions[index].name)) return;
@@ -281,15 +288,13 @@ void PrometheusText::histogram_lines(const Metric& metric, const Scope& scope, s
   } else {
     std::array<std::uint64_t, kHistogramBoundCount> counts{};
     if (totals.count) totals.cumulative(kHistogramBounds, counts);
-    std::string_view le = scope.labels.empty() ? "le=\"" : ",le=\"";
-    auto bucket = [&](std::string_view bound, std::uint64_t count) {
-      append_line(out, {metric_, "_bucket{", scope.labels, le, bound, "\"} "}, count);
-    };
+    scratch_.assign(metric_).append("_bucket{").append(scope.labels).append(scope.labels.empty() ? "le=\"" : ",le=\"");
+    auto bucket = [&](std::string_view bound, std::uint64_t count) { append_line(out, {scratch_, bound}, count); };
     for (std::size_t i = 0; i < counts.size(); i++) bucket(kBoundTexts[i], counts[i]);
-    bucket("+Inf", totals.count);
+    bucket("+Inf\"} ", totals.count);
   }
-  append_line(out, {metric_, "_sum{", scope.labels, "} "}, totals.sum);
-  append_line(out, {metric_, "_count{", scope.labels, "} "}, totals.count);
+  append_line(out, {metric_, "_sum{", scope.tail}, totals.sum);
+  append_line(out, {metric_, "_count{", scope.tail}, totals.count);
 }
 
 void PrometheusText::summary_lines(const Scope& scope, const HistogramTotals& totals, std::string& out) {

@@ -37,7 +37,8 @@ class PrometheusText {
   void head(std::string& out, std::string_view type);
   void scope_lines(const Group& group, const Scope& scope, std::string& out);
   void code_lines(const Metric& metric, const Scope& scope, std::string& out);
-  void line(std::string& out, std::string_view label, std::string_view label_value, const Scope& scope, std::uint64_t value);
+  void line(std::string& out, std::string_view label, std::string_view label_value, const Scope& scope,
+            std::uint64_t value);
   void histogram_lines(const Metric& metric, const Scope& scope, std::string& out);
   void summary_lines(const Scope& scope, const HistogramTotals& totals, std::string& out);
   bool matches(const Scope& scope, std::string_view name);
@@ -47,10 +48,12 @@ class PrometheusText {
   std::vector<std::unique_ptr<Family>> families_;
   std::vector<Group> groups_;
   std::size_t group_ = 0;
-  std::size_t scope_ = 0;        // Of the current group's family.
-  std::string metric_;           // The current group's name, as Prometheus takes it.
-  std::string head_of_;          // The last metric whose head was written.
+  std::size_t scope_ = 0;  // Of the current group's family.
+  std::string metric_;     // The current group's name, as Prometheus takes it.
+  std::string open_;       // The same and "{".
+  std::string head_of_;    // The last metric whose head was written.
   std::string scratch_;
+  HistogramTotals totals_;
 };
 
 // All at once.

@@ -5,9 +5,9 @@
 
 namespace outrider {
 
-// server.state counts Envoy's lifecycle: 0 live, 1 draining, 2 before initialization, 3 initializing. Uptime in seconds,
-// memory in bytes; days_until_first_cert_expiring is 2^32 - 1 without certificates; version is the leading number of the
-// build's revision.
+// server.state counts Envoy's lifecycle: 0 live, 1 draining, 2 before initialization, 3 initializing. Uptime in
+// seconds, memory in bytes; days_until_first_cert_expiring is 2^32 - 1 without certificates; version is the leading
+// number of the build's revision.
 #define OUTRIDER_SERVER_STATS(COUNTER, GAUGE, HISTOGRAM) \
   COUNTER(dynamic_unknown_fields)                        \
   COUNTER(static_unknown_fields)                         \

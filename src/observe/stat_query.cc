@@ -89,11 +89,16 @@ std::expected<StatQuery, std::string> StatQuery::parse(std::span<const QueryPara
 
 bool StatQuery::wants(StatKind kind) const {
   switch (type) {
-    case Type::all: return true;
-    case Type::counters: return kind == StatKind::counter;
-    case Type::gauges: return kind == StatKind::gauge;
-    case Type::histograms: return kind == StatKind::histogram;
-    case Type::text_readouts: return false;
+    case Type::all:
+      return true;
+    case Type::counters:
+      return kind == StatKind::counter;
+    case Type::gauges:
+      return kind == StatKind::gauge;
+    case Type::histograms:
+      return kind == StatKind::histogram;
+    case Type::text_readouts:
+      return false;
   }
   return true;
 }

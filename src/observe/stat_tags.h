@@ -18,9 +18,9 @@ struct TaggedName {
   std::vector<StatTag> tags;  // In Envoy's order.
 };
 
-// Of a scope's name, with its final dot. Follows Envoy's default tags for the roots cluster, http, listener, vhost, server
-// and thread_local_cluster_manager; a name of any other root has none. As in Envoy a tag ends at the first dot (of a
-// listener's address: at its end), so a cluster "a.b" has the tag "a" and the name "cluster.b.".
+// Of a scope's name, with its final dot. Follows Envoy's default tags for the roots cluster, http, listener, vhost,
+// server and thread_local_cluster_manager; a name of any other root has none. As in Envoy a tag ends at the first dot
+// (of a listener's address: at its end), so a cluster "a.b" has the tag "a" and the name "cluster.b.".
 TaggedName tags_of(std::string_view scope);
 
 // The same for the response class at the end of a statistic's own name: "downstream_rq_2xx" is "downstream_rq_xx" with

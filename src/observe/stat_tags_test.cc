@@ -41,9 +41,7 @@ const Row kRows[] = {
     {"listener.admin.", "listener.admin.", {}},
     {"listener.admin.http.admin.", "listener.admin.http.", {{"envoy_http_conn_manager_prefix", "admin"}}},
     {"listener.admin.main_thread.", "listener.admin.main_thread.", {}},
-    {"vhost.vh1.vcluster.vc1.",
-     "vhost.vcluster.",
-     {{"envoy_virtual_cluster", "vc1"}, {"envoy_virtual_host", "vh1"}}},
+    {"vhost.vh1.vcluster.vc1.", "vhost.vcluster.", {{"envoy_virtual_cluster", "vc1"}, {"envoy_virtual_host", "vh1"}}},
     {"vhost.vh.one.vcluster.vc1.", "vhost.one.vcluster.vc1.", {{"envoy_virtual_host", "vh"}}},
     {"server.", "server.", {}},
     {"server.worker_12.", "server.worker.", {{"envoy_worker_id", "12"}}},
@@ -62,7 +60,8 @@ TEST(StatTagsTest, TagsAreEnvoys) {
 }
 
 TEST(StatTagsTest, OddNamesHaveNoTags) {
-  for (std::string_view scope : {"cluster.", "cluster..", "http.", "listener.", "vhost.", "server.worker_.", "server.worker_x."}) {
+  for (std::string_view scope :
+       {"cluster.", "cluster..", "http.", "listener.", "vhost.", "server.worker_.", "server.worker_x."}) {
     SCOPED_TRACE(scope);
     TaggedName found = tags_of(scope);
     EXPECT_EQ(found.name, scope);

@@ -28,7 +28,8 @@ struct StatsText::Frame {
   std::size_t written_size = 0;
 };
 
-StatsText::StatsText(const StatRegistry& registry, StatQuery query) : query_(std::move(query)), scopes_(registry.all()) {}
+StatsText::StatsText(const StatRegistry& registry, StatQuery query)
+    : query_(std::move(query)), scopes_(registry.all()) {}
 
 StatsText::~StatsText() = default;
 
@@ -174,7 +175,8 @@ void StatsText::fill_histograms(Frame& frame) {
   const StatTable& table = frame.scope->table();
   if (!query_.wants(StatKind::histogram)) return;
   for (std::size_t i : sorted(table)) {
-    if (table.definitions[i].kind == StatKind::histogram) frame.lines.push_back({table.definitions[i].name, 0, true, i});
+    if (table.definitions[i].kind == StatKind::histogram)
+      frame.lines.push_back({table.definitions[i].name, 0, true, i});
   }
 }
 

@@ -10,8 +10,8 @@
 
 namespace outrider {
 
-// One rendering. Counters and gauges come first, by name, then histograms, by name. Each scope is read when the rendering
-// reaches it.
+// One rendering. Counters and gauges come first, by name, then histograms, by name. Each scope is read when the
+// rendering reaches it.
 class StatsText {
  public:
   // The format is that of the query: text or json.
@@ -50,7 +50,7 @@ class StatsText {
   std::size_t depth_ = 0;
   std::size_t next_scope_ = 0;
   Pass pass_ = Pass::numbers;
-  bool any_ = false;            // Something was written: the next JSON element needs a comma.
+  bool any_ = false;  // Something was written: the next JSON element needs a comma.
   bool any_histogram_ = false;
   bool begun_ = false;
 };

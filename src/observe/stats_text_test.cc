@@ -37,7 +37,9 @@ class StatsTest : public testing::Test {
     EXPECT_TRUE(parsed) << parsed.error();
     return parsed.value_or(StatQuery{});
   }
-  std::string text(std::initializer_list<QueryParameter> parameters = {}) { return stats_text(registry_, query(parameters)); }
+  std::string text(std::initializer_list<QueryParameter> parameters = {}) {
+    return stats_text(registry_, query(parameters));
+  }
   std::string prometheus(std::initializer_list<QueryParameter> parameters = {}) {
     return prometheus_text(registry_, query(parameters));
   }
@@ -63,19 +65,19 @@ TEST_F(StatsTest, NumbersByNameThenHistograms) {
   backend_->local(0).count_code(200);
   backend_->local(0).count_code(204);
   backend_->local(1).count_code(503);
-  EXPECT_THAT(lines(text()), ElementsAre("cluster.back.upstream_cx_total: 0",             //
-                                         "cluster.back.upstream_rq_active: 0",            //
-                                         "cluster.back.upstream_rq_retry: 0",             //
+  EXPECT_THAT(lines(text()), ElementsAre("cluster.back.upstream_cx_total: 0",   //
+                                         "cluster.back.upstream_rq_active: 0",  //
+                                         "cluster.back.upstream_rq_retry: 0",   //
                                          "cluster.backend.circuit_breakers.default.cx_open: 0",
-                                         "cluster.backend.upstream_cx_total: 3",    //
-                                         "cluster.backend.upstream_rq_200: 1",      //
-                                         "cluster.backend.upstream_rq_204: 1",      //
-                                         "cluster.backend.upstream_rq_2xx: 2",      //
-                                         "cluster.backend.upstream_rq_503: 1",      //
-                                         "cluster.backend.upstream_rq_5xx: 1",      //
-                                         "cluster.backend.upstream_rq_active: 0",   //
+                                         "cluster.backend.upstream_cx_total: 3",   //
+                                         "cluster.backend.upstream_rq_200: 1",     //
+                                         "cluster.backend.upstream_rq_204: 1",     //
+                                         "cluster.backend.upstream_rq_2xx: 2",     //
+                                         "cluster.backend.upstream_rq_503: 1",     //
+                                         "cluster.backend.upstream_rq_5xx: 1",     //
+                                         "cluster.backend.upstream_rq_active: 0",  //
                                          "cluster.backend.upstream_rq_completed: 3",
-                                         "cluster.backend.upstream_rq_retry: 0",    //
+                                         "cluster.backend.upstream_rq_retry: 0",  //
                                          "cluster.back.upstream_rq_time: No recorded values",
                                          "cluster.backend.upstream_rq_time: No recorded values"));
 }
@@ -91,8 +93,9 @@ TEST_F(StatsTest, UsedOnlyShowsWhatWasWritten) {
   EXPECT_EQ(text({{"usedonly", ""}}), "");
   backend_->local(0)[ClusterStat::rq_active].set(0);
   backend_->local(0).record(ClusterStat::rq_time, 42);
-  EXPECT_THAT(lines(text({{"usedonly", ""}})), ElementsAre("cluster.backend.upstream_rq_active: 0",
-                                                           testing::StartsWith("cluster.backend.upstream_rq_time: P0(")));
+  EXPECT_THAT(lines(text({{"usedonly", ""}})),
+              ElementsAre("cluster.backend.upstream_rq_active: 0",
+                          testing::StartsWith("cluster.backend.upstream_rq_time: P0(")));
 }
 
 TEST_F(StatsTest, AFilterIsARegexAnywhereInTheWholeName) {
@@ -109,23 +112,25 @@ TEST_F(StatsTest, HistogramsShowTheIntervalAndAll) {
   registry_.flush_histograms();
   backend_->local(0).record(ClusterStat::rq_time, 1'600'000);
   registry_.flush_histograms();
-  EXPECT_EQ(text({{"type", "Histograms"}}),
-            "cluster.backend.upstream_rq_time: P0(1650000,42.5) P25(1650000,42.5) P50(1650000,42.5) P75(1650000,1650000) "
-            "P90(1650000,1650000) P95(1650000,1650000) P99(1650000,1650000) P99.5(1650000,1650000) P99.9(1650000,1650000) "
-            "P100(1650000,1650000)\n");
+  EXPECT_EQ(
+      text({{"type", "Histograms"}}),
+      "cluster.backend.upstream_rq_time: P0(1650000,42.5) P25(1650000,42.5) P50(1650000,42.5) P75(1650000,1650000) "
+      "P90(1650000,1650000) P95(1650000,1650000) P99(1650000,1650000) P99.5(1650000,1650000) P99.9(1650000,1650000) "
+      "P100(1650000,1650000)\n");
 }
 
 TEST_F(StatsTest, HistogramsShowTheirBuckets) {
   for (std::uint64_t v : {0u, 1u, 1u, 42u, 43u}) backend_->local(0).record(ClusterStat::rq_time, v);
-  EXPECT_EQ(text({{"type", "Histograms"}, {"histogram_buckets", "cumulative"}}),
-            "cluster.backend.upstream_rq_time: B0.5(0,1) B1(0,3) B5(0,3) B10(0,3) B25(0,3) B50(0,5) B100(0,5) B250(0,5) "
-            "B500(0,5) B1000(0,5) B2500(0,5) B5000(0,5) B10000(0,5) B30000(0,5) B60000(0,5) B300000(0,5) B600000(0,5) "
-            "B1.8e+06(0,5) B3.6e+06(0,5)\n");
+  EXPECT_EQ(
+      text({{"type", "Histograms"}, {"histogram_buckets", "cumulative"}}),
+      "cluster.backend.upstream_rq_time: B0.5(0,1) B1(0,3) B5(0,3) B10(0,3) B25(0,3) B50(0,5) B100(0,5) B250(0,5) "
+      "B500(0,5) B1000(0,5) B2500(0,5) B5000(0,5) B10000(0,5) B30000(0,5) B60000(0,5) B300000(0,5) B600000(0,5) "
+      "B1.8e+06(0,5) B3.6e+06(0,5)\n");
   EXPECT_THAT(text({{"type", "Histograms"}, {"histogram_buckets", "disjoint"}}),
               HasSubstr(" B0.5(0,1) B1(0,2) B5(0,0) B10(0,0) B25(0,0) B50(0,2) B100(0,0) "));
   EXPECT_THAT(lines(text({{"type", "Histograms"}, {"histogram_buckets", "detailed"}})),
-              ElementsAre("cluster.backend.upstream_rq_time:", "  totals=0,0:1, 1,0.1:2, 42,1:1, 43,1:1", "  intervals=",
-                          testing::StartsWith("  summary=P0(nan,0) P25(nan,1.0333333333333334) ")));
+              ElementsAre("cluster.backend.upstream_rq_time:", "  totals=0,0:1, 1,0.1:2, 42,1:1, 43,1:1",
+                          "  intervals=", testing::StartsWith("  summary=P0(nan,0) P25(nan,1.0333333333333334) ")));
 }
 
 TEST_F(StatsTest, JsonHasNumbersAndHistograms) {
@@ -134,10 +139,11 @@ TEST_F(StatsTest, JsonHasNumbersAndHistograms) {
   EXPECT_EQ(text({{"format", "json"}, {"filter", "total"}}),
             R"({"stats":[{"name":"cluster.backend.upstream_cx_total","value":3}]})");
   std::string json = text({{"format", "json"}, {"usedonly", ""}});
-  EXPECT_THAT(json, testing::StartsWith(
-                        R"({"stats":[{"name":"cluster.backend.upstream_cx_total","value":3},{"histograms":{)"
-                        R"("supported_quantiles":[0,25,50,75,90,95,99,99.5,99.9,100],"computed_quantiles":[{)"
-                        R"("name":"cluster.backend.upstream_rq_time","values":[{"cumulative":305000,"interval":null},)"));
+  EXPECT_THAT(json,
+              testing::StartsWith(
+                  R"({"stats":[{"name":"cluster.backend.upstream_cx_total","value":3},{"histograms":{)"
+                  R"("supported_quantiles":[0,25,50,75,90,95,99,99.5,99.9,100],"computed_quantiles":[{)"
+                  R"("name":"cluster.backend.upstream_rq_time","values":[{"cumulative":305000,"interval":null},)"));
   EXPECT_THAT(json, testing::EndsWith("]}]}}]}"));
   EXPECT_EQ(text({{"format", "json"}, {"filter", "nothing"}}), R"({"stats":[]})");
   EXPECT_THAT(text({{"format", "json"}, {"filter", "rq_time"}, {"histogram_buckets", "cumulative"}}),
@@ -194,36 +200,38 @@ TEST_F(StatsTest, PrometheusGroupsByNameAndLabels) {
   http->local(0)[Stat::rq_2xx].add(9);
   std::vector<std::string> found = lines(prometheus());
   std::erase_if(found, [](const std::string& l) { return l.find("_time") != l.npos; });
-  EXPECT_THAT(found, ElementsAre("# TYPE envoy_cluster_upstream_cx_total counter",                                    //
-                                 R"(envoy_cluster_upstream_cx_total{envoy_cluster_name="backend"} 3)",                //
-                                 R"(envoy_cluster_upstream_cx_total{envoy_cluster_name="other"} 0)",                  //
-                                 "# TYPE envoy_cluster_upstream_rq counter",                                          //
-                                 R"(envoy_cluster_upstream_rq{envoy_response_code="200",envoy_cluster_name="backend"} 1)",
-                                 R"(envoy_cluster_upstream_rq{envoy_response_code="204",envoy_cluster_name="backend"} 1)",
-                                 R"(envoy_cluster_upstream_rq{envoy_response_code="503",envoy_cluster_name="other"} 1)",
-                                 "# TYPE envoy_cluster_upstream_rq_completed counter",                                //
-                                 R"(envoy_cluster_upstream_rq_completed{envoy_cluster_name="backend"} 2)",            //
-                                 R"(envoy_cluster_upstream_rq_completed{envoy_cluster_name="other"} 1)",              //
-                                 "# TYPE envoy_cluster_upstream_rq_retry counter",                                    //
-                                 R"(envoy_cluster_upstream_rq_retry{envoy_cluster_name="backend"} 0)",                //
-                                 R"(envoy_cluster_upstream_rq_retry{envoy_cluster_name="other"} 0)",                  //
-                                 "# TYPE envoy_cluster_upstream_rq_xx counter",                                       //
-                                 R"(envoy_cluster_upstream_rq_xx{envoy_response_code_class="2",envoy_cluster_name="backend"} 2)",
-                                 R"(envoy_cluster_upstream_rq_xx{envoy_response_code_class="5",envoy_cluster_name="other"} 1)",
-                                 "# TYPE envoy_http_downstream_rq_xx counter",
-                                 R"(envoy_http_downstream_rq_xx{envoy_response_code_class="2",envoy_http_conn_manager_prefix="in"} 9)",
-                                 R"(envoy_http_downstream_rq_xx{envoy_response_code_class="5",envoy_http_conn_manager_prefix="in"} 0)",
-                                 "# TYPE envoy_http_zeta counter",                                                    //
-                                 R"(envoy_http_zeta{envoy_http_conn_manager_prefix="in"} 0)",                         //
-                                 "# TYPE envoy_cluster_circuit_breakers_default_cx_open gauge",                       //
-                                 R"(envoy_cluster_circuit_breakers_default_cx_open{envoy_cluster_name="backend"} 0)", //
-                                 "# TYPE envoy_cluster_upstream_rq_active gauge",                                     //
-                                 R"(envoy_cluster_upstream_rq_active{envoy_cluster_name="backend"} 0)",               //
-                                 R"(envoy_cluster_upstream_rq_active{envoy_cluster_name="other"} 0)",                 //
-                                 "# TYPE envoy_cluster_manager_cx_open gauge",                                        //
-                                 "envoy_cluster_manager_cx_open{} 0",                                                 //
-                                 "# TYPE envoy_http_active gauge",                                                    //
-                                 R"(envoy_http_active{envoy_http_conn_manager_prefix="in"} 0)"));
+  EXPECT_THAT(
+      found,
+      ElementsAre("# TYPE envoy_cluster_upstream_cx_total counter",                      //
+                  R"(envoy_cluster_upstream_cx_total{envoy_cluster_name="backend"} 3)",  //
+                  R"(envoy_cluster_upstream_cx_total{envoy_cluster_name="other"} 0)",    //
+                  "# TYPE envoy_cluster_upstream_rq counter",                            //
+                  R"(envoy_cluster_upstream_rq{envoy_response_code="200",envoy_cluster_name="backend"} 1)",
+                  R"(envoy_cluster_upstream_rq{envoy_response_code="204",envoy_cluster_name="backend"} 1)",
+                  R"(envoy_cluster_upstream_rq{envoy_response_code="503",envoy_cluster_name="other"} 1)",
+                  "# TYPE envoy_cluster_upstream_rq_completed counter",                      //
+                  R"(envoy_cluster_upstream_rq_completed{envoy_cluster_name="backend"} 2)",  //
+                  R"(envoy_cluster_upstream_rq_completed{envoy_cluster_name="other"} 1)",    //
+                  "# TYPE envoy_cluster_upstream_rq_retry counter",                          //
+                  R"(envoy_cluster_upstream_rq_retry{envoy_cluster_name="backend"} 0)",      //
+                  R"(envoy_cluster_upstream_rq_retry{envoy_cluster_name="other"} 0)",        //
+                  "# TYPE envoy_cluster_upstream_rq_xx counter",                             //
+                  R"(envoy_cluster_upstream_rq_xx{envoy_response_code_class="2",envoy_cluster_name="backend"} 2)",
+                  R"(envoy_cluster_upstream_rq_xx{envoy_response_code_class="5",envoy_cluster_name="other"} 1)",
+                  "# TYPE envoy_http_downstream_rq_xx counter",
+                  R"(envoy_http_downstream_rq_xx{envoy_response_code_class="2",envoy_http_conn_manager_prefix="in"} 9)",
+                  R"(envoy_http_downstream_rq_xx{envoy_response_code_class="5",envoy_http_conn_manager_prefix="in"} 0)",
+                  "# TYPE envoy_http_zeta counter",                                                     //
+                  R"(envoy_http_zeta{envoy_http_conn_manager_prefix="in"} 0)",                          //
+                  "# TYPE envoy_cluster_circuit_breakers_default_cx_open gauge",                        //
+                  R"(envoy_cluster_circuit_breakers_default_cx_open{envoy_cluster_name="backend"} 0)",  //
+                  "# TYPE envoy_cluster_upstream_rq_active gauge",                                      //
+                  R"(envoy_cluster_upstream_rq_active{envoy_cluster_name="backend"} 0)",                //
+                  R"(envoy_cluster_upstream_rq_active{envoy_cluster_name="other"} 0)",                  //
+                  "# TYPE envoy_cluster_manager_cx_open gauge",                                         //
+                  "envoy_cluster_manager_cx_open{} 0",                                                  //
+                  "# TYPE envoy_http_active gauge",                                                     //
+                  R"(envoy_http_active{envoy_http_conn_manager_prefix="in"} 0)"));
 }
 
 TEST_F(StatsTest, PrometheusHistogramsHaveBucketsSumAndCount) {

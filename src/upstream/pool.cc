@@ -18,11 +18,21 @@ EndpointPool::~EndpointPool() {
   if (local == this) local = nullptr;
 }
 
+namespace {
+
+// Bytes that nobody asked for, or an end: whatever it is, it is no connection for a request.
+bool quiet(Transport& transport) {
+  if (transport.hung_up()) return false;
+  char byte;
+  return !transport.has_unread() || transport.try_read(&byte, 1).state == IoResult::State::would_block;
+}
+
+}  // namespace
+
 UpstreamConnection* EndpointPool::take_idle() {
   while (UpstreamConnection* c = idle_newest) {
     c->leave_idle();
-    // Bytes that nobody asked for, or an end: whatever it is, it is no connection for a request.
-    if (!c->transport->has_unread() && !c->transport->hung_up()) return c;
+    if (quiet(*c->transport)) return c;
     delete c;
   }
   return nullptr;
@@ -32,7 +42,7 @@ void EndpointPool::give_idle(UpstreamConnection& c) {
   std::uint32_t max = owner.cluster->options.max_requests_per_connection;
   bool spent = max && c.requests >= max;
   if (spent) owner.stats[ClusterStat::upstream_cx_max_requests].add();
-  if (spent || draining || owner.removed || c.transport->hung_up() || c.transport->has_unread()) {
+  if (spent || draining || owner.removed || !quiet(*c.transport)) {
     delete &c;
     return;
   }

@@ -56,6 +56,10 @@ Task<Response> Router::handle(Exchange& x, Next) const {
     co_return x.reply(404, "", "route_not_found", ResponseFlag::no_route_found);
   }
   x.record.route_name = route->name;
+  if (route->idle_timeout) {
+    x.stream_idle_timeout = *route->idle_timeout;
+    if (x.client) x.client->deadlines_changed();
+  }
   if (route->redirect) {
     x.stats[HttpStat::rq_redirect].add();
     co_return redirect(x, *route);

@@ -132,7 +132,7 @@ Task<ResponseHead*> UpstreamStream::receive_head() {
       if (parsed.status == h1::ParseStatus::complete) {
         inbox_.consume(parsed.consumed);
         if (!head->informational() || head->status == 101) co_return accept(*head);
-        if (head->status != 100 && x_.informer) co_await x_.informer->inform(*head);
+        if (head->status != 100 && x_.client && !h1::strip_hop_by_hop(head->headers)) co_await x_.client->inform(*head);
         head = &x_.arena.make_owned<ResponseHead>(x_.arena);
         parser.reset();
         continue;
