@@ -19,6 +19,10 @@ constexpr std::string_view kTruths[] = {
     "skip_hot_restart_parent_stats", "use_dynamic_base_id"};
 constexpr std::string_view kLists[] = {"disabled_extensions", "stats_tag"};
 
+bool listed(std::span<const std::string_view> names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
 void append_list(std::string_view name, std::string_view values, IndentedJson& json) {
   json.open_list(name);
   while (!values.empty()) {
@@ -31,11 +35,11 @@ void append_list(std::string_view name, std::string_view values, IndentedJson& j
 
 void append_option(std::string_view name, std::string_view value, IndentedJson& json) {
   std::uint64_t number = 0;
-  if ((std::ranges::find(kLists, name) != std::ranges::end(kLists))) {
+  if listed(kLists, name) {
     append_list(name, value, json);
-  } else if ((std::ranges::find(kTruths, name) != std::ranges::end(kTruths))) {
+  } else if listed(kTruths, name) {
     json.truth(name, value == "true");
-  } else if ((std::ranges::find(kNumbers, name) != std::ranges::end(kNumbers)) &&
+  } else if listed(kNumbers, name) &&
              std::from_chars(value.data(), value.data() + value.size(), number).ec == std::errc()) {
     json.number(name, number);
   } else {

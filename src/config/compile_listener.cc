@@ -1,15 +1,14 @@
 #include <algorithm>
 
 #include "config/compile_parts.h"
+#include "config/http_filters.h"
 #include "config/read_file.h"
 #include "core/ascii.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
-#include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "http/http_stats.h"
-#include "upstream/router.h"
 
 namespace outrider::config {
 namespace {
@@ -85,13 +84,18 @@ void add_filters(Compilation& c, const hcm::HttpConnectionManager& m, const std:
   for (int i = 0; i < m.http_filters_size(); i++) {
     std::string at = path + ".http_filters[" + std::to_string(i) + "]";
     const auto& any = m.http_filters(i).typed_config();
-    envoy::extensions::filters::http::router::v3::Router router;
-    if (!is_type(any, "envoy.extensions.filters.http.router.v3.Router")) {
+    std::string_view url = any.type_url();
+    const HttpFilterType* type = find_http_filter(url.substr(url.rfind('/') + 1));
+    bool last = i + 1 == m.http_filters_size();
+    if (!type) {
       c.fail(at, "the filter '" + m.http_filters(i).name() + "' is not built into outrider yet");
-    } else if (i + 1 != m.http_filters_size()) {
-      c.fail(at, "the router must be the last filter");
-    } else if (unpack(c, any, at, router)) {
-      o.filters.push_back(std::make_unique<Router>(routes, RouterOptions{router.suppress_envoy_headers()}));
+    } else if (type->terminal != last) {
+      c.fail(at, last ? "the last filter must be one that answers every request, such as the router"
+                      : "the filter '" + m.http_filters(i).name() + "' answers every request: it must be the last");
+    } else if (auto filter = type->make({any.value(), routes})) {
+      o.filters.push_back(std::move(filter));
+    } else {
+      c.fail(at, "is not a valid " + any.type_url());
     }
   }
   if (m.http_filters_size() == 0) c.fail(path, "http_filters is empty: the router is missing");

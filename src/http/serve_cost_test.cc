@@ -13,7 +13,7 @@ constexpr std::uint64_t kFrames = 6;
 constexpr std::uint64_t kChunks = 1;
 
 Task<> ask_many(TestClient& client, int requests) {
-  char buffer[4096];
+  char buffer[1024];
   iovec piece{const_cast<char*>(kGet.data()), kGet.size()};
   for (int i = 0; i < requests; i++) {
     co_await client.transport().write(&piece, 1);
@@ -26,7 +26,7 @@ TEST(ServeCost, AGetTakesFewFramesAndNothingFromTheSystem) {
   service.options->access_logs.clear();
   service.run([](TestService& s) -> Task<> {
     TestClient client(s.connect());
-    co_await ask_many(client, 10);
+    co_await ask_many(client, kRequests);
     FramePool::Counts before = FramePool::counts();
     co_await ask_many(client, kRequests);
     FramePool::Counts after = FramePool::counts();

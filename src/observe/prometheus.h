@@ -33,6 +33,7 @@ class PrometheusText {
   const Plan& plan(const StatTable& table);
   void add_scope(std::shared_ptr<StatScope> scope);
   void order_groups();
+  static void prefetch(const Group& group, const std::vector<Scope>& scopes, std::size_t at);
   void begin_group(const Group& group);
   void head(std::string& out, std::string_view type);
   void scope_lines(const Group& group, const Scope& scope, std::string& out);

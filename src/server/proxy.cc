@@ -123,10 +123,11 @@ std::expected<std::vector<Proxy::OpenListener>, std::string> Proxy::open_listene
   std::vector<OpenListener> opened;
   std::string error;
   for (const ListenerConfig& l : next.listeners) {
-    bool kept = std::any_of(listeners_.begin(), listeners_.end(), [&](const OpenListener& o) { return o.name == l.name; });
+    bool kept = std::any_of(listeners_.begin(), listeners_.end(), [&](const OpenListener& o) { return o.is(l); });
     if (kept) continue;
-    OpenListener open{l.name, l.address, {}, l.backlog};
-    if (auto free = probe_free(l.address); !free) {
+    OpenListener open{l.name, l.address, l.address, {}, l.backlog};
+    bool ours = std::any_of(listeners_.begin(), listeners_.end(), [&](const OpenListener& o) { return o.configured == l.address; });
+    if (auto free = probe_free(l.address); !free && !ours) {
       error = free.error();
       break;
     }
@@ -174,7 +175,7 @@ void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
   StatBlock& lm = listener_manager_stats_->local(main_.index());
   StatBlock& cm = cluster_manager_stats_->local(main_.index());
   std::erase_if(listeners_, [&](const OpenListener& o) {
-    auto config = std::find_if(snapshot_->listeners.begin(), snapshot_->listeners.end(), [&](const auto& l) { return l.name == o.name; });
+    auto config = std::find_if(snapshot_->listeners.begin(), snapshot_->listeners.end(), [&](const auto& l) { return o.is(l); });
     bool gone = config == snapshot_->listeners.end();
     for (auto& w : workers_) gone ? w->remove_listener(o.name) : w->update_listener(*config);
     lm[gone ? ListenerManagerStat::listener_removed : ListenerManagerStat::listener_modified].add();
@@ -199,13 +200,8 @@ void Proxy::reload() {
     log(Logger::config, LogLevel::error, "the configuration was not reloaded; the old one stays:\n" + to_text(next.error()));
     return;
   }
-  for (const OpenListener& o : listeners_) {
-    for (const ListenerConfig& l : (*next)->listeners) {
-      if (l.name != o.name || l.address == o.address || l.address.port() == 0) continue;
-      log(Logger::config, LogLevel::error, "the configuration was not reloaded: the listener '" + l.name +
-                                               "' has another address now; give it another name");
-      return;
-    }
+  if ((*next)->admin != snapshot_->admin) {
+    log(Logger::config, LogLevel::warning, "the admin address has changed; it takes a restart to move the admin page");
   }
   auto opened = open_listeners(**next);
   if (!opened) {

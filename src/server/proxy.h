@@ -28,9 +28,11 @@ class Proxy {
   // A listening address as the main thread knows it.
   struct OpenListener {
     std::string name;
+    Address configured;
     Address address;              // As bound.
     std::vector<int> sockets;     // One for each worker, until handed over.
     int backlog = 4096;
+    bool is(const ListenerConfig& l) const { return l.name == name && l.address == configured; }
   };
 
   std::expected<SnapshotPtr, std::vector<config::Problem>> load_snapshot(const SnapshotPtr& previous);

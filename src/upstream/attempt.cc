@@ -27,6 +27,14 @@ void note_status(Exchange& x, WorkerCluster& cluster, Endpoint& endpoint, int st
   (status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success).fetch_add(1, std::memory_order_relaxed);
 }
 
+// Keeps a pool, and with it its endpoint, as long as the exchange.
+struct PoolUse {
+  explicit PoolUse(EndpointPool& p) : pool(p) { pool.streams++; }
+  PoolUse(const PoolUse&) = delete;
+  ~PoolUse() { pool.streams--; }
+  EndpointPool& pool;
+};
+
 struct Sending {
   h1::BodyFraming framing;
   Frame first;    // The first frame of the body, if it is here already.
@@ -56,11 +64,7 @@ Task<Attempt> attempt(Exchange& x, const Route& route, WorkerCluster& cluster, L
     UpstreamConnection* connection = pool.take_idle();
     bool reused = connection != nullptr;
     if (!connection) {
-      pool.streams++;  // Keeps the pool while we wait.
-      struct Release {
-        EndpointPool& pool;
-        ~Release() { pool.streams--; }
-      } release{pool};
+      x.arena.make_owned<PoolUse>(pool);  // The record for the log names its endpoint, whatever comes of this.
       Acquired acquired = co_await acquire(cluster, pool, cluster.cluster->breakers[static_cast<std::size_t>(route.priority)]);
       if (!acquired.connection) co_return Attempt{acquired.failure, acquired.reason, false, false, {}};
       connection = acquired.connection;

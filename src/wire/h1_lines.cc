@@ -31,12 +31,7 @@ LineRead read_line_end(char*& at, const char* end, const ProtocolError*& error) 
 
 LineRead read_field_line(char*& at, char* end, Field& field, const ProtocolError*& error) {
   char* name = at;
-  char* p = name;
-  for (; p != end; ++p) {
-    char lower = token_lower(*p);
-    if (lower == 0) break;
-    *p = lower;
-  }
+  char* p = lower_token(name, end);
   if (p == end) return LineRead::incomplete;
   if (*p != ':') {
     if (p != name || (*p != '\r' && *p != '\n')) return refuse(why_no_name(name, p), error);

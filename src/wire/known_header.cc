@@ -1,6 +1,7 @@
 #include "wire/known_header.h"
 
 #include <array>
+#include <cstring>
 
 namespace outrider {
 namespace {
@@ -43,12 +44,37 @@ constexpr std::array<Known, kSlotCount> kSlots = [] {
   return slots;
 }();
 
+template <class Word>
+bool same_word(const char* a, const char* b) {
+  Word x, y;
+  std::memcpy(&x, a, sizeof x);
+  std::memcpy(&y, b, sizeof y);
+  return x == y;
+}
+
+// As memcmp, without a call: every field of every message comes by here.
+bool same_text(const char* a, const char* b, size_t size) {
+  if (size >= 8) {
+    for (size_t i = 0; i + 8 < size; i += 8) {
+      if (!same_word<uint64_t>(a + i, b + i)) return false;
+    }
+    return same_word<uint64_t>(a + size - 8, b + size - 8);
+  }
+  if (size >= 4) return same_word<uint32_t>(a, b) && same_word<uint32_t>(a + size - 4, b + size - 4);
+  for (size_t i = 0; i < size; ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Known known_of(std::string_view lower_case_name) {
   if (lower_case_name.empty()) return Known::none;
   Known known = kSlots[slot_of(lower_case_name, kFactor)];
-  return kNames[static_cast<size_t>(known)] == lower_case_name ? known : Known::none;
+  std::string_view name = kNames[static_cast<size_t>(known)];
+  bool same = name.size() == lower_case_name.size() && same_text(name.data(), lower_case_name.data(), name.size());
+  return same ? known : Known::none;
 }
 
 std::string_view name_of(Known known) { return kNames[static_cast<size_t>(known)]; }
