@@ -35,11 +35,11 @@ void append_list(std::string_view name, std::string_view values, IndentedJson& j
 
 void append_option(std::string_view name, std::string_view value, IndentedJson& json) {
   std::uint64_t number = 0;
-  if listed(kLists, name) {
+  if (listed(kLists, name)) {
     append_list(name, value, json);
-  } else if listed(kTruths, name) {
+  } else if (listed(kTruths, name)) {
     json.truth(name, value == "true");
-  } else if listed(kNumbers, name) &&
+  } else if (listed(kNumbers, name) &&
              std::from_chars(value.data(), value.data() + value.size(), number).ec == std::errc()) {
     json.number(name, number);
   } else {
