@@ -88,11 +88,19 @@ class Process:
         self.popen.wait()
 
     def listening(self, port):
-        """Whether a socket of its network namespace listens there."""
+        """Whether a socket of its network namespace listens there, once it has entered that."""
+        if not self.entered():
+            return False
         for table in ("tcp", "tcp6"):
             with contextlib.suppress(OSError), open(f"/proc/{self.pid}/net/{table}") as lines:
                 if any(f":{port:04X} " in line[:30] and line.split()[3] == "0A" for line in lines):
                     return True
+        return False
+
+    def entered(self):
+        """`nsenter` needs a moment to become the program in its namespace."""
+        with contextlib.suppress(OSError):
+            return self.net is socket or os.stat(f"/proc/{self.pid}/ns/net").st_ino == self.net.inode
         return False
 
     def wait_listening(self, *ports):

@@ -1,7 +1,6 @@
 // The admin page: a terminal filter on the main thread's worker, with Envoy's paths.
 #pragma once
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -17,17 +16,17 @@ enum class ServerState : std::uint8_t { live, draining, pre_initializing, initia
 // What the page shows of the process, and what it may do to it. All functions are called on the main thread.
 struct AdminView {
   StatRegistry& stats;
-  std::function<SnapshotPtr()> snapshot;                       // Null before the first one.
+  std::function<SnapshotPtr()> snapshot;  // Null before the first one.
   std::function<ServerState()> state;
-  std::function<std::string()> version;                        // As --version prints it.
+  std::function<std::string()> version;                                     // As --version prints it.
   std::function<std::vector<std::pair<std::string, Address>>()> listeners;  // Name and bound address of each open one.
   // Name and value, as /server_info lists them under command_line_options: {"concurrency", "2"}.
   std::vector<std::pair<std::string, std::string>> command_line;
   std::function<TimePoint()> now;
   TimePoint started;
-  std::function<void()> quit;                                  // /quitquitquit; must leave time for the answer.
-  std::function<void()> drain_listeners;                       // /drain_listeners
-  std::function<void()> reopen_logs;                           // /reopen_logs
+  std::function<void()> quit;             // /quitquitquit; must leave time for the answer.
+  std::function<void()> drain_listeners;  // /drain_listeners
+  std::function<void()> reopen_logs;      // /reopen_logs
   // /logging. An empty logger name means all of them. Says what is wrong, or nothing.
   std::function<std::string(std::string_view logger, std::string_view level)> set_level;
   // When the snapshot came into force, for /config_dump. Empty: the dump has no times.

@@ -18,8 +18,8 @@ struct Answered {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  std::size_t pieces = 0;     // Frames of the body.
-  bool has_length = false;    // It was known before the body was read.
+  std::size_t pieces = 0;   // Frames of the body.
+  bool has_length = false;  // It was known before the body was read.
 
   std::string header(std::string_view name) const {
     for (const auto& [n, value] : headers) {
@@ -70,8 +70,7 @@ class AdminForTest {
             .quit = [this] { orders.emplace_back("quit"); },
             .drain_listeners = [this] { orders.emplace_back("drain"); },
             .reopen_logs = [this] { orders.emplace_back("reopen"); },
-            .set_level = [this](std::string_view logger,
-                                std::string_view level) { return set_level(logger, level); },
+            .set_level = [this](std::string_view logger, std::string_view level) { return set_level(logger, level); },
             .configured = configured};
   }
 

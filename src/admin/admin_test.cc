@@ -163,7 +163,8 @@ TEST(Admin, ServerInfoSaysWhatRunsAndForHowLong) {
   snapshot->node_id = "n1";
   snapshot->node_cluster = "c1";
   admin.snapshot = snapshot;
-  admin.command_line = {{"base_id", "7"}, {"concurrency", "2"}, {"disable_hot_restart", "true"}, {"stats_tag", "a:b,c:d"}};
+  admin.command_line = {
+      {"base_id", "7"}, {"concurrency", "2"}, {"disable_hot_restart", "true"}, {"stats_tag", "a:b,c:d"}};
   admin.clock.advance(std::chrono::milliseconds(61'900));
   EXPECT_EQ(admin.get("/server_info").body, R"({
  "version": "1.2.3/TEST",

@@ -1,8 +1,10 @@
-// `/clusters`: the clusters of the present snapshot with their hosts, in order of name. A cluster's hosts are those that
-// it has when the text comes to it.
+// `/clusters`: the clusters of the present snapshot in order of name, each with the hosts that it has when the text
+// comes to it, in order of priority.
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <charconv>
+#include <vector>
 
 #include "admin/address_json.h"
 #include "admin/page.h"
@@ -12,7 +14,7 @@ namespace {
 
 struct HostNumber {
   std::string_view name;
-  std::atomic<std::uint64_t> Endpoint::Numbers::*number;
+  std::atomic<std::uint64_t> Endpoint::Numbers::* number;
   bool gauge = false;
 };
 
@@ -29,7 +31,7 @@ std::uint64_t read(const Endpoint& host, const HostNumber& number) {
 
 struct Threshold {
   std::string_view name;
-  Breaker Breakers::*breaker;
+  Breaker Breakers::* breaker;
 };
 
 constexpr Threshold kThresholds[] = {{"max_connections", &Breakers::connections},
@@ -57,15 +59,14 @@ class ClustersText : public PageText {
   bool next(std::string& out, std::size_t bytes) final {
     std::size_t enough = out.size() + bytes;
     while (out.size() < enough) {
-      if (hosts_ && host_ < hosts_->all.size()) {
-        append_host(*at_->second, *hosts_->all[host_++], out);
+      if (hosts_ && host_ < ordered_.size()) {
+        append_host(*at_->second, *ordered_[host_++], out);
       } else if (hosts_) {
         end_cluster(*at_++->second, out);
         hosts_.reset();
       } else if (find()) {
-        hosts_ = at_->second->hosts();
-        host_ = 0;
-        begin_cluster(*at_->second, !hosts_->all.empty(), out);
+        take_hosts();
+        begin_cluster(*at_->second, !ordered_.empty(), out);
       } else {
         end(out);
         return false;
@@ -87,10 +88,19 @@ class ClustersText : public PageText {
     return at_ != snapshot_->clusters.end();
   }
 
+  void take_hosts() {
+    hosts_ = at_->second->hosts();
+    host_ = 0;
+    ordered_.clear();
+    for (const EndpointPtr& host : hosts_->all) ordered_.push_back(host.get());
+    std::ranges::stable_sort(ordered_, {}, &Endpoint::priority);
+  }
+
   const SnapshotPtr snapshot_;
   const std::unique_ptr<re2::RE2> filter_;
   std::map<std::string, ClusterPtr, std::less<>>::const_iterator at_;
-  HostSetPtr hosts_;  // Of the cluster that is being written.
+  HostSetPtr hosts_;  // Of the cluster that is being written; null between two clusters.
+  std::vector<const Endpoint*> ordered_;
   std::size_t host_ = 0;
 };
 
@@ -137,9 +147,12 @@ class PlainClusters final : public ClustersText {
   // A host's health comes from the configuration alone.
   static std::string_view health_flags(HostHealth health) {
     switch (health) {
-      case HostHealth::healthy: return "healthy";
-      case HostHealth::degraded: return "/degraded_eds_health";
-      case HostHealth::unhealthy: return "/failed_eds_health";
+      case HostHealth::healthy:
+        return "healthy";
+      case HostHealth::degraded:
+        return "/degraded_eds_health";
+      case HostHealth::unhealthy:
+        return "/failed_eds_health";
     }
     return "";
   }
@@ -237,9 +250,12 @@ class JsonClusters final : public ClustersText {
 
   static std::string_view health_status(HostHealth health) {
     switch (health) {
-      case HostHealth::healthy: return "HEALTHY";
-      case HostHealth::degraded: return "DEGRADED";
-      case HostHealth::unhealthy: return "UNHEALTHY";
+      case HostHealth::healthy:
+        return "HEALTHY";
+      case HostHealth::degraded:
+        return "DEGRADED";
+      case HostHealth::unhealthy:
+        return "UNHEALTHY";
     }
     return "UNKNOWN";
   }

@@ -164,6 +164,17 @@ TEST(ClustersPage, FilterSelectsByNameAndMustBeARegularExpression) {
   EXPECT_EQ(wrong.body, "Invalid re2 regex");
 }
 
+TEST(ClustersPage, HostsComeInOrderOfPriority) {
+  Clusters c;
+  c.add("a", {Clusters::host(Address::any4(1), "", 1, 2), Clusters::host(Address::any4(2)),
+              Clusters::host(Address::any4(3), "", 1, 2), Clusters::host(Address::any4(4))});
+  std::string body = c.admin.get("/clusters").body;
+  std::vector<std::size_t> places;
+  for (const char* host : {":2::cx_total", ":4::cx_total", ":1::cx_total", ":3::cx_total"})
+    places.push_back(body.find(host));
+  EXPECT_TRUE(std::ranges::is_sorted(places));
+}
+
 TEST(ClustersPage, AClusterWithoutHostsIsListedInBothForms) {
   Clusters c;
   c.add("a", {});

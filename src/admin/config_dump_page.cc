@@ -5,6 +5,7 @@
 #include <google/protobuf/util/json_util.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "admin/page.h"
@@ -147,6 +148,26 @@ class Dump {
   std::vector<std::unique_ptr<pb::Message>> made_;
 };
 
+// Megabytes for a while: when they have been sent, the heap is to be as small as before.
+class DumpText final : public PageText {
+ public:
+  explicit DumpText(std::string text) : text_(std::move(text)) {}
+  ~DumpText() override {
+    text_ = {};
+    malloc_trim(0);
+  }
+  bool next(std::string& out, std::size_t bytes) override {
+    std::size_t piece = std::min(bytes, text_.size() - at_);
+    out.append(text_, at_, piece);
+    at_ += piece;
+    return at_ < text_.size();
+  }
+
+ private:
+  std::string text_;
+  std::size_t at_ = 0;
+};
+
 }  // namespace
 
 PageAnswer config_dump_page(const PageRequest& request) {
@@ -155,9 +176,8 @@ PageAnswer config_dump_page(const PageRequest& request) {
   std::optional<WallTime> configured;
   if (request.view.configured) configured = request.view.configured();
   std::string text = Dump(configured).json(snapshot->bootstrap);
-  malloc_trim(0);  // The reflection took some tens of megabytes.
   if (text.empty()) return PageAnswer::plain("the configuration cannot be printed\n", 500);
-  return PageAnswer::json(std::move(text));
+  return {200, content_type::kJson, "", std::make_unique<DumpText>(std::move(text))};
 }
 
 }  // namespace outrider

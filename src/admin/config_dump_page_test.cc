@@ -77,9 +77,9 @@ TEST_F(ConfigDump, HasEnvoysSectionsInEnvoysOrder) {
     types.push_back(member(config, "@type").string_value());
   }
   const std::string prefix = "type.googleapis.com/envoy.admin.v3.";
-  EXPECT_THAT(types, ElementsAre(prefix + "BootstrapConfigDump", prefix + "ClustersConfigDump",
-                                 prefix + "ListenersConfigDump", prefix + "ScopedRoutesConfigDump",
-                                 prefix + "RoutesConfigDump", prefix + "SecretsConfigDump"));
+  EXPECT_THAT(
+      types, ElementsAre(prefix + "BootstrapConfigDump", prefix + "ClustersConfigDump", prefix + "ListenersConfigDump",
+                         prefix + "ScopedRoutesConfigDump", prefix + "RoutesConfigDump", prefix + "SecretsConfigDump"));
 }
 
 TEST_F(ConfigDump, ShowsEachResourceOnceMoreInItsSection) {
@@ -136,10 +136,10 @@ TEST(Redact, HidesPrivateKeysAndPasswordsAndNothingElse) {
 }
 
 TEST(Redact, LooksIntoAnyFields) {
-  std::string out = redacted(
-      "envoy.config.core.v3.TransportSocket",
-      R"(name: "tls" typed_config { [type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext] {
-           common_tls_context { tls_certificates { private_key { inline_string: "k" } } } } })");
+  std::string out = redacted("envoy.config.core.v3.TransportSocket",
+                             R"(name: "tls" typed_config {
+           [type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext] {
+             common_tls_context { tls_certificates { private_key { inline_string: "k" } } } } })");
   EXPECT_THAT(out, testing::HasSubstr("[redacted]"));
   EXPECT_THAT(out, testing::Not(testing::HasSubstr("\"k\"")));
 }

@@ -14,12 +14,23 @@ std::string escaped(std::string_view text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -85,7 +96,8 @@ std::string rows(const Page& page) {
 
 std::string choices(const PageParameter& parameter) {
   std::string out;
-  for (std::string_view choice : parameter.choices) out.append(&choice == parameter.choices.data() ? "" : ", ").append(choice);
+  for (std::string_view choice : parameter.choices)
+    out.append(&choice == parameter.choices.data() ? "" : ", ").append(choice);
   return "; One of (" + out + ")";
 }
 

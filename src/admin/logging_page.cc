@@ -68,7 +68,7 @@ std::string parse(std::span<const QueryParameter> parameters, std::vector<Change
 // Nothing is changed unless everything can be.
 std::string apply_changes(const AdminView& view, const std::vector<Change>& changes) {
   for (const Change& c : changes) {
-    if (!(std::ranges::find(kLogLevelNames, c.level) != std::ranges::end(kLogLevelNames))) return "unknown logger level";
+    if (std::ranges::find(kLogLevelNames, c.level) == kLogLevelNames.end()) return "unknown logger level";
   }
   for (const Change& c : changes) {
     if (!c.logger.empty() && !known_component(c.logger)) return "unknown logger name";

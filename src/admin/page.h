@@ -48,7 +48,9 @@ struct PageAnswer {
   std::string text;
   std::unique_ptr<PageText> rest = {};  // Follows the text.
 
-  static PageAnswer plain(std::string text, int status = 200) { return {status, content_type::kPlain, std::move(text)}; }
+  static PageAnswer plain(std::string text, int status = 200) {
+    return {status, content_type::kPlain, std::move(text)};
+  }
   static PageAnswer json(std::string text) { return {200, content_type::kJson, std::move(text)}; }
 };
 

@@ -59,7 +59,7 @@ std::expected<std::vector<QueryParameter>, std::string> parse_query(std::string_
     }
     std::size_t equals = std::min(one.find('='), one.size());
     std::string_view name = decode(one.substr(0, equals), arena);
-    if ((std::ranges::find(parameters, name, &QueryParameter::name)) != std::ranges::end(parameters)) continue;
+    if (std::ranges::find(parameters, name, &QueryParameter::name) != parameters.end()) continue;
     std::string_view value = equals < one.size() ? decode(one.substr(equals + 1), arena) : std::string_view();
     parameters.push_back({name, value});
   }

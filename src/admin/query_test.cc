@@ -35,7 +35,9 @@ TEST(Query, NamesAndValuesAreDecodedAndPlusStays) {
   EXPECT_EQ(pairs("a=1&b%26=%3d+%41&c"), (Pairs{{"a", "1"}, {"b&", "=+A"}, {"c", ""}}));
 }
 
-TEST(Query, WhatIsNoEscapeStaysAsItIs) { EXPECT_EQ(pairs("a=%4&b=%zz&c=%"), (Pairs{{"a", "%4"}, {"b", "%zz"}, {"c", "%"}})); }
+TEST(Query, WhatIsNoEscapeStaysAsItIs) {
+  EXPECT_EQ(pairs("a=%4&b=%zz&c=%"), (Pairs{{"a", "%4"}, {"b", "%zz"}, {"c", "%"}}));
+}
 
 TEST(Query, EmptyPiecesAreSkippedButEmptyNamesAreNot) {
   EXPECT_EQ(pairs("&&a=1&"), (Pairs{{"a", "1"}}));

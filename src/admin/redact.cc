@@ -38,8 +38,7 @@ void redact_any(pb::Message& any, const config::Schema& schema, bool all) {
   const pb::Reflection& reflection = *any.GetReflection();
   const Field& type = *any.GetDescriptor()->FindFieldByName("type_url");
   const Field& value = *any.GetDescriptor()->FindFieldByName("value");
-  const pb::Descriptor* descriptor =
-      schema.message(config::type_of_url(reflection.GetString(any, &type)));
+  const pb::Descriptor* descriptor = schema.message(config::type_of_url(reflection.GetString(any, &type)));
   if (!descriptor) {
     if (all) reflection.ClearField(&any, &value);
     return;
@@ -62,9 +61,7 @@ void redact_text(pb::Message& message, const Field& field) {
 }
 
 // An entry of a map keeps its key.
-bool is_map_key(const Field& field) {
-  return field.containing_type()->options().map_entry() && field.number() == 1;
-}
+bool is_map_key(const Field& field) { return field.containing_type()->options().map_entry() && field.number() == 1; }
 
 void redact_within(pb::Message& message, const config::Schema& schema, bool all) {
   if (message.GetDescriptor()->full_name() == "google.protobuf.Any") return redact_any(message, schema, all);

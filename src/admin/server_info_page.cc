@@ -11,12 +11,13 @@ namespace {
 
 // The fields of envoy.admin.v3.CommandLineOptions that are no text.
 constexpr std::string_view kNumbers[] = {"concurrency", "file_flush_min_size", "restart_epoch", "socket_mode"};
-constexpr std::string_view kTruths[] = {
-    "allow_unknown_static_fields",   "cpuset_threads",     "disable_hot_restart",
-    "enable_core_dump",              "enable_fine_grain_logging",     "enable_mutex_tracing",
-    "ignore_unknown_dynamic_fields", "log_format_escaped", "log_stacktrace_single_entry",
-    "reject_unknown_dynamic_fields", "skip_deprecated_logs",          "skip_hot_restart_on_no_parent",
-    "skip_hot_restart_parent_stats", "use_dynamic_base_id"};
+constexpr std::string_view kTruths[] = {"allow_unknown_static_fields",   "cpuset_threads",
+                                        "disable_hot_restart",           "enable_core_dump",
+                                        "enable_fine_grain_logging",     "enable_mutex_tracing",
+                                        "ignore_unknown_dynamic_fields", "log_format_escaped",
+                                        "log_stacktrace_single_entry",   "reject_unknown_dynamic_fields",
+                                        "skip_deprecated_logs",          "skip_hot_restart_on_no_parent",
+                                        "skip_hot_restart_parent_stats", "use_dynamic_base_id"};
 constexpr std::string_view kLists[] = {"disabled_extensions", "stats_tag"};
 
 bool listed(std::span<const std::string_view> names, std::string_view name) {
@@ -51,10 +52,14 @@ void append_option(std::string_view name, std::string_view value, IndentedJson& 
 
 std::string_view name_of(ServerState state) {
   switch (state) {
-    case ServerState::live: return "LIVE";
-    case ServerState::draining: return "DRAINING";
-    case ServerState::pre_initializing: return "PRE_INITIALIZING";
-    case ServerState::initializing: return "INITIALIZING";
+    case ServerState::live:
+      return "LIVE";
+    case ServerState::draining:
+      return "DRAINING";
+    case ServerState::pre_initializing:
+      return "PRE_INITIALIZING";
+    case ServerState::initializing:
+      return "INITIALIZING";
   }
   return "";
 }

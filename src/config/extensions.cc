@@ -228,11 +228,12 @@ std::string_view nearest_extension(Slot slot, std::string_view name) {
   return nearest(name, names);
 }
 
-const Extension* extension_of_type(std::string_view type_full_name) {
+const Extension* extension_of_type(std::string_view type_full_name, Slot slot) {
+  const Extension* found = nullptr;
   for (const Extension& one : kExtensions) {
-    if (one.type == type_full_name) return &one;
+    if (one.type == type_full_name && (found == nullptr || one.slot == slot)) found = &one;
   }
-  return nullptr;
+  return found;
 }
 
 }  // namespace outrider::config

@@ -43,7 +43,7 @@ const Extension* extension_named(Slot slot, std::string_view name);
 // Today's name of the extension in this slot that is called almost so; empty if none is.
 std::string_view nearest_extension(Slot slot, std::string_view name);
 
-// The extension that a message configures; nullptr if none.
-const Extension* extension_of_type(std::string_view type_full_name);
+// The extension that a message configures, of this slot if there is one of it; nullptr if none.
+const Extension* extension_of_type(std::string_view type_full_name, Slot slot = Slot::none);
 
 }  // namespace outrider::config

@@ -13,6 +13,7 @@
 
 #include "config/bind.h"
 #include "config/environment.h"
+#include "config/from_proto.h"
 #include "config/reader.h"
 #include "config/schema.h"
 #include "config/tree.h"
@@ -141,6 +142,8 @@ std::expected<Loaded, std::vector<Problem>> load_text(std::string_view name, std
   Upgrade upgrade(*tree, schema, problems);
   Dialect dialect = Dialect::v3;
   const bool has_file = !name.empty() || source.overlay_yaml.empty();
+  if (is_proto_file(name)) text = from_proto(name, text, schema, problems);
+  if (problems.any_fatal()) return std::unexpected(problems.take());
   if (has_file) tree->root = read_tree(name, text, source, *tree, upgrade, dialect, problems);
   text = {};
   if (!source.overlay_yaml.empty()) {

@@ -38,8 +38,8 @@ struct Loaded {
 // Reads, substitutes, upgrades (v1, v2, mixed), binds and validates. On failure every error that was found.
 std::expected<Loaded, std::vector<Problem>> load(const Source& source);
 
-// The same for a text that is already here; `name` is the file name of its marks and decides YAML or JSON by its
-// suffix.
+// The same for a text that is already here; `name` is the file name of its marks and decides by its suffix how the text
+// is read. Of `.pb` and `.pb_text` the marks are those of the JSON that says the same.
 std::expected<Loaded, std::vector<Problem>> load_text(std::string_view name, std::string text,
                                                       const Source& source = {});
 

@@ -269,6 +269,21 @@ TEST(Load, MetadataKeepsItsKindsOfValues) {
                              HasSubstr("\"d\": null"), HasSubstr("\"g\": true"), HasSubstr("\"1\"")));
 }
 
+TEST(Load, AFileMayBeProtobufItself) {
+  const std::string yaml = with_hcm("http_filters: [{name: router}]");
+  const std::string bytes = bytes_of("f.yaml", yaml);
+  EXPECT_EQ(bytes_of("f.pb", bytes), bytes);
+  EXPECT_EQ(bytes_of("f.pb_text", "node { id: 'x' }"), bytes_of("f.yaml", "node: {id: x}"));
+  EXPECT_EQ(bytes_of("f.pb_text",
+                     "admin { access_log { name: 'l' typed_config { [type.googleapis.com/"
+                     "envoy.extensions.access_loggers.file.v3.FileAccessLog] { path: '/a' } } } }"),
+            bytes_of("f.yaml",
+                     "admin: {access_log: [{name: l, typed_config: {'@type': type.googleapis.com/"
+                     "envoy.extensions.access_loggers.file.v3.FileAccessLog, path: /a}}]}"));
+  EXPECT_EQ(joined(load_text("f.pb", "\xff").error()), "f.pb: is no serialized envoy.config.bootstrap.v3.Bootstrap\n");
+  EXPECT_THAT(joined(load_text("f.pb_text", "node {\n  idd: 'x' }").error()), HasSubstr("f.pb_text:2:6: "));
+}
+
 TEST(Load, JsonOfAMessageShowsAnyContent) {
   EXPECT_THAT(
       json_of("f.yaml", with_hcm("http_filters: [{name: router}]")),
@@ -359,6 +374,11 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
        {"9:60: " + hcm +
         ".http_filters[0].typed_config.@type: the API has no message `envoy.extensions.filters.http.router.v3.Ruoter` "
         "(did you mean envoy.extensions.filters.http.router.v3.Router?)"}},
+      {"static_resources:\n  listeners:\n  - filter_chains:\n    - filters:\n      - name: r\n        typed_config:\n"
+       "          '@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router\n",
+       {"7:20: static_resources.listeners[0].filter_chains[0].filters[0].typed_config: envoy.filters.http.router is an "
+        "HTTP filter, "
+        "but a network filter was expected"}},
       {with_hcm("codec_type: HTTP4"),
        {"9:23: " + hcm + ".codec_type: `HTTP4` is no CodecType: AUTO, HTTP1 was expected (did you mean `HTTP1`?)"}},
       {with_hcm("generate_request_id: maybe"),

@@ -16,7 +16,7 @@ void refuse(const Node& second, const Node& first, const Tree& tree, Problems& p
 }  // namespace
 
 bool looks_like_json(std::string_view name, std::string_view text) {
-  if (name.ends_with(".json")) return true;
+  if (name.ends_with(".json") || name.ends_with(".pb") || name.ends_with(".pb_text")) return true;
   if (name.ends_with(".yaml") || name.ends_with(".yml")) return false;
   const size_t brace = text.find_first_not_of(" \t\r\n");
   if (brace == std::string_view::npos || text[brace] != '{') return false;

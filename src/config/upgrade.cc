@@ -239,6 +239,7 @@ void Upgrade::extension(Node& node, Slot slot, const Path& path) {
       note(typed->mark(), path.field("typed_config"), "\"@type\" is missing; taken from the name");
       if (!name_type(*typed, slot, *name, path)) tree.unlink(node, *typed);
     }
+    check_slot(*typed, slot, path);
     return;
   }
   if (node.find("config_discovery") != nullptr) return;
@@ -264,6 +265,18 @@ void Upgrade::extension(Node& node, Slot slot, const Path& path) {
     if (v1_ != v1_before) any(*config, path.field("typed_config"));
   }
   v1_ = v1_before;
+}
+
+// A filter of another kind would be well-formed here, and mean nothing.
+void Upgrade::check_slot(const Node& typed, Slot slot, const Path& path) {
+  const Node* type = typed.find("@type");
+  if (type == nullptr || !type->is_scalar()) return;
+  const std::string_view name = type_of_url(type->text);
+  const std::string_view newer = successor(name);
+  const Extension* extension = extension_of_type(newer.empty() ? name : newer, slot);
+  if (extension == nullptr || extension->slot == slot) return;
+  error(type->mark(), path.field("typed_config"),
+        fmt::format("{} is {}, but {} was expected", extension->name, to_text(extension->slot), to_text(slot)));
 }
 
 bool Upgrade::name_type(Node& node, Slot slot, const Node& name, const Path& path) {

@@ -66,6 +66,7 @@ class Upgrade {
   void any(Node& node, const Path& path);
   void typed_struct(Node& node, const Path& path);
   void extension(Node& node, Slot slot, const Path& path);
+  void check_slot(const Node& typed, Slot slot, const Path& path);
   bool name_type(Node& node, Slot slot, const Node& name, const Path& path);
   void wrap_in_list(Node& node, const Path& path);
 

@@ -40,7 +40,10 @@ class BlockPool {
  public:
   static constexpr std::size_t kHeadBytes = 16 * 1024;  // Holds nearly every message head.
   static constexpr std::size_t kBodyBytes = 64 * 1024;  // Measured best for bodies: larger ones leave the cache.
-  static constexpr std::size_t kKeptMax = 32;           // Blocks of each kind kept for reuse; the rest is freed.
+  // Blocks kept for reuse; the rest is freed. Enough for the streams of a busy worker: freeing and allocating them anew
+  // costs page faults.
+  static constexpr std::size_t kHeadsKeptMax = 256;
+  static constexpr std::size_t kBodiesKeptMax = 64;
 
   BlockPool() = default;
   BlockPool(const BlockPool&) = delete;
@@ -70,9 +73,10 @@ class BlockPool {
   }
   void give(char* data, std::size_t size) {
     in_use_--;
-    std::vector<char*>* list = size == kHeadBytes ? &head_ : size == kBodyBytes ? &body_ : nullptr;
-    if (list && list->size() < kKeptMax) {
-      list->push_back(data);
+    if (size == kHeadBytes && head_.size() < kHeadsKeptMax) {
+      head_.push_back(data);
+    } else if (size == kBodyBytes && body_.size() < kBodiesKeptMax) {
+      body_.push_back(data);
     } else {
       std::free(data);
     }

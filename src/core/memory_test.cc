@@ -178,10 +178,10 @@ TEST(BlockPoolTest, MovingABlockMovesItsOwnership) {
 TEST(BlockPoolTest, KeepsABoundedNumberAndNoOddSizes) {
   BlockPool pool;
   std::vector<Block> blocks;
-  for (std::size_t i = 0; i < 2 * BlockPool::kKeptMax; i++) blocks.push_back(pool.body());
+  for (std::size_t i = 0; i < 2 * BlockPool::kBodiesKeptMax; i++) blocks.push_back(pool.body());
   blocks.push_back(pool.make(100));
   std::memset(blocks.back().data(), 1, 100);
-  EXPECT_EQ(pool.in_use(), 2 * BlockPool::kKeptMax + 1);
+  EXPECT_EQ(pool.in_use(), 2 * BlockPool::kBodiesKeptMax + 1);
   blocks.clear();
   EXPECT_EQ(pool.in_use(), 0u);
 }

@@ -1,6 +1,7 @@
 #include "http/edge.h"
 
 #include <array>
+#include <cstring>
 #include <ctime>
 
 #include "core/worker.h"
@@ -8,18 +9,25 @@
 namespace outrider {
 namespace {
 
+// Two digits for each byte.
+constexpr std::array<std::array<char, 2>, 256> kHexPairs = [] {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (unsigned i = 0; i < pairs.size(); i++) pairs[i] = {kHex[i >> 4], kHex[i & 15]};
+  return pairs;
+}();
+
 // A random UUID (RFC 9562, version 4) as text.
 std::string_view make_uuid(Exchange& x) {
-  static constexpr char kHex[] = "0123456789abcdef";
+  std::array<unsigned char, 16> bytes;
   std::uint64_t words[2] = {x.worker.random().next(), x.worker.random().next()};
-  words[0] = (words[0] & ~0xf000ull) | 0x4000ull;
-  words[1] = (words[1] & ~(3ull << 62)) | (2ull << 62);
+  std::memcpy(bytes.data(), words, sizeof words);
+  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);
+  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);
+  constexpr std::size_t kAt[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
   char* out = static_cast<char*>(x.arena.allocate(36, 1));
-  int at = 0;
-  for (int i = 0; i < 32; i++) {
-    if (i == 8 || i == 12 || i == 16 || i == 20) out[at++] = '-';
-    out[at++] = kHex[(words[i / 16] >> (60 - 4 * (i % 16))) & 15];
-  }
+  for (std::size_t i = 0; i < bytes.size(); i++) std::memcpy(out + kAt[i], kHexPairs[bytes[i]].data(), 2);
+  out[8] = out[13] = out[18] = out[23] = '-';
   return {out, 36};
 }
 

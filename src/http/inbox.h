@@ -20,9 +20,9 @@ class Inbox {
   void consume(std::size_t bytes) { begin_ += bytes; }
 
   // Makes sure that there is room. The bytes may move; what lies before them is forgotten. False if that would need a
-  // buffer of more than `bytes_max`.
-  bool make_room(BlockPool& pool, std::size_t bytes_max) {
-    if (!block_) block_ = pool.head();
+  // buffer of more than `bytes_max`. `large`: much may come behind the head, so that one read should take it all.
+  bool make_room(BlockPool& pool, std::size_t bytes_max, bool large = false) {
+    if (!block_) block_ = large ? pool.body() : pool.head();
     if (room() > 0) return true;
     std::size_t held = size();
     if (begin_ > 0) {

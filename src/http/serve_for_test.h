@@ -2,6 +2,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -51,13 +52,14 @@ class TestClient {
   }
   // What came up to and with the marker; if the connection ends before, everything and "<end>" or "<reset>".
   Task<std::string> read_to(std::string_view marker) {
-    for (;;) {
-      std::size_t at = unread_.find(marker);
+    for (std::size_t searched = 0;;) {
+      std::size_t at = unread_.find(marker, searched);
       if (at != std::string::npos) {
         std::string text = unread_.substr(0, at + marker.size());
         unread_.erase(0, text.size());
         co_return text;
       }
+      searched = unread_.size() - std::min(unread_.size(), marker.size());
       char buffer[4096];
       IoResult r = co_await transport_->read(buffer, sizeof buffer);
       if (!r.ok()) co_return std::exchange(unread_, "") + (r.state == IoResult::State::end ? "<end>" : "<reset>");

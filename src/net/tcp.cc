@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -17,6 +18,32 @@ constexpr std::uint32_t kStreamEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLE
 void set_no_delay(int fd) {
   int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+// The system calls are made directly: libc's wrappers are cancellation points, which cost two atomic operations each in
+// a process with threads.
+ssize_t send_one(int fd, const iovec& piece) {
+  return syscall(SYS_sendto, fd, piece.iov_base, piece.iov_len, MSG_NOSIGNAL, nullptr, 0);
+}
+
+ssize_t send_all(int fd, const iovec* pieces, int count) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(pieces);
+  message.msg_iovlen = static_cast<std::size_t>(count);
+  return syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
+}
+
+// Below this size copying is cheaper than handing the kernel a list.
+constexpr std::size_t kGatheredBytesMax = 2048;
+
+bool gather(const iovec* pieces, int count, char* into, iovec& one) {
+  std::size_t total = 0;
+  for (int i = 0; i < count; i++) total += pieces[i].iov_len;
+  if (total > kGatheredBytesMax) return false;
+  char* at = into;
+  for (int i = 0; i < count; i++) at = static_cast<char*>(std::memcpy(at, pieces[i].iov_base, pieces[i].iov_len)) + pieces[i].iov_len;
+  one = {into, total};
+  return true;
 }
 
 class TcpTransport final : public Transport, public EventTarget {
@@ -46,7 +73,7 @@ class TcpTransport final : public Transport, public EventTarget {
  private:
   IoResult system_read(char* buffer, std::size_t size) override {
     for (;;) {
-      ssize_t n = recv(fd_, buffer, size, 0);
+      ssize_t n = syscall(SYS_recvfrom, fd_, buffer, size, 0, nullptr, nullptr);
       if (n > 0) return IoResult::done(static_cast<std::size_t>(n));
       if (n == 0) return lost_ ? IoResult::failure(lost_) : IoResult::ended();
       if (errno == EAGAIN) return IoResult::blocked();
@@ -54,16 +81,14 @@ class TcpTransport final : public Transport, public EventTarget {
     }
   }
   IoResult system_write(const iovec* pieces, int count) override {
+    char gathered[kGatheredBytesMax];
+    iovec one;
+    if (count > 1 && gather(pieces, count, gathered, one)) {
+      pieces = &one;
+      count = 1;
+    }
     for (;;) {
-      ssize_t n;
-      if (count == 1) {
-        n = send(fd_, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
-      } else {
-        msghdr message{};
-        message.msg_iov = const_cast<iovec*>(pieces);
-        message.msg_iovlen = static_cast<std::size_t>(count);
-        n = sendmsg(fd_, &message, MSG_NOSIGNAL);
-      }
+      ssize_t n = count == 1 ? send_one(fd_, pieces[0]) : send_all(fd_, pieces, count);
       if (n >= 0) return IoResult::done(static_cast<std::size_t>(n));
       if (errno == EAGAIN) return IoResult::blocked();
       if (errno == EINTR) continue;

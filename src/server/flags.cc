@@ -309,7 +309,7 @@ std::expected<void, FlagError> parse_one(std::span<const char* const>& arguments
   }
   if (!outcome) return std::unexpected(FlagError{fmt::format("error: {}\n", outcome.error())});
   if (!again && !flag->no_effect.empty()) {
-    flags.without_effect.push_back(fmt::format("--{} ({})", flag->name, flag->no_effect));
+    flags.without_effect.push_back(fmt::format("--{} has no effect: {}", flag->name, flag->no_effect));
   }
   return {};
 }

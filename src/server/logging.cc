@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <pthread.h>
+#include <signal.h>
 #include <spdlog/details/log_msg.h>
 #include <spdlog/details/os.h>
 #include <spdlog/pattern_formatter.h>
@@ -146,7 +147,12 @@ struct Batch {
 class Log {
  public:
   Log(const LogOptions& options, int fd) : options_(options), fd_(fd), formatter_(formatter(options.format)) {
+    // The thread inherits the mask: a signal of the process must find the thread that waits for it, never this one.
+    sigset_t all, before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
     thread_ = std::thread([this] { run(); });
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     ::pthread_setname_np(thread_.native_handle(), "log");
   }
 

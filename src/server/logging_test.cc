@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <thread>
@@ -158,6 +160,21 @@ TEST_F(Logging, GoesOnInANewFileAfterARotation) {
   std::ifstream file(rotated);
   EXPECT_EQ(std::string(std::istreambuf_iterator(file), {}), "old\n");
   ::unlink(rotated.c_str());
+}
+
+TEST_F(Logging, TakesNoSignalOfTheProcess) {
+  install("%v");
+  std::uint64_t blocked = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream status(task.path() / "status");
+    std::string name, word;
+    status >> word >> name;
+    if (name != "log") continue;
+    while (status >> word && word != "SigBlk:") {
+    }
+    status >> std::hex >> blocked;
+  }
+  for (int signal : {SIGHUP, SIGINT, SIGTERM, SIGUSR1}) EXPECT_TRUE(blocked >> (signal - 1) & 1) << signal;
 }
 
 TEST_F(Logging, SaysWhyAFileCannotBeOpened) {

@@ -106,6 +106,7 @@ Task<Response> Router::forward(Exchange& x, const Route& route) const {
   }
   if (tried->failure != Failure::none) co_return fail(x, cluster, *tried);
   x.record.details = "via_upstream";
+  if (tried->response.tunnel) limit.cancel();  // The route's time-out is one for responses.
   if (!options_.suppress_envoy_headers && !tried->response.tunnel) {
     auto spent = (x.worker.now() - x.record.request_end.value_or(x.record.start)) / std::chrono::milliseconds(1);
     tried->response.head->headers.set(Known::x_envoy_upstream_service_time, decimal(x.arena, spent));

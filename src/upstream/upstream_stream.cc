@@ -138,7 +138,7 @@ Task<ResponseHead*> UpstreamStream::receive_head() {
         continue;
       }
     }
-    if (!inbox_.make_room(x_.worker.blocks(), limits.head_bytes_max + 1)) {
+    if (!inbox_.make_room(x_.worker.blocks(), limits.head_bytes_max + 1, true)) {
       failure_ = Failure::too_large;
       co_return nullptr;
     }

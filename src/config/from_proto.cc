@@ -1,0 +1,67 @@
+#include "config/from_proto.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/dynamic_message.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+#include <google/protobuf/util/json_util.h>
+
+#include <memory>
+
+namespace outrider::config {
+namespace {
+
+namespace pb = google::protobuf;
+
+// Any content in text format is named by its type: `[type.googleapis.com/a.b.C] { ... }`.
+class AnyTypes : public pb::TextFormat::Finder {
+ public:
+  explicit AnyTypes(const Schema& schema) : schema_(schema) {}
+  const pb::Descriptor* FindAnyType(const pb::Message&, const std::string&, const std::string& name) const override {
+    return schema_.message(name);
+  }
+
+ private:
+  const Schema& schema_;
+};
+
+class Errors : public pb::io::ErrorCollector {
+ public:
+  Errors(std::string_view name, Problems& problems) : name_(name), problems_(problems) {}
+  void AddError(int line, pb::io::ColumnNumber column, const std::string& message) override {
+    problems_.add({.file = std::string(name_), .line = line + 1, .column = column + 1, .message = message});
+  }
+
+ private:
+  std::string_view name_;
+  Problems& problems_;
+};
+
+}  // namespace
+
+bool is_proto_file(std::string_view name) { return name.ends_with(".pb") || name.ends_with(".pb_text"); }
+
+std::string from_proto(std::string_view name, const std::string& text, const Schema& schema, Problems& problems) {
+  const pb::Descriptor* descriptor = schema.message("envoy.config.bootstrap.v3.Bootstrap");
+  const std::unique_ptr<pb::Message> message(schema.factory().GetPrototype(descriptor)->New());
+  if (name.ends_with(".pb_text")) {
+    const AnyTypes types(schema);
+    Errors errors(name, problems);
+    pb::TextFormat::Parser parser;
+    parser.SetFinder(&types);
+    parser.RecordErrorsTo(&errors);
+    if (!parser.ParseFromString(text, message.get())) return {};
+  } else if (!message->ParsePartialFromString(text)) {
+    problems.add({.file = std::string(name), .message = "is no serialized envoy.config.bootstrap.v3.Bootstrap"});
+    return {};
+  }
+  pb::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  const auto status = pb::util::MessageToJsonString(*message, &json, options);
+  if (!status.ok()) problems.add({.file = std::string(name), .message = std::string(status.message())});
+  return json;
+}
+
+}  // namespace outrider::config

@@ -1,0 +1,30 @@
+#include "http/json_text.h"
+
+#include <gtest/gtest.h>
+
+namespace outrider {
+namespace {
+
+std::string json(std::string_view text) {
+  std::string out;
+  append_json_string(text, out);
+  return out;
+}
+
+TEST(JsonText, EscapesWhatJsonAsksFor) {
+  EXPECT_EQ(json(""), "\"\"");
+  EXPECT_EQ(json("a\"b\\c"), R"("a\"b\\c")");
+  EXPECT_EQ(json(std::string_view("\0\n\x1f\x7f", 4)), R"("\u0000\u000a\u001f\u007f")");
+}
+
+TEST(JsonText, KeepsUtf8AndTakesOtherBytesAsIso8859) {
+  EXPECT_EQ(json("\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80"), "\"\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80\"");
+  EXPECT_EQ(json("\xff"), R"("\u00ff")");
+  EXPECT_EQ(json("\xc3"), R"("\u00c3")");
+  EXPECT_EQ(json("\xc0\xaf"), R"("\u00c0\u00af")") << "overlong";
+  EXPECT_EQ(json("\xed\xa0\x80"), R"("\u00ed\u00a0\u0080")") << "a surrogate";
+  EXPECT_EQ(json("\xf4\x90\x80\x80"), R"("\u00f4\u0090\u0080\u0080")") << "beyond Unicode";
+}
+
+}  // namespace
+}  // namespace outrider
