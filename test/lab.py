@@ -70,7 +70,9 @@ class Dns:
     """A DNS server over UDP. `zone`: name -> IPv4 addresses; what is not in it does not exist."""
 
     def __init__(self, net, host):
-        self.zone, self.ttl, self.silent = {}, 1, False
+        self.zone, self.ttl, self.failing = {}, 1, False  # `failing`: SERVFAIL is all it says.
+        self.answering = threading.Event()
+        self.answering.set()  # Cleared: queries wait for their answers.
         self.asked = []  # (name, type) of every query.
         self.changed = threading.Condition()
         self.socket = net.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -80,8 +82,7 @@ class Dns:
     def serve(self):
         with contextlib.suppress(OSError):
             while (got := self.socket.recvfrom(4096))[0]:  # Nothing: closed.
-                if answer := self.answer(got[0]):
-                    self.socket.sendto(answer, got[1])
+                self.socket.sendto(self.answer(got[0]), got[1])
 
     def answer(self, query):
         labels, at = [], 12
@@ -93,11 +94,10 @@ class Dns:
         with self.changed:
             self.asked.append((name, kind))
             self.changed.notify_all()
-        if self.silent:
-            return None
+        self.answering.wait(20)
         addresses = self.zone.get(name)
-        listed = addresses if addresses and kind == 1 else []
-        status = 3 if addresses is None else 0
+        listed = addresses if addresses and kind == 1 and not self.failing else []
+        status = 2 if self.failing else 3 if addresses is None else 0
         head = query[:2] + struct.pack(">HHHHH", 0x8580 | status, 1, len(listed), 0, 0)
         records = [struct.pack(">HHHIH", 0xC00C, 1, 1, self.ttl, 4) + socket.inet_aton(a) for a in listed]
         return head + query[12:at + 5] + b"".join(records)

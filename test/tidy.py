@@ -33,6 +33,9 @@ LITERAL = re.compile(r'//[^\n]*|/\*.*?\*/|R"(?P<tag>\w*)\(.*?\)(?P=tag)"|"(?:\\.
                      r"(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'", re.S)
 
 
+RAW_STRING = re.compile(r'R"(?P<tag>\w*)\(.*?\)(?P=tag)"', re.S)
+
+
 def code_only(text):
     """The text with comments, literals and preprocessor lines blanked, every character at its place."""
     text = LITERAL.sub(blank, text)
@@ -176,12 +179,14 @@ def check_lambdas(code, begin=0, end=None):
 # --- text ---------------------------------------------------------------------------------------------------------
 
 def check_text(path, text):
-    code = path.suffix in (".h", ".cc", ".py", ".cmake", "") or path.name == "CMakeLists.txt"
+    if path.suffix in (".h", ".cc", ".py", ".cmake", "") or path.name == "CMakeLists.txt":
+        # A text of another language, in a raw string, keeps its own lines.
+        for number, line in enumerate(RAW_STRING.sub(blank, text).split("\n"), 1):
+            if len(line.rstrip()) > COLUMNS_MAX:
+                yield number, f"{len(line)} columns, at most {COLUMNS_MAX}"
+    if path.name in SELF:
+        return
     for number, line in enumerate(text.split("\n"), 1):
-        if code and len(line) > COLUMNS_MAX:
-            yield number, f"{len(line)} columns, at most {COLUMNS_MAX}"
-        if path.name in SELF:
-            continue
         if UNFINISHED.search(line):
             yield number, "a mark of unfinished work"
         if MACHINE_PATH.search(line):

@@ -93,6 +93,7 @@ def test_each_violation_is_found(tidy, name, text, line, what):
     "class PoolManager;\nvoid f(PoolManager& m, struct FooImpl* i);\n",  # others' types may be named
     "using HttpConnectionManager = api::v3::HttpConnectionManager;\n",
     "struct Metadata {};\n",
+    'auto a = R"(\n' + "x" * 200 + '\n)";\n',
     'auto name = "/tmp/log-XXXXXX";\n',
     "#define A(x) \\\n  if (x) {\nint b;\n",
 ])

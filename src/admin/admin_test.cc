@@ -104,6 +104,7 @@ TEST(Admin, HelpListsEveryPathWithItsParameters) {
   std::string help = admin.get("/help").body;
   EXPECT_THAT(help, StartsWith("admin commands are:\n  /: "));
   EXPECT_THAT(help, HasSubstr("\n  /quitquitquit (POST): "));
+  EXPECT_THAT(help, HasSubstr("One of (, trace, debug,"));
   EXPECT_THAT(help, HasSubstr("\n      format: form of the answer; One of (text, json)\n"));
   for (const Page& page : admin_pages()) EXPECT_THAT(help, HasSubstr("  " + std::string(page.path)));
 }
@@ -211,7 +212,7 @@ TEST(Admin, StatsComeInTheFormAskedFor) {
     EXPECT_EQ(a.header("content-type"), "text/plain; charset=UTF-8");
     EXPECT_THAT(a.body, HasSubstr("envoy_http_downstream_rq_total{envoy_http_conn_manager_prefix=\"x\"} 3\n"));
   }
-  EXPECT_EQ(admin.get("/stats?filter=rq_t%6ftal").body, "http.x.downstream_rq_total: 3\n");
+  EXPECT_EQ(admin.get("/stats?filter=stream_rq_t%6ftal").body, "http.x.downstream_rq_total: 3\n");
 }
 
 TEST(Admin, AWrongParameterOfStatsIs400) {

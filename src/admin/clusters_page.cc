@@ -92,8 +92,9 @@ class ClustersText : public PageText {
     hosts_ = at_->second->hosts();
     host_ = 0;
     ordered_.clear();
-    for (const EndpointPtr& host : hosts_->all) ordered_.push_back(host.get());
-    std::ranges::stable_sort(ordered_, {}, &Endpoint::priority);
+    for (const EndpointPtr& host : hosts_->all) {
+      ordered_.insert(std::ranges::upper_bound(ordered_, host->priority, {}, &Endpoint::priority), host.get());
+    }
   }
 
   const SnapshotPtr snapshot_;

@@ -96,9 +96,8 @@ std::string rows(const Page& page) {
 
 std::string choices(const PageParameter& parameter) {
   std::string out;
-  for (std::string_view choice : parameter.choices)
-    out.append(&choice == parameter.choices.data() ? "" : ", ").append(choice);
-  return "; One of (" + out + ")";
+  for (std::string_view choice : parameter.choices) out.append(choice).append(", ");
+  return "; One of (" + out.substr(0, out.size() - 2) + ")";
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "config/load.h"
+#include "config/schema.h"
 
 namespace {
 
@@ -175,13 +176,15 @@ void write(Choices& choices, int depth, std::string& out) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace outrider::config;
+  static const Schema schema;
   Choices choices(data, size);
   std::string text;
   write(choices, 0, text);
-  const auto loaded = load_text("f.json", text, {.substitute_environment = false});
+  const auto loaded =
+      load_text(schema, "f.json", text, {.substitute_environment = false, .allow_unknown_fields = true});
   if (!loaded) return 0;
-  const std::string json = to_json("envoy.config.bootstrap.v3.Bootstrap", loaded->bootstrap);
-  const auto again = load_text("f.json", json, {.substitute_environment = false});
-  if (!again || to_json("envoy.config.bootstrap.v3.Bootstrap", again->bootstrap) != json) std::abort();
+  const std::string json = to_json(schema, "envoy.config.bootstrap.v3.Bootstrap", loaded->bootstrap);
+  const auto again = load_text(schema, "f.json", json, {.substitute_environment = false});
+  if (!again || to_json(schema, "envoy.config.bootstrap.v3.Bootstrap", again->bootstrap) != json) std::abort();
   return 0;
 }

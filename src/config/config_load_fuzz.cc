@@ -4,6 +4,7 @@
 #include <string>
 
 #include "config/load.h"
+#include "config/schema.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace outrider::config;
@@ -12,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Source source;
   source.substitute_environment = (data[0] & 2) != 0;
   source.allow_unknown_fields = (data[0] & 4) != 0;
-  const auto loaded = load_text((data[0] & 1) != 0 ? "f.json" : "f.yaml", text, source);
+  static const Schema schema;
+  const auto loaded = load_text(schema, (data[0] & 1) != 0 ? "f.json" : "f.yaml", text, source);
   if (!loaded) {
     for (const Problem& problem : loaded.error()) {
       if (problem.message.empty() || problem.line < 0 || problem.column < 0) std::abort();

@@ -136,9 +136,13 @@ std::expected<Loaded, std::vector<Problem>> load(const Source& source) {
 }
 
 std::expected<Loaded, std::vector<Problem>> load_text(std::string_view name, std::string text, const Source& source) {
+  return load_text(Schema(), name, std::move(text), source);
+}
+
+std::expected<Loaded, std::vector<Problem>> load_text(const Schema& schema, std::string_view name, std::string text,
+                                                      const Source& source) {
   Problems problems;
   auto tree = std::make_shared<Tree>();
-  const Schema schema;
   Upgrade upgrade(*tree, schema, problems);
   Dialect dialect = Dialect::v3;
   const bool has_file = !name.empty() || source.overlay_yaml.empty();

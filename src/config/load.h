@@ -11,6 +11,7 @@
 
 namespace outrider::config {
 
+class Schema;
 class Tree;
 
 // Where a configuration comes from.
@@ -43,8 +44,13 @@ std::expected<Loaded, std::vector<Problem>> load(const Source& source);
 std::expected<Loaded, std::vector<Problem>> load_text(std::string_view name, std::string text,
                                                       const Source& source = {});
 
+// The same with a schema that is there already: making one is most of the work of a small load.
+std::expected<Loaded, std::vector<Problem>> load_text(const Schema& schema, std::string_view name, std::string text,
+                                                      const Source& source = {});
+
 // Proto3 JSON of a serialized message, indented, with the original field names; an Any shows its content beside
 // "@type". Empty if the API has no such message. Builds the reflection that it needs and frees it.
 std::string to_json(std::string_view message_full_name, std::string_view bytes);
+std::string to_json(const Schema& schema, std::string_view message_full_name, std::string_view bytes);
 
 }  // namespace outrider::config

@@ -6,7 +6,8 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
+
+#include "config/schema.h"
 
 namespace outrider::config {
 namespace {
@@ -21,15 +22,20 @@ std::string joined(const std::vector<Problem>& problems) {
   return out;
 }
 
+const Schema& schema() {
+  static const Schema schema;
+  return schema;
+}
+
 // The serialized bootstrap, or the problems.
 std::string bytes_of(std::string_view name, std::string_view text) {
-  const auto loaded = load_text(name, std::string(text));
+  const auto loaded = load_text(schema(), name, std::string(text));
   return loaded ? loaded->bootstrap : "refused:\n" + joined(loaded.error());
 }
 
 std::string json_of(std::string_view name, std::string_view text) {
-  const auto loaded = load_text(name, std::string(text));
-  return loaded ? to_json("envoy.config.bootstrap.v3.Bootstrap", loaded->bootstrap)
+  const auto loaded = load_text(schema(), name, std::string(text));
+  return loaded ? to_json(schema(), "envoy.config.bootstrap.v3.Bootstrap", loaded->bootstrap)
                 : "refused:\n" + joined(loaded.error());
 }
 
@@ -302,7 +308,7 @@ struct Case {
 
 std::vector<std::string> problems_of(const std::string& text, std::string_view name = "f.yaml") {
   std::vector<std::string> out;
-  const auto loaded = load_text(name, text);
+  const auto loaded = load_text(schema(), name, text);
   for (const Problem& one : loaded ? loaded->notes : loaded.error()) {
     out.push_back((one.fatal ? "" : "note ") + to_text(one).substr(name.size() + 1));
   }
@@ -456,6 +462,18 @@ TEST(ReferenceFiles, AreReadToTheLetter) {
   EXPECT_THAT(to_json("envoy.config.bootstrap.v3.Bootstrap", balancer->bootstrap),
               testing::AllOf(HasSubstr("\"lb_policy\": \"LEAST_REQUEST\""), HasSubstr("\"address\": \"myapp\""),
                              HasSubstr("\"host_rewrite_literal\": \"myapp\""), HasSubstr("\"timeout\": \"60s\"")));
+}
+
+TEST(ReferenceFiles, LoadAgainFromTheirOwnJson) {
+  ::setenv("ENVOY_LB_ALG", "LEAST_REQUEST", 1);
+  ::setenv("SERVICE_NAME", "myapp", 1);
+  for (const char* name :
+       {"kubernetes-balancer.yaml.tmpl", "echo-websocket.yaml", "sidecar-v1.json", "mesh-service-a.yaml"}) {
+    const auto loaded = load({.path = reference(name)});
+    ASSERT_TRUE(loaded) << joined(loaded.error());
+    const std::string json = to_json(schema(), "envoy.config.bootstrap.v3.Bootstrap", loaded->bootstrap);
+    EXPECT_EQ(bytes_of("f.json", json), loaded->bootstrap) << json;
+  }
 }
 
 TEST(ReferenceFiles, AVariableThatIsNotSetIsNamed) {

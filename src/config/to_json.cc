@@ -9,9 +9,12 @@
 namespace outrider::config {
 
 std::string to_json(std::string_view message_full_name, std::string_view bytes) {
+  return to_json(Schema(), message_full_name, bytes);
+}
+
+std::string to_json(const Schema& schema, std::string_view message_full_name, std::string_view bytes) {
   namespace util = google::protobuf::util;
   constexpr std::string_view kPrefix = "type.googleapis.com";
-  const Schema schema;
   if (schema.message(message_full_name) == nullptr) return {};
   const std::unique_ptr<util::TypeResolver> resolver(
       util::NewTypeResolverForDescriptorPool(std::string(kPrefix), &schema.pool()));

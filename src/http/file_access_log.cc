@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -194,7 +195,12 @@ bool LogFile::reopen() {
 // The thread and what it shares with those who ask it for something.
 struct LogFiles::Writer {
   explicit Writer(Options o) : options(std::move(o)), event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    // The thread inherits the mask: a signal of the process must find the thread that waits for it, never this one.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     thread = std::thread([this] { run(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   ~Writer() {
     ask([this] { stopping = true; });

@@ -37,21 +37,21 @@ class LogFile;
 class LogFiles {
  public:
   struct Options {
-    int workers = 1;                                      // Their indices are 0 … workers - 1.
-    std::chrono::milliseconds flush_interval{10'000};     // A line waits at most this long.
-    std::size_t flush_bytes = 64 * 1024;                  // So much in one worker's queue wakes the writer.
-    std::size_t queue_bytes_max = 1024 * 1024;            // Of each worker and file; lines beyond are dropped, counted.
-    std::shared_ptr<StatScope> stats;                     // Null: nothing is counted.
-    int writer_stats_index = 0;                           // Whose block the writing thread counts in: no worker's.
+    int workers = 1;                                   // Their indices are 0 … workers - 1.
+    std::chrono::milliseconds flush_interval{10'000};  // A line waits at most this long.
+    std::size_t flush_bytes = 64 * 1024;               // So much in one worker's queue wakes the writer.
+    std::size_t queue_bytes_max = 1024 * 1024;         // Of each worker and file; lines beyond are dropped, counted.
+    std::shared_ptr<StatScope> stats;                  // Null: nothing is counted.
+    int writer_stats_index = 0;                        // Whose block the writing thread counts in: no worker's.
   };
 
   explicit LogFiles(Options options);
   LogFiles(const LogFiles&) = delete;
   ~LogFiles();  // Writes what is queued. No worker may write any more.
 
-  // Opens for appending, creates if need be (mode 0644); the same path gives the same file as long as somebody holds it.
-  // /dev/stdout and /dev/stderr are the process' own. The error names the path and the reason. The files object outlives
-  // the file.
+  // Opens for appending, creates if need be (mode 0644); the same path gives the same file as long as somebody holds
+  // it. /dev/stdout and /dev/stderr are the process' own. The error names the path and the reason. The files object
+  // outlives the file.
   std::expected<std::shared_ptr<LogFile>, std::string> open(const std::string& path);
 
   // Closes every file and opens its path again, after a rotation. If that fails, the old file stays in use, and a
@@ -84,8 +84,8 @@ class LogFile {
   const LogFiles::Options options_;
   const int wake_fd_;
   const std::string path_;
-  int fd_;                                             // The writer's.
-  std::vector<std::unique_ptr<Queue>> queues_;         // By worker.
+  int fd_;                                      // The writer's.
+  std::vector<std::unique_ptr<Queue>> queues_;  // By worker.
 };
 
 class FileAccessLog final : public AccessLog {

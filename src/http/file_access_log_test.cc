@@ -185,7 +185,8 @@ TEST_F(FileAccessLogTest, WritesWithoutBeingAskedWhenMuchHasGathered) {
 TEST_F(FileAccessLogTest, WritesALineForEachRequest) {
   LogFiles files(options);
   TestService service;
-  service.options->access_logs = {std::make_shared<FileAccessLog>(*files.open(path()), *Format::compile("%REQ(:PATH)% %RESPONSE_CODE%\n"))};
+  service.options->access_logs = {
+      std::make_shared<FileAccessLog>(*files.open(path()), *Format::compile("%REQ(:PATH)% %RESPONSE_CODE%\n"))};
   service.run([](TestService& s) -> Task<> {
     TestClient client(s.connect());
     co_await client.ask("GET /a HTTP/1.1\r\nhost: h\r\n\r\n", "/a");

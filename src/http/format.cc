@@ -47,7 +47,8 @@ std::string lower(std::string_view text) {
 }
 
 bool is_name_byte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
 std::optional<HeaderName> header_name(std::string_view text, bool response) {
@@ -56,8 +57,8 @@ std::optional<HeaderName> header_name(std::string_view text, bool response) {
   if (response && name.name == ":status") return HeaderName{Source::status, Known::none, name.name};
   if (!response) {
     constexpr std::pair<std::string_view, Source> kPseudo[] = {
-        {":method", Source::method}, {":path", Source::path}, {":authority", Source::authority}, {"host", Source::authority},
-        {":scheme", Source::scheme}, {"x-envoy-original-path", Source::original_path}};
+        {":method", Source::method}, {":path", Source::path},     {":authority", Source::authority},
+        {"host", Source::authority}, {":scheme", Source::scheme}, {"x-envoy-original-path", Source::original_path}};
     for (auto [pseudo, source] : kPseudo) {
       if (name.name == pseudo) name.source = source;
     }
@@ -126,7 +127,8 @@ Failure read_path(Step& step, std::string_view arguments) {
   constexpr std::array<std::string_view, 3> kForms{"ORIG_OR_PATH", "ORIG", "PATH"};
   std::size_t colon = arguments.find(':');
   std::string_view query = arguments.substr(0, colon);
-  if (!query.empty() && query != "WQ" && query != "NQ") return "takes WQ (with query) or NQ, then :ORIG, :PATH or :ORIG_OR_PATH";
+  if (!query.empty() && query != "WQ" && query != "NQ")
+    return "takes WQ (with query) or NQ, then :ORIG, :PATH or :ORIG_OR_PATH";
   step.with_query = query != "NQ";
   if (colon == arguments.npos) return std::nullopt;
   auto at = std::ranges::find(kForms, arguments.substr(colon + 1));
@@ -198,9 +200,10 @@ Failure read_grpc_number(Step& step, std::string_view) {
 
 // ------------------------------------------------------------------------------------------------ the operators
 
-#define ADDRESS_ROWS(prefix, op)                                                                        \
-  {prefix "_ADDRESS", op}, {prefix "_PORT", op, Arguments::none, false, part_of<AddressPart::port>},    \
-      {prefix "_ADDRESS_WITHOUT_PORT", op, Arguments::optional, false, part_of<AddressPart::ip>}
+#define ADDRESS_ROWS(prefix, op)                                                                       \
+  {prefix "_ADDRESS", op}, {prefix "_PORT", op, Arguments::none, false, part_of<AddressPart::port>}, { \
+    prefix "_ADDRESS_WITHOUT_PORT", op, Arguments::optional, false, part_of<AddressPart::ip>           \
+  }
 
 constexpr Row kRows[] = {
     {"START_TIME", Operator::start_time, Arguments::optional, false, read_time},
@@ -222,7 +225,8 @@ constexpr Row kRows[] = {
     {"BYTES_SENT", Operator::bytes_sent},
     {"DURATION", Operator::duration},
     {"COMMON_DURATION", Operator::duration, Arguments::required, false, read_common_duration},
-    {"REQUEST_DURATION", Operator::duration, Arguments::none, false, between<Moment::request_begin, Moment::request_end>},
+    {"REQUEST_DURATION", Operator::duration, Arguments::none, false,
+     between<Moment::request_begin, Moment::request_end>},
     {"RESPONSE_DURATION", Operator::duration, Arguments::none, false,
      between<Moment::request_begin, Moment::response_begin>},
     {"RESPONSE_TX_DURATION", Operator::duration, Arguments::none, false, between<Moment::response_begin, Moment::end>},
@@ -233,7 +237,7 @@ constexpr Row kRows[] = {
     {"UPSTREAM_TRANSPORT_FAILURE_REASON", Operator::upstream_transport_failure_reason},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", Operator::upstream_request_attempt_count},
     ADDRESS_ROWS("DOWNSTREAM_REMOTE", Operator::downstream_remote_address),
-    ADDRESS_ROWS("DOWNSTREAM_DIRECT_REMOTE", Operator::downstream_remote_address),
+    ADDRESS_ROWS("DOWNSTREAM_DIRECT_REMOTE", Operator::downstream_direct_remote_address),
     ADDRESS_ROWS("DOWNSTREAM_LOCAL", Operator::downstream_local_address),
     ADDRESS_ROWS("DOWNSTREAM_DIRECT_LOCAL", Operator::downstream_local_address),
     {"ROUTE_NAME", Operator::route_name},
@@ -262,12 +266,26 @@ constexpr Row kRows[] = {
 #undef ADDRESS_ROWS
 
 // Operators of Envoy that mean something here too, but are not built.
-constexpr std::string_view kNotBuilt[] = {
-    "UPSTREAM_HOST_NAME",  "UPSTREAM_HOST_NAME_WITHOUT_PORT", "UPSTREAM_CLUSTER_RAW", "UPSTREAM_PROTOCOL",
-    "UPSTREAM_METADATA",   "METADATA",                        "DYNAMIC_METADATA",     "CLUSTER_METADATA",
-    "FILTER_STATE",        "UPSTREAM_FILTER_STATE",           "TRACE_ID",             "SPAN_ID",
-    "UNIQUE_ID",           "LOCAL_REPLY_BODY",                "CEL",                  "REQUEST_TX_DURATION",
-    "VIRTUAL_CLUSTER_NAME", "CONNECTION_TERMINATION_DETAILS", "REQ_WITHOUT_QUERY",    "DOWNSTREAM_PEER_CERT"};
+constexpr std::string_view kNotBuilt[] = {"UPSTREAM_HOST_NAME",
+                                          "UPSTREAM_HOST_NAME_WITHOUT_PORT",
+                                          "UPSTREAM_CLUSTER_RAW",
+                                          "UPSTREAM_PROTOCOL",
+                                          "UPSTREAM_METADATA",
+                                          "METADATA",
+                                          "DYNAMIC_METADATA",
+                                          "CLUSTER_METADATA",
+                                          "FILTER_STATE",
+                                          "UPSTREAM_FILTER_STATE",
+                                          "TRACE_ID",
+                                          "SPAN_ID",
+                                          "UNIQUE_ID",
+                                          "LOCAL_REPLY_BODY",
+                                          "CEL",
+                                          "REQUEST_TX_DURATION",
+                                          "VIRTUAL_CLUSTER_NAME",
+                                          "CONNECTION_TERMINATION_DETAILS",
+                                          "REQ_WITHOUT_QUERY",
+                                          "DOWNSTREAM_PEER_CERT"};
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -286,7 +304,8 @@ std::string unknown_operator(std::string_view name) {
   if (std::ranges::find(kNotBuilt, name) != std::end(kNotBuilt)) return "%" + std::string(name) + "% is not built yet";
   std::string message = "there is no operator %" + std::string(name) + "%";
   auto nearest = std::ranges::min_element(kRows, {}, [&](const Row& row) { return edit_distance(name, row.name); });
-  if (edit_distance(name, nearest->name) <= (name.size() + 2) / 3) message += "; did you mean %" + std::string(nearest->name) + "%?";
+  if (edit_distance(name, nearest->name) <= (name.size() + 2) / 3)
+    message += "; did you mean %" + std::string(nearest->name) + "%?";
   return message;
 }
 
@@ -331,7 +350,9 @@ std::optional<Command> scan_command(std::string_view text) {
 std::expected<Step, std::string> make_step(const Command& command) {
   auto row = std::ranges::find(kRows, command.name, &Row::name);
   if (row == std::end(kRows)) return std::unexpected(unknown_operator(command.name));
-  auto wrong = [&](std::string_view what) { return std::unexpected("%" + std::string(row->name) + "% " + std::string(what)); };
+  auto wrong = [&](std::string_view what) {
+    return std::unexpected("%" + std::string(row->name) + "% " + std::string(what));
+  };
   std::string_view arguments = command.arguments.value_or("");
   if (row->arguments == Arguments::none && !arguments.empty()) return wrong("takes no arguments");
   if (row->arguments == Arguments::required && arguments.empty()) return wrong("needs arguments: %NAME(ARGUMENTS)%");
@@ -373,7 +394,8 @@ std::expected<Format, FormatError> Format::compile(std::string_view text, Format
       continue;
     }
     auto command = scan_command(rest);
-    if (!command) return std::unexpected(FormatError{at, "no valid operator begins here: %NAME%, %NAME(ARGUMENTS):LENGTH% or %%"});
+    if (!command)
+      return std::unexpected(FormatError{at, "no valid operator begins here: %NAME%, %NAME(ARGUMENTS):LENGTH% or %%"});
     auto step = make_step(*command);
     if (!step) return std::unexpected(FormatError{at, std::move(step.error())});
     if (step->op == Operator::literal) {
@@ -387,7 +409,8 @@ std::expected<Format, FormatError> Format::compile(std::string_view text, Format
 }
 
 bool Format::constant() const {
-  return std::ranges::all_of(steps_, [](const Step& s) { return s.op == Operator::literal || s.op == Operator::absent; });
+  return std::ranges::all_of(steps_,
+                             [](const Step& s) { return s.op == Operator::literal || s.op == Operator::absent; });
 }
 
 }  // namespace outrider

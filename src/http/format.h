@@ -55,6 +55,7 @@ enum class Operator : std::uint8_t {
   upstream_transport_failure_reason,
   upstream_request_attempt_count,
   downstream_remote_address,
+  downstream_direct_remote_address,
   downstream_local_address,
   route_name,
   connection_id,
@@ -85,11 +86,11 @@ struct Step {
   TimeFormat time;
   AddressPart part = AddressPart::whole;
   Moment from = Moment::request_begin, to = Moment::end;
-  std::int64_t unit_ns = 1'000'000;      // Of durations.
+  std::int64_t unit_ns = 1'000'000;  // Of durations.
   GrpcForm grpc = GrpcForm::camel;
   PathForm path = PathForm::original_or_path;
   bool with_query = true;
-  bool keep_spaces = false;              // Of response_code_details.
+  bool keep_spaces = false;  // Of response_code_details.
 };
 
 }  // namespace format
@@ -97,7 +98,8 @@ struct Step {
 // Immutable; used by all threads at once.
 class Format {
  public:
-  // Every operator is checked here, so that append() cannot fail. Constants (%HOSTNAME%, %ENVIRONMENT(X)%) are read now.
+  // Every operator is checked here, so that append() cannot fail. Constants (%HOSTNAME%, %ENVIRONMENT(X)%) are read
+  // now.
   static std::expected<Format, FormatError> compile(std::string_view text, FormatOptions options = {});
 
   // Appends the text with the operators replaced by what the exchange knows at this moment. Allocates only if `out` has

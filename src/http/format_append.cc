@@ -1,6 +1,7 @@
 // The values of a format's operators.
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -59,6 +60,17 @@ bool append_address(const Address* address, AddressPart part, std::string& out) 
   if (part == AddressPart::ip) return true;
   out += ':';
   return append_number(address->port(), out);
+}
+
+// The peer, unless it is a proxy that is trusted to say for whom it asks: then what it says, without a port.
+bool append_client_address(const Exchange& x, AddressPart part, std::string& out) {
+  std::string_view named = x.request.headers.value(Known::x_forwarded_for);
+  if (!named.empty() && x.options.edge && !x.options.use_remote_address) {
+    named.remove_prefix(named.rfind(',') + 1);  // The last one; npos + 1 is 0.
+    named.remove_prefix(std::min(named.find_first_not_of(" \t"), named.size()));
+    if (auto address = Address::parse(named, 0)) return append_address(&*address, part, out);
+  }
+  return append_address(x.connection.peer, part, out);
 }
 
 std::optional<TimePoint> time_of(const ExchangeRecord& record, Moment moment) {
@@ -134,7 +146,8 @@ bool append_request_field(const Exchange& x, const Step& step, std::string& out)
 bool append_field(const Exchange& x, const Headers* headers, const Step& step, std::string& out) {
   const HeaderName* name = &step.name;
   if (name->source == Source::field && !field_of(headers, *name)) name = &step.alternative;
-  if (name->source == Source::status) return x.record.status != 0 && append_number(static_cast<unsigned>(x.record.status), out);
+  if (name->source == Source::status)
+    return x.record.status != 0 && append_number(static_cast<unsigned>(x.record.status), out);
   auto value = value_of(headers, *name);
   if (value) out += *value;
   return value.has_value();
@@ -177,23 +190,24 @@ bool append_query_param(const Exchange& x, const Step& step, std::string& out) {
 }
 
 bool append_grpc_status(const Exchange& x, const Step& step, std::string& out) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kNames{{{"OK", "OK"},
-                                                                                  {"Canceled", "CANCELLED"},
-                                                                                  {"Unknown", "UNKNOWN"},
-                                                                                  {"InvalidArgument", "INVALID_ARGUMENT"},
-                                                                                  {"DeadlineExceeded", "DEADLINE_EXCEEDED"},
-                                                                                  {"NotFound", "NOT_FOUND"},
-                                                                                  {"AlreadyExists", "ALREADY_EXISTS"},
-                                                                                  {"PermissionDenied", "PERMISSION_DENIED"},
-                                                                                  {"ResourceExhausted", "RESOURCE_EXHAUSTED"},
-                                                                                  {"FailedPrecondition", "FAILED_PRECONDITION"},
-                                                                                  {"Aborted", "ABORTED"},
-                                                                                  {"OutOfRange", "OUT_OF_RANGE"},
-                                                                                  {"Unimplemented", "UNIMPLEMENTED"},
-                                                                                  {"Internal", "INTERNAL"},
-                                                                                  {"Unavailable", "UNAVAILABLE"},
-                                                                                  {"DataLoss", "DATA_LOSS"},
-                                                                                  {"Unauthenticated", "UNAUTHENTICATED"}}};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kNames{
+      {{"OK", "OK"},
+       {"Canceled", "CANCELLED"},
+       {"Unknown", "UNKNOWN"},
+       {"InvalidArgument", "INVALID_ARGUMENT"},
+       {"DeadlineExceeded", "DEADLINE_EXCEEDED"},
+       {"NotFound", "NOT_FOUND"},
+       {"AlreadyExists", "ALREADY_EXISTS"},
+       {"PermissionDenied", "PERMISSION_DENIED"},
+       {"ResourceExhausted", "RESOURCE_EXHAUSTED"},
+       {"FailedPrecondition", "FAILED_PRECONDITION"},
+       {"Aborted", "ABORTED"},
+       {"OutOfRange", "OUT_OF_RANGE"},
+       {"Unimplemented", "UNIMPLEMENTED"},
+       {"Internal", "INTERNAL"},
+       {"Unavailable", "UNAVAILABLE"},
+       {"DataLoss", "DATA_LOSS"},
+       {"Unauthenticated", "UNAUTHENTICATED"}}};
   std::string_view type = x.request.headers.value(Known::content_type);
   if (!type.starts_with("application/grpc")) return false;
   const Field* field = x.response_trailers ? x.response_trailers->find(Known::grpc_status) : nullptr;
@@ -268,6 +282,8 @@ bool append_value(const Exchange& x, const Step& step, std::string& out) {
     case Operator::duration:
       return append_duration(r, step, out);
     case Operator::downstream_remote_address:
+      return append_client_address(x, step.part, out);
+    case Operator::downstream_direct_remote_address:
       return append_address(x.connection.peer, step.part, out);
     case Operator::downstream_local_address:
       return append_address(&x.connection.local(), step.part, out);

@@ -84,8 +84,9 @@ TEST_F(FormatTest, WritesTheDefaultLineForBytesThatWereNoRequest) {
   x.response_headers = nullptr;
   x.record.flags.set(ResponseFlag::downstream_protocol_error);
   x.record.status = 400;
-  EXPECT_EQ(render(kAccessLogFormatDefault),
-            "[2026-11-21T01:39:59.123Z] \"- - HTTP/1.1\" 400 DPE 10 20000000000 1500 - \"-\" \"-\" \"-\" \"-\" \"-\"\n");
+  EXPECT_EQ(
+      render(kAccessLogFormatDefault),
+      "[2026-11-21T01:39:59.123Z] \"- - HTTP/1.1\" 400 DPE 10 20000000000 1500 - \"-\" \"-\" \"-\" \"-\" \"-\"\n");
 }
 
 TEST_F(FormatTest, ReadsHeaders) {
@@ -126,9 +127,21 @@ TEST_F(FormatTest, WritesAddresses) {
   x.record.upstream_peer = &host;
   EXPECT_EQ(render("%UPSTREAM_HOST% %UPSTREAM_REMOTE_ADDRESS%"), "10.0.0.1:8080 -") << "never connected";
   x.record.upstream_local = &connection.local();
-  EXPECT_EQ(render("%UPSTREAM_REMOTE_ADDRESS% %UPSTREAM_REMOTE_PORT% %UPSTREAM_LOCAL_ADDRESS%"), "10.0.0.1:8080 8080 [::1]:80");
+  EXPECT_EQ(render("%UPSTREAM_REMOTE_ADDRESS% %UPSTREAM_REMOTE_PORT% %UPSTREAM_LOCAL_ADDRESS%"),
+            "10.0.0.1:8080 8080 [::1]:80");
   x.record.upstream_peer = &pipe;
   EXPECT_EQ(render("%UPSTREAM_HOST% %UPSTREAM_REMOTE_PORT%"), "/run/x.sock -");
+}
+
+TEST_F(FormatTest, BelievesATrustedPeerWhoTheClientIs) {
+  constexpr std::string_view kBoth = "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS%";
+  x.request.headers.add("x-forwarded-for", "9.9.9.9, 10.1.1.1");
+  EXPECT_EQ(render(kBoth), "10.1.1.1:0 192.168.0.7:40123");
+  x.request.headers.set("x-forwarded-for", "unknown");
+  EXPECT_EQ(render(kBoth), "192.168.0.7:40123 192.168.0.7:40123");
+  options.use_remote_address = true;
+  x.request.headers.set("x-forwarded-for", "9.9.9.9");
+  EXPECT_EQ(render(kBoth), "192.168.0.7:40123 192.168.0.7:40123");
 }
 
 TEST_F(FormatTest, WritesDurations) {
@@ -141,7 +154,8 @@ TEST_F(FormatTest, WritesDurations) {
 TEST_F(FormatTest, WritesTimes) {
   EXPECT_EQ(render("%START_TIME%"), "2026-11-21T01:39:59.123Z");
   EXPECT_EQ(render("%START_TIME(%Y/%m/%dT%H:%M:%S%z)%"), "2026/11/21T01:39:59+0000");
-  EXPECT_EQ(render("%START_TIME(%s.%3f)% %START_TIME(%3f|%6f|%9f|%f|%1f)%"), "1795225199.123 123|123456|123456000|123456000|1");
+  EXPECT_EQ(render("%START_TIME(%s.%3f)% %START_TIME(%3f|%6f|%9f|%f|%1f)%"),
+            "1795225199.123 123|123456|123456000|123456000|1");
   EXPECT_EQ(render("%START_TIME(%E3S %E*S %E4f %E*f %E0S)%"), "59.123 59.123456 1234 123456 59");
   EXPECT_EQ(render("%START_TIME(%H%%:%3s)%"), "01%:1795225199");
   EXPECT_EQ(render("%EMIT_TIME(%Y-%m-%d)%"), "2020-09-13");
@@ -165,7 +179,8 @@ TEST_F(FormatTest, WritesTheStatusOfGrpc) {
   response.headers.add("grpc-status", "3");
   EXPECT_EQ(render("%GRPC_STATUS%"), "-") << "the request is not gRPC";
   x.request.headers.add("content-type", "application/grpc+proto");
-  EXPECT_EQ(render("%GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS_NUMBER%"), "InvalidArgument INVALID_ARGUMENT 3");
+  EXPECT_EQ(render("%GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS_NUMBER%"),
+            "InvalidArgument INVALID_ARGUMENT 3");
   Headers trailers(arena);
   trailers.add("grpc-status", "77");
   x.response_trailers = &trailers;
@@ -184,7 +199,8 @@ TEST_F(FormatTest, WritesWhatIsLeft) {
 
 TEST_F(FormatTest, ReadsTheEnvironmentOnce) {
   setenv("OUTRIDER_FORMAT_TEST", "value", 1);
-  auto format = Format::compile("%ENVIRONMENT(OUTRIDER_FORMAT_TEST)% %ENVIRONMENT(OUTRIDER_FORMAT_TEST):3% %ENVIRONMENT(OUTRIDER_NONE)%");
+  auto format = Format::compile(
+      "%ENVIRONMENT(OUTRIDER_FORMAT_TEST)% %ENVIRONMENT(OUTRIDER_FORMAT_TEST):3% %ENVIRONMENT(OUTRIDER_NONE)%");
   unsetenv("OUTRIDER_FORMAT_TEST");
   ASSERT_TRUE(format);
   EXPECT_TRUE(format->constant());
@@ -194,16 +210,15 @@ TEST_F(FormatTest, ReadsTheEnvironmentOnce) {
   EXPECT_FALSE(Format::compile("%PROTOCOL%")->constant());
 }
 
-TEST_F(FormatTest, LeavesOutWhatIsNotThere) {
-  EXPECT_EQ(render("[%REQ(none)%]", {.omit_empty = true}), "[]");
-}
+TEST_F(FormatTest, LeavesOutWhatIsNotThere) { EXPECT_EQ(render("[%REQ(none)%]", {.omit_empty = true}), "[]"); }
 
 TEST_F(FormatTest, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(render("abc %"), HasSubstr("error at 4: "));
   EXPECT_THAT(render("%REQ(a%"), HasSubstr("error at 0: no valid operator"));
   EXPECT_THAT(render("%req(a)%"), HasSubstr("no valid operator"));
   EXPECT_THAT(render("%REQ(a):x%"), HasSubstr("no valid operator"));
-  EXPECT_THAT(render("ok %UPSTREAM_HOTS%"), testing::StrEq("error at 3: there is no operator %UPSTREAM_HOTS%; did you mean %UPSTREAM_HOST%?"));
+  EXPECT_THAT(render("ok %UPSTREAM_HOTS%"),
+              testing::StrEq("error at 3: there is no operator %UPSTREAM_HOTS%; did you mean %UPSTREAM_HOST%?"));
   EXPECT_THAT(render("%QQQQQQ%"), testing::StrEq("error at 0: there is no operator %QQQQQQ%"));
   EXPECT_THAT(render("%FILTER_STATE(a)%"), HasSubstr("%FILTER_STATE% is not built yet"));
   EXPECT_THAT(render("%REQ%"), HasSubstr("needs arguments"));

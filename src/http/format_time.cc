@@ -16,7 +16,8 @@ struct Split {
 
 Split split(WallTime time) {
   auto whole = std::chrono::floor<std::chrono::seconds>(time);
-  return {static_cast<std::time_t>(whole.time_since_epoch().count()), static_cast<std::uint32_t>((time - whole).count())};
+  return {static_cast<std::time_t>(whole.time_since_epoch().count()),
+          static_cast<std::uint32_t>((time - whole).count())};
 }
 
 // The first `digits` digits of the fraction.

@@ -20,7 +20,14 @@ class TimeFormat {
   void append(WallTime time, std::string& out) const;
 
  private:
-  enum class Kind : std::uint8_t { broken_down, epoch_seconds, fraction, fraction_needed, seconds_fraction, seconds_needed };
+  enum class Kind : std::uint8_t {
+    broken_down,
+    epoch_seconds,
+    fraction,
+    fraction_needed,
+    seconds_fraction,
+    seconds_needed
+  };
   struct Piece {
     Kind kind;
     std::uint8_t digits = 0;  // Of fractions.

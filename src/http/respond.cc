@@ -76,7 +76,8 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
 
   char* out = static_cast<char*>(x.arena.allocate(h1::response_head_size(head, framing), 1));
   Pieces pieces;
-  pieces.add({out, static_cast<std::size_t>(h1::encode_response_head(head, framing, out, x.request.version) - out)});
+  Version version = x.options.accept_http_10 ? x.request.version : Version::http11;
+  pieces.add({out, static_cast<std::size_t>(h1::encode_response_head(head, framing, out, version) - out)});
   char chunk_header[h1::kChunkHeaderSizeMax];
   c.head_sent = true;
   Cell& sent = x.stats[HttpStat::downstream_cx_tx_bytes_total];

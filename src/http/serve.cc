@@ -241,7 +241,7 @@ Task<> refuse(ServerConnection& c, Exchange& x, const HeadResult& head) {
   }
   x.stats[HttpStat::downstream_rq_total].add();
   x.stats[HttpStat::downstream_rq_http1_total].add();
-  forget_request(x);
+  if (head.error.detail != kMissingHost) forget_request(x);
   bool timed_out = head.outcome == HeadOutcome::timed_out;
   if (auto response = timed_out ? answer_abort(c, x) : refusal(c, x, head.error)) co_await send_last_words(c, x, *response);
   finish_record(x, c);

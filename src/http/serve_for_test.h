@@ -37,7 +37,8 @@ class CapturedLog final : public AccessLog {
 
  private:
   std::vector<std::string>& lines_;
-  Format format_ = *Format::compile("%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%");
+  Format format_ =
+      *Format::compile("%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%");
 };
 
 class TestClient {
@@ -111,11 +112,11 @@ class TestService {
   TestFilter::Handler handler = [](TestService&, Exchange& x) -> Task<Response> {
     co_return x.reply(200, x.request.path, "direct_response");
   };
-  std::vector<std::string> log;   // A line for each request that ended.
+  std::vector<std::string> log;  // A line for each request that ended.
   std::shared_ptr<HttpSlot> slot;
   ServiceWorker service{worker, network, nullptr, {}, 0};
-  Signal signal;                  // For handlers and bodies to talk.
-  std::string seen;               // What a handler wants to tell.
+  Signal signal;     // For handlers and bodies to talk.
+  std::string seen;  // What a handler wants to tell.
   TimePoint begin = clock.now();
 
  private:

@@ -77,7 +77,8 @@ TEST(Serve, ReadsARequestThatComesByteByByte) {
   service.handler = echo;
   service.run([](TestService& s) -> Task<> {
     TestClient client(s.connect());
-    std::string chunked = "POST /a HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n4\r\nabcd\r\n3;x\r\nefg\r\n0\r\nt: 1\r\n\r\n";
+    std::string chunked =
+        "POST /a HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n4\r\nabcd\r\n3;x\r\nefg\r\n0\r\nt: 1\r\n\r\n";
     for (int i = 0; i < 2; i++) {
       co_await client.send(chunked);
       EXPECT_THAT(co_await client.read_to("\r\n\r\n"), HasSubstr("transfer-encoding: chunked"));
@@ -311,13 +312,14 @@ TEST(Serve, RefusesWhatIsNoRequest) {
     co_return x.reply(200, "", "");
   };
   service.run([](TestService& s) -> Task<> {
-    for (std::string_view bytes : {"nonsense\r\n\r\n", "GET / HTTP/1.1\r\nhost : h\r\n\r\n",
-                                   "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-                                   "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\na"}) {
+    for (std::string_view bytes :
+         {"nonsense\r\n\r\n", "GET / HTTP/1.1\r\nhost : h\r\n\r\n",
+          "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+          "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\na"}) {
       TestClient client(s.connect());
       co_await client.send(bytes);
-      EXPECT_THAT(co_await client.read_all(),
-                  AllOf(StartsWith("HTTP/1.1 400 Bad Request"), HasSubstr("connection: close"), EndsWith("Bad Request<end>")));
+      EXPECT_THAT(co_await client.read_all(), AllOf(StartsWith("HTTP/1.1 400 Bad Request"),
+                                                    HasSubstr("connection: close"), EndsWith("Bad Request<end>")));
       EXPECT_THAT(s.log.back(), StartsWith("- - 400 DPE http1."));
     }
     EXPECT_EQ(s.seen, "");
@@ -347,7 +349,8 @@ TEST(Serve, TakesAHeadLargerThanABlock) {
     TestClient client(s.connect());
     std::string fields = "\r\nhost: h\r\nx: " + std::string(BlockPool::kHeadBytes * 3, 'x') + "\r\n\r\n";
     co_await client.send(std::string(kGet) + "GET /b HTTP/1.1" + fields + "GET /c HTTP/1.1" + fields);
-    for (const char* path : {"/a", "/b", "/c"}) EXPECT_THAT(co_await client.read_to(path), StartsWith("HTTP/1.1 200 OK"));
+    for (const char* path : {"/a", "/b", "/c"})
+      EXPECT_THAT(co_await client.read_to(path), StartsWith("HTTP/1.1 200 OK"));
   });
 }
 
@@ -356,7 +359,8 @@ TEST(Serve, AnswersHttp10OnlyWhereItIsAccepted) {
   service.run([](TestService& s) -> Task<> {
     TestClient client(s.connect());
     co_await client.send("GET / HTTP/1.0\r\nhost: h\r\n\r\n");
-    EXPECT_THAT(co_await client.read_all(), AllOf(HasSubstr(" 426 Upgrade Required"), EndsWith("Upgrade Required<end>")));
+    EXPECT_THAT(co_await client.read_all(),
+                AllOf(HasSubstr(" 426 Upgrade Required"), EndsWith("Upgrade Required<end>")));
     EXPECT_EQ(s.log.back(), "- - 426 DPE low_version");
     s.options->accept_http_10 = true;
     TestClient old(s.connect());

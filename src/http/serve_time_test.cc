@@ -44,7 +44,8 @@ TEST(ServeTime, AnswersAHeadThatDoesNotCome) {
     TestClient client(s.connect());
     co_await sleep(seconds(100));  // It counts from the first byte.
     co_await client.send("GET / HTTP/1.1\r\n");
-    EXPECT_THAT(co_await client.read_all(), AllOf(StartsWith("HTTP/1.1 408 "), EndsWith("request header timeout<end>")));
+    EXPECT_THAT(co_await client.read_all(),
+                AllOf(StartsWith("HTTP/1.1 408 "), EndsWith("request header timeout<end>")));
     EXPECT_EQ(s.log.back(), "- - 408 - request_header_timeout");
     EXPECT_EQ(s.count(HttpStat::downstream_rq_header_timeout), 1u);
   });

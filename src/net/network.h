@@ -16,6 +16,7 @@ struct ListenOptions {
   int backlog = 4096;
   bool reuse_port = true;    // Each worker has a socket of its own; not for pipes.
   bool ipv4_compat = false;  // Of an IPv6 address: take IPv4 connections too (Envoy's SocketAddress.ipv4_compat).
+  bool bind_only = false;    // Connections are refused until the caller calls listen(2).
 };
 
 // Takes connections from one listening socket.

@@ -212,7 +212,7 @@ std::unique_ptr<Acceptor> TcpNetwork::acceptor(int listening_fd) {
 std::expected<int, std::string> listen_on(const Address& at, const ListenOptions& options) {
   if (at.is_pipe()) remove_socket_file(at.text());
   auto fd = bound_socket(at, options.reuse_port, options.ipv4_compat);
-  if (fd && listen(*fd, options.backlog) != 0) {
+  if (fd && !options.bind_only && listen(*fd, options.backlog) != 0) {
     std::string why = cannot("listen on", at, errno);
     close(*fd);
     return std::unexpected(why);

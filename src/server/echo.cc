@@ -93,7 +93,8 @@ Response EchoService::show_headers(Exchange& x) const {
 
 Task<Response> EchoService::echo_body(Exchange& x) const {
   Body& from = *x.request_body;
-  if (from.length().value_or(0) > kEchoBytesMax) co_return refuse(x, 413, "Payload Too Large", "request_payload_too_large");
+  if (from.length().value_or(0) > kEchoBytesMax)
+    co_return refuse(x, 413, "Payload Too Large", "request_payload_too_large");
   auto& text = x.arena.make_owned<std::string>();
   for (;;) {
     Frame frame = from.poll(BlockPool::kBodyBytes);
@@ -117,7 +118,8 @@ Response EchoService::open_websocket(Exchange& x) const {
     response.head->headers.add(Known::upgrade, "websocket");
     return response;
   }
-  if (const char* wrong = websocket::handshake_error(x.request)) return refuse(x, 400, wrong, "websocket_handshake_error");
+  if (const char* wrong = websocket::handshake_error(x.request))
+    return refuse(x, 400, wrong, "websocket_handshake_error");
   auto& head = x.arena.make_owned<ResponseHead>(x.arena);
   head.status = 101;
   head.headers.add(Known::connection, "upgrade");
@@ -234,6 +236,7 @@ int run_echo(int argc, const char* const* argv) {
   auto flags = read_flags(argc, argv);
   if (!flags) return 1;
   if (flags->help) return std::fputs(kUsage, stdout), 0;
+  raise_descriptor_limit();
   unsigned threads = flags->concurrency ? flags->concurrency : std::max(1u, std::thread::hardware_concurrency());
   Address at;
   auto sockets = listen_for(*flags, threads, at);

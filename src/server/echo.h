@@ -1,4 +1,5 @@
-// `outrider echo`: a service to try things with. GET answers the request's headers, POST /echo its JSON, /ws its frames.
+// `outrider echo`: a service to try things with. GET answers the request's headers, POST /echo its JSON, /ws its
+// frames.
 #pragma once
 #include <string>
 

@@ -25,7 +25,8 @@ class EchoTest : public TestService {
 };
 
 std::string post(std::string_view body) {
-  return "POST /echo HTTP/1.1\r\nhost: h\r\ncontent-length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+  return "POST /echo HTTP/1.1\r\nhost: h\r\ncontent-length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         std::string(body);
 }
 
 constexpr std::string_view kUpgrade =
@@ -57,7 +58,8 @@ TEST(Echo, AnswersTheRequestsFields) {
   EchoTest service("one");
   service.run([](TestService& s) -> Task<> {
     TestClient client(s.connect());
-    std::string answer = co_await client.ask("GET /any HTTP/1.1\r\nHost: h:1\r\nX-A: \"1\"\r\nB: 2\r\nx-a: 3\r\n\r\n", "}\n");
+    std::string answer =
+        co_await client.ask("GET /any HTTP/1.1\r\nHost: h:1\r\nX-A: \"1\"\r\nB: 2\r\nx-a: 3\r\n\r\n", "}\n");
     EXPECT_THAT(answer, AllOf(HasSubstr("content-type: application/json\r\n"), HasSubstr("x-echo-name: one\r\n")));
     EXPECT_THAT(answer, EndsWith("\r\n\r\n{\"host\":\"h:1\",\"x-a\":\"\\\"1\\\", 3\",\"b\":\"2\"}\n"));
   });
@@ -71,7 +73,8 @@ TEST(Echo, AnswersJsonWithItself) {
                 AllOf(HasSubstr("content-type: application/json"), EndsWith("\r\n\r\n{\"name\": \"zcong\"}")));
     EXPECT_THAT(co_await client.ask(post("{bad"), "JSON"), StartsWith("HTTP/1.1 400 "));
     EXPECT_THAT(co_await client.ask(post(""), "JSON"), StartsWith("HTTP/1.1 400 "));
-    EXPECT_THAT(co_await client.ask(post(std::string(100'000, '[')), "JSON"), StartsWith("HTTP/1.1 400 ")) << "deep nesting";
+    EXPECT_THAT(co_await client.ask(post(std::string(100'000, '[')), "JSON"), StartsWith("HTTP/1.1 400 "))
+        << "deep nesting";
     std::string large = "\"" + std::string(EchoService::kEchoBytesMax - 3, 'x') + "z\"";
     EXPECT_THAT(co_await client.ask(post(large), "z\""), EndsWith(large));
   });
@@ -97,7 +100,8 @@ TEST(Echo, RefusesOtherMethods) {
     TestClient client(s.connect());
     EXPECT_THAT(co_await client.ask("PUT /echo HTTP/1.1\r\nhost: h\r\n\r\n", "\nMethod Not Allowed"),
                 AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("allow: GET, HEAD, POST\r\n")));
-    EXPECT_THAT(co_await client.ask("POST / HTTP/1.1\r\nhost: h\r\n\r\n", "\nMethod Not Allowed"), HasSubstr("allow: GET, HEAD\r\n"));
+    EXPECT_THAT(co_await client.ask("POST / HTTP/1.1\r\nhost: h\r\n\r\n", "\nMethod Not Allowed"),
+                HasSubstr("allow: GET, HEAD\r\n"));
   });
 }
 
@@ -117,10 +121,12 @@ TEST(Echo, RepeatsMessages) {
   EchoTest service;
   service.run([](TestService& s) -> Task<> {
     TestClient client(s.connect());
-    EXPECT_THAT(co_await client.ask(std::string(kUpgrade) + frame(Opcode::text, "early"), "\r\n\r\n"),
-                AllOf(StartsWith("HTTP/1.1 101 "), HasSubstr("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n")));
+    EXPECT_THAT(
+        co_await client.ask(std::string(kUpgrade) + frame(Opcode::text, "early"), "\r\n\r\n"),
+        AllOf(StartsWith("HTTP/1.1 101 "), HasSubstr("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n")));
     EXPECT_EQ(co_await client.read_to("early"), answer_frame(Opcode::text, "early"));
-    co_await client.send(frame(Opcode::binary, "he", false) + frame(Opcode::ping, "?") + frame(Opcode::continuation, "llo"));
+    co_await client.send(frame(Opcode::binary, "he", false) + frame(Opcode::ping, "?") +
+                         frame(Opcode::continuation, "llo"));
     std::string both = answer_frame(Opcode::pong, "?") + answer_frame(Opcode::binary, "hello");
     EXPECT_EQ(co_await client.read_to("hello"), both);
     std::string large(EchoService::kEchoBytesMax - 1, 'x');
@@ -135,7 +141,8 @@ TEST(Echo, ClosesOnFramesThatBreakTheRules) {
   using websocket::Opcode;
   EchoTest service;
   service.run([](TestService& s) -> Task<> {
-    for (auto [bytes, code] : {std::pair(std::string("\x81\x01x"), "\x03\xea"), {frame(Opcode::text, "\xff"), "\x03\xef"},
+    for (auto [bytes, code] : {std::pair(std::string("\x81\x01x"), "\x03\xea"),
+                               {frame(Opcode::text, "\xff"), "\x03\xef"},
                                {frame(Opcode::binary, std::string(EchoService::kEchoBytesMax + 1, 'x')), "\x03\xf1"}}) {
       TestClient client(s.connect());
       co_await client.ask(kUpgrade, "\r\n\r\n");

@@ -15,6 +15,7 @@ int run_proxy(int argc, char** argv) {
     std::fputs(flags.error().text.c_str(), flags.error().exit_code == 0 ? stdout : stderr);
     return flags.error().exit_code;
   }
+  outrider::block_signals();
   outrider::set_log_levels(*flags);
   if (auto installed = outrider::install_logging(outrider::log_options(*flags)); !installed) {
     std::fprintf(stderr, "%s\n", installed.error().c_str());

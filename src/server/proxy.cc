@@ -22,15 +22,28 @@ std::string to_text(const std::vector<config::Problem>& problems) {
   return text;
 }
 
-// Signals as events of the main thread. Blocked for all threads before any is started.
+namespace {
+
+sigset_t handled_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int s : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&set, s);
+  return set;
+}
+
+}  // namespace
+
+void block_signals() {
+  sigset_t set = handled_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+// Signals as events of the main thread.
 class Proxy::Signals final : public EventTarget {
  public:
   explicit Signals(Proxy& proxy) : proxy_(proxy) {
-    sigset_t set;
-    sigemptyset(&set);
-    for (int s : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&set, s);
-    pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);
+    sigset_t set = handled_signals();
     fd_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     proxy_.poller_.watch(fd_, *this, EPOLLIN);
   }
@@ -136,7 +149,7 @@ std::expected<std::vector<Proxy::OpenListener>, std::string> Proxy::open_listene
         open.sockets.push_back(dup(open.sockets[0]));
         continue;
       }
-      auto fd = listen_on(open.address, ListenOptions{l.backlog, true, false});
+      auto fd = listen_on(open.address, {.backlog = l.backlog, .bind_only = true});
       if (fd) {
         open.sockets.push_back(*fd);
         open.address = bound_address(*fd);  // Port 0 becomes a real one, the same for every worker.

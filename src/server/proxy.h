@@ -13,6 +13,10 @@
 
 namespace outrider {
 
+// Leaves SIGTERM, SIGINT, SIGHUP and SIGUSR1 to the Proxy. Call it before any thread is started: a thread that does not
+// block them would take them.
+void block_signals();
+
 class Proxy {
  public:
   explicit Proxy(Flags flags);

@@ -1,5 +1,7 @@
 #include "server/service_loop.h"
 
+#include <sys/resource.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -16,8 +18,15 @@ Task<> until_idle(Scope& connections) {
 
 }  // namespace
 
-Task<> accept_loop(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<HttpSlot> slot, StatBlock& listener_stats,
-                   Scope& connections) {
+void raise_descriptor_limit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Task<> accept_loop(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<HttpSlot> slot,
+                   StatBlock& listener_stats, Scope& connections) {
   bool pausing = false;
   for (int in_a_row = 1;; in_a_row++) {
     Acceptor::Accepted accepted = co_await acceptor.accept();
@@ -28,7 +37,8 @@ Task<> accept_loop(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<H
       continue;
     }
     if (out_of_resources(accepted.error)) listener_stats[ListenerStat::downstream_accept_emfile].add();
-    if (!pausing) log(Logger::connection, LogLevel::warning, std::string("accepting pauses: ") + std::strerror(accepted.error));
+    if (!pausing)
+      log(Logger::connection, LogLevel::warning, std::string("accepting pauses: ") + std::strerror(accepted.error));
     pausing = true;
     co_await sleep(kAcceptPause);
   }
@@ -40,7 +50,10 @@ Task<> drain(ServiceWorker& service, Scope& connections, Duration limit) {
 }
 
 ServiceThread::ServiceThread(Options options)
-    : options_(std::move(options)), worker_(options_.index, clock_, poller_, options_.seed), network_(poller_), service_{worker_, network_, nullptr, {}, 0} {
+    : options_(std::move(options)),
+      worker_(options_.index, clock_, poller_, options_.seed),
+      network_(poller_),
+      service_{worker_, network_, nullptr, {}, 0} {
   thread_ = std::thread([this] { run(); });
 }
 

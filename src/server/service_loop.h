@@ -14,10 +14,13 @@ inline constexpr std::chrono::milliseconds kAcceptPause{100};
 // Connections taken in a row before everything else that is ready gets its turn.
 inline constexpr int kAcceptsInARowMax = 64;
 
+// As many open files as the system lets this process have; the default of many systems, 1024, is for other programs.
+void raise_descriptor_limit();
+
 // Takes connections until it is stopped, and serves each in a child of `connections`, whose run() must be in progress.
 // All references outlive `connections`.
-Task<> accept_loop(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<HttpSlot> slot, StatBlock& listener_stats,
-                   Scope& connections);
+Task<> accept_loop(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<HttpSlot> slot,
+                   StatBlock& listener_stats, Scope& connections);
 
 // Ends the connections of draining slots as their requests end; returns when all children have ended, or at the limit.
 Task<> drain(ServiceWorker& service, Scope& connections, Duration limit);
@@ -26,8 +29,8 @@ Task<> drain(ServiceWorker& service, Scope& connections, Duration limit);
 class ServiceThread {
  public:
   struct Options {
-    int index = 0;                               // Of the worker, for statistics.
-    int listening_fd = -1;                       // Becomes the thread's.
+    int index = 0;          // Of the worker, for statistics.
+    int listening_fd = -1;  // Becomes the thread's.
     std::shared_ptr<const HttpOptions> http;
     std::shared_ptr<StatScope> listener_stats;
     std::chrono::milliseconds drain_limit{5000};  // For requests at hand, when drain() was called.

@@ -9,9 +9,9 @@
 
 namespace outrider {
 
-// Both ends of a tunnel: the client's bytes go in by write(), the answers are pulled out. Messages come back whole, as one
-// frame each; pings are answered. At most one message and kQueueBytesMax of answers (or one answer, if that is larger)
-// are held: who does not read is not listened to.
+// Both ends of a tunnel: the client's bytes go in by write(), the answers are pulled out. Messages come back whole, as
+// one frame each; pings are answered. At most one message and kQueueBytesMax of answers (or one answer, if that is
+// larger) are held: who does not read is not listened to.
 class WebSocketEcho final : public Sink, public Body {
  public:
   static constexpr std::size_t kQueueBytesMax = 64 * 1024;
@@ -30,11 +30,11 @@ class WebSocketEcho final : public Sink, public Body {
   void queue_frame(websocket::Opcode opcode, std::string_view payload);
 
   websocket::Decoder decoder_;
-  std::string message_;       // As far as it has come.
-  std::string queued_;        // Frames for the client.
-  std::string sending_;       // Those that poll() lends.
-  std::size_t sent_ = 0;      // Of sending_.
-  bool ended_ = false;        // No further frame: either side has closed.
+  std::string message_;   // As far as it has come.
+  std::string queued_;    // Frames for the client.
+  std::string sending_;   // Those that poll() lends.
+  std::size_t sent_ = 0;  // Of sending_.
+  bool ended_ = false;    // No further frame: either side has closed.
   Signal changed_;
 };
 

@@ -1,0 +1,98 @@
+"""Flags of every era."""
+import re
+
+import pytest
+
+from config_text import bootstrap
+from processes import BINARY, Proxy, free_port
+
+
+def run(stage, *words):
+    process = stage.process([BINARY, *words])
+    process.status = process.wait()
+    return process
+
+
+def started(stage, *flags):
+    admin = free_port()
+    path = stage.file(bootstrap([], [], admin))
+    return stage.ending.enter_context(Proxy(["-c", path, *flags], admin=admin)).wait_listening(admin)
+
+
+def test_version(stage):
+    done = run(stage, "--version")
+    assert done.status == 0 and re.search(r"version: \S*\d+\.\d+\.\d+", done.stdout)
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_names_every_flag_of_the_documents(stage, flag):
+    done = run(stage, flag)
+    assert done.status == 0
+    for word in ("--config-path", "--service-cluster", "--service-node", "--v2-config-only", "--log-level", "--log-format",
+                 "--concurrency", "--base-id", "--mode", "--version", "--drain-time-s"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--no-such-flag"], "--no-such-flag"),
+    (["-c"], "-c"),
+    (["--concurrency", "many"], "--concurrency"),
+    (["-l", "loud"], "loud"),
+    (["--mode", "dream"], "dream"),
+])
+def test_a_flag_that_is_wrong_is_named(stage, words, said):
+    done = run(stage, *words)
+    assert done.status == 1 and said in done.stderr + done.stdout
+
+
+def test_flags_of_every_era_are_taken(stage):
+    proxy = started(stage, "--v2-config-only", "--allow-deprecated-v1-api", "--max-stats", "100", "--max-obj-name-len", "60",
+                    "--base-id", "3", "--restart-epoch", "0", "--disable-hot-restart", "--bootstrap-version", "3",
+                    "--service-zone", "z", "--drain-strategy", "immediate", "--parent-shutdown-time-s", "5", "--cpuset-threads",
+                    "--use-fake-symbol-table", "0", "--allow-unknown-fields")
+    assert proxy.ask_admin("/ready").status == 200
+
+
+def test_a_value_may_follow_an_equals_sign(stage):
+    proxy = started(stage, "--service-cluster=c", "--service-node=n", "--concurrency=2")
+    info = proxy.ask_admin("/server_info").json()
+    assert (info["node"]["cluster"], info["node"]["id"], info["command_line_options"]["concurrency"]) == ("c", "n", 2)
+
+
+def test_the_format_of_the_log(stage):
+    proxy = started(stage, "--log-format", "[METADATA][%Y-%m-%d %T.%e][%t][%l][%n] %v")
+    proxy.wait_line("starting to listen")
+    assert all(re.match(r"\[METADATA\]\[\d{4}(-\d\d){2} (\d\d:){2}\d\d\.\d{3}\]\[\d+\]\[\w+\]\[\w+\] ", line)
+               for line in proxy.lines["stderr"])
+
+
+def test_the_level_of_the_log(stage):
+    quiet, loud = started(stage, "-l", "error"), started(stage, "-l", "debug")
+    loud.wait_line("starting to listen")
+    assert quiet.stderr == "" and "[info]" in loud.stderr
+    assert "admin: debug" in loud.ask_admin("/logging", "POST").body.decode()
+
+
+def test_the_level_of_one_logger(stage):
+    page = started(stage, "--component-log-level", "upstream:debug,config:trace").ask_admin("/logging", "POST").body.decode()
+    assert "upstream: debug" in page and "config: trace" in page and "http: info" in page
+
+
+def test_the_log_may_go_to_a_file(stage):
+    path = stage.directory / "log"
+    proxy = started(stage, "--log-path", path)
+    proxy.stop()
+    assert "starting" in path.read_text()
+
+
+def test_mode_validate_opens_nothing(stage):
+    admin = free_port()
+    done = run(stage, "-c", stage.file(bootstrap([], [], admin)), "--mode", "validate")
+    assert done.status == 0 and "OK" in done.stdout
+
+
+def test_the_verb_validate_tells_the_errors_of_all_files(stage):
+    good, bad, worse = stage.file(bootstrap([], [])), stage.file("admin: 1\n"), stage.file("nodes: {}\n")
+    done = run(stage, "validate", good, bad, worse)
+    assert done.status == 1
+    assert f"{bad}:1:8:" in done.stderr and f"{worse}:1:1:" in done.stderr and f"{good}:" not in done.stderr

@@ -1,0 +1,309 @@
+"""Start, reload, drain and end; and what happens when something of the system is missing."""
+import json
+import os
+import resource
+import signal
+import socket
+import threading
+
+import pytest
+
+from config_text import bootstrap, cluster, listener, route, virtual_host
+from peers import PATIENCE_S, Client, ask, eventually, request_bytes, response_bytes
+from processes import Proxy, free_port
+
+
+def direct(text):
+    return virtual_host({"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": text}}})
+
+
+def rewrite(proxy, config):
+    """A new file at the old place, and the signal."""
+    seen = len(proxy.lines["stderr"])
+    new = proxy.config.with_suffix(".new")
+    new.write_text(config if isinstance(config, str) else json.dumps(config))
+    os.replace(new, proxy.config)
+    proxy.signal(signal.SIGHUP)
+    return proxy.wait_line("reloaded", seen)
+
+
+class Gate:
+    """A backend that says when a request has come, and answers when it may."""
+
+    def __init__(self, stage, name="backend"):
+        self.open = threading.Event()
+        self.backend = stage.backend(self.answer, name=name)
+
+    def answer(self, request):
+        self.open.wait(PATIENCE_S)
+        return response_bytes(body=b"done")
+
+    def hold(self, client):
+        before = len(self.backend.requests)
+        client.send(request_bytes())
+        self.backend.wait_requests(before + 1)
+
+
+# --- reload -------------------------------------------------------------------------------------------------------
+
+def test_reload_changes_what_is_served_on_the_connection_that_is_open(stage):
+    port = free_port()
+    proxy = stage.start(bootstrap([listener(port, [direct("old")])], []), ports=[port])
+    client = stage.client(port)
+    assert client.ask().body == b"old"
+    rewrite(proxy, bootstrap([listener(port, [direct("new")])], []))
+    assert client.ask().body == b"new"
+
+
+def test_reload_does_not_touch_a_request_in_flight(stage):
+    port, gate, new = free_port(), Gate(stage), stage.backend(name="new")
+
+    def config(backend):
+        return bootstrap([listener(port, [virtual_host(route("b"))])], [cluster("b", backend)])
+    proxy = stage.start(config(gate.backend), ports=[port])
+    client, idle = stage.client(port), stage.client(port)
+    gate.hold(client)
+    rewrite(proxy, config(new))
+    assert idle.ask().body == b"new"
+    gate.open.set()
+    assert client.response().body == b"done"
+    assert client.ask().body == b"new"
+
+
+def test_reload_does_not_end_a_tunnel(stage):
+    port = free_port()
+
+    def serve(stream):
+        stream.request()
+        stream.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n")
+        while stream.fill():
+            stream.send(stream.take(len(stream.unread)))
+    backend = stage.backend(serve=serve)
+    config = bootstrap([listener(port, [virtual_host(route("b", upgrade_configs=[{"upgrade_type": "chat"}]))])],
+                       [cluster("b", backend)])
+    proxy = stage.start(config, ports=[port])
+    client = stage.client(port)
+    assert client.ask(fields=[("Connection", "upgrade"), ("Upgrade", "chat")]).status == 101
+    rewrite(proxy, bootstrap([listener(port, [direct("new")])], []))
+    client.send(b"still")
+    assert client.exactly(5) == b"still"
+    assert ask(port).body == b"new"
+
+
+def test_reload_keeps_connections_to_clusters_that_have_not_changed(stage):
+    port, backend = free_port(), stage.backend()
+
+    def config(prefix):
+        return bootstrap([listener(port, [virtual_host(route("b", prefix))])], [cluster("b", backend)])
+    proxy = stage.start(config("/"), ports=[port])
+    client = stage.client(port)
+    assert client.ask("/one").status == 200
+    rewrite(proxy, config("/one"))
+    assert client.ask("/one").status == 200 and client.ask("/two").status == 404
+    assert len(backend.streams) == 1
+
+
+def test_reload_adds_and_removes_listeners_and_clusters(stage):
+    old, new, kept = free_port(), free_port(), free_port()
+    a, b = stage.backends(2)
+    proxy = stage.start(bootstrap([listener(kept, [direct("kept")], name="kept"), listener(old, [virtual_host(route("a"))], name="old")],
+                                  [cluster("a", a)]), ports=[old, kept])
+    assert ask(old).body == b"A"
+    rewrite(proxy, bootstrap([listener(kept, [direct("kept")], name="kept"), listener(new, [virtual_host(route("b"))], name="new")],
+                             [cluster("b", b)]))
+    proxy.wait_listening(new)
+    assert ask(new).body == b"B" and ask(kept).body == b"kept"
+    eventually(lambda: not proxy.listening(old), "the old listener is closed")
+
+
+@pytest.mark.parametrize("bad, said", [
+    ("static_resources: {clusters: [{nmae: x}]}", "nmae"),
+    ("{", ""),
+    (None, "nowhere"),
+])
+def test_a_bad_reload_changes_nothing_and_says_why(stage, bad, said):
+    port = free_port()
+    proxy = stage.start(bootstrap([listener(port, [direct("old")])], []), ports=[port])
+    client = stage.client(port)
+    assert client.ask().body == b"old"
+    bad = bad or bootstrap([listener(port, [virtual_host(route("nowhere"))])], [])
+    line = rewrite(proxy, bad)
+    assert "not reloaded" in line
+    assert said in proxy.stderr
+    assert client.ask().body == b"old" and ask(port).body == b"old"
+
+
+def test_a_reload_that_cannot_bind_changes_nothing(stage):
+    port, backend = free_port(), stage.backend()
+    proxy = stage.start(bootstrap([listener(port, [direct("old")], name="a")], []), ports=[port])
+    line = rewrite(proxy, bootstrap([listener(port, [direct("new")], name="a"), listener(backend.port, [direct("x")], name="b")], []))
+    assert "not reloaded" in line and f"127.0.0.1:{backend.port}" in line
+    assert ask(port).body == b"old"
+
+
+def test_many_reloads_under_traffic_fail_no_request(stage):
+    port, backends = free_port(), stage.backends(2)
+
+    def config(i):
+        return bootstrap([listener(port, [virtual_host(route("b"))])], [cluster("b", backends[i % 2])])
+    proxy = stage.start(config(0), ports=[port], concurrency=2)
+    statuses, ending = [], threading.Event()
+
+    def call():
+        with Client(port) as client:
+            while not ending.is_set():
+                statuses.append(client.ask().status)
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for c in callers:
+        c.start()
+    for i in range(1, 15):
+        rewrite(proxy, config(i))
+    ending.set()
+    for c in callers:
+        c.join()
+    assert len(statuses) > 14 and set(statuses) == {200}
+
+
+# --- the end ------------------------------------------------------------------------------------------------------
+
+def drained(stage, **options):
+    gate = Gate(stage)
+    port, admin = free_port(), free_port()
+    proxy = stage.start(bootstrap([listener(port, [virtual_host(route("b"))])], [cluster("b", gate.backend)], admin),
+                        ports=[port, admin], admin=admin, **options)
+    proxy.port, proxy.gate = port, gate
+    return proxy
+
+
+def test_sigterm_without_traffic_ends_it_at_once(stage):
+    proxy = drained(stage)
+    assert proxy.terminate() == 0
+
+
+def test_sigterm_lets_requests_in_flight_end_and_refuses_new_ones(stage):
+    proxy = drained(stage)
+    client = stage.client(proxy)
+    proxy.gate.hold(client)
+    proxy.signal(signal.SIGTERM)
+    eventually(lambda: not proxy.listening(proxy.port), "the listener is closed")
+    with pytest.raises(ConnectionRefusedError):
+        Client(proxy.port)
+    assert proxy.alive
+    proxy.gate.open.set()
+    response = client.response()
+    assert response.status == 200 and response.body == b"done" and response["connection"] == "close"
+    assert client.at_end()
+    assert proxy.wait() == 0
+
+
+def test_sigterm_ends_idle_connections(stage):
+    proxy = drained(stage)
+    proxy.gate.open.set()
+    client = stage.client(proxy)
+    assert client.ask().status == 200
+    assert proxy.terminate() == 0
+    assert client.at_end()
+
+
+def test_a_second_sigterm_ends_it_whatever_is_in_flight(stage):
+    proxy = drained(stage)
+    client = stage.client(proxy)
+    proxy.gate.hold(client)
+    proxy.signal(signal.SIGTERM)
+    eventually(lambda: not proxy.listening(proxy.port))
+    assert proxy.alive
+    proxy.signal(signal.SIGTERM)
+    proxy.wait()
+    assert client.rest() == b""
+
+
+def test_the_drain_time_is_the_limit(stage):
+    gate = Gate(stage)
+    port = free_port()
+    proxy = stage.start(bootstrap([listener(port, [virtual_host(route("b"))])], [cluster("b", gate.backend)]),
+                        "--drain-time-s", "1", ports=[port])
+    client = stage.client(port)
+    gate.hold(client)
+    proxy.terminate()
+    assert client.rest() == b""
+
+
+def test_quitquitquit_ends_it(stage):
+    proxy = drained(stage)
+    assert proxy.ask_admin("/quitquitquit", "POST").status == 200
+    assert proxy.wait() == 0
+
+
+# --- what may be missing ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("what", ["listener", "admin"])
+def test_a_port_in_use_is_named_with_the_reason(stage, what):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken, port = other.getsockname()[1], free_port()
+        config = bootstrap([listener(taken if what == "listener" else port, [direct("x")])], [],
+                           taken if what == "admin" else free_port())
+        proxy = stage.start(config, wait=False)
+        assert proxy.wait() == 1
+        assert f"127.0.0.1:{taken}" in proxy.stderr and "Address already in use" in proxy.stderr
+
+
+def test_an_address_that_is_not_ours_is_named_with_the_reason(stage):
+    proxy = stage.start(bootstrap([listener(free_port(), [direct("x")], host="192.0.2.1")], []), wait=False)
+    assert proxy.wait() == 1
+    assert "192.0.2.1" in proxy.stderr and "Cannot assign requested address" in proxy.stderr
+
+
+def test_without_file_descriptors_accepting_pauses_and_goes_on(stage):
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    backend = stage.backend()
+    port, admin = free_port(), free_port()
+    config = bootstrap([listener(port, [virtual_host(route("b"))], name="l")], [cluster("b", backend)], admin)
+    proxy = stage.start(config, ports=[port, admin], admin=admin, preexec_fn=few)
+    first = stage.client(port)
+    assert first.ask().status == 200
+    crowd = [Client(port) for _ in range(100)]  # The kernel takes them; the proxy cannot.
+    eventually(lambda: first.ask().status in (200, 503) and proxy.alive)
+    assert proxy.alive
+    for client in crowd:
+        client.close()
+    assert eventually(lambda: ask(port).status == 200)
+    counted = {n: v for n, v in proxy.stats("listener.").items() if n.endswith("downstream_accept_emfile")}
+    assert sum(counted.values()) >= 1, proxy.stats("listener.")
+
+
+def test_signals_that_mean_nothing_are_survived(stage):
+    port = free_port()
+    proxy = stage.start(bootstrap([listener(port, [direct("x")])], []), ports=[port])
+    for number in (signal.SIGPIPE, signal.SIGUSR1):
+        proxy.signal(number)
+    assert ask(port).body == b"x"
+
+
+def test_the_admin_address_is_written_to_a_file(stage):
+    path = stage.directory / "admin-address"
+    admin = free_port()
+    stage.start(bootstrap([], [], admin), "--admin-address-path", path, ports=[admin])
+    assert path.read_text().strip() == f"127.0.0.1:{admin}"
+
+
+def test_port_zero_is_given_by_the_kernel(stage):
+    path = stage.directory / "admin-address"
+    config = bootstrap([{**listener(0, [direct("zero")]), "name": "l"}], [])
+    config["admin"] = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}}
+    proxy = stage.start(config, "--admin-address-path", path, wait=False, concurrency=2)
+    proxy.wait_line("starting to listen")
+    proxy.admin = int(eventually(lambda: path.exists() and path.read_text()).rsplit(":", 1)[1])
+    page = proxy.ask_admin("/listeners").body.decode()
+    assert page.startswith("l::127.0.0.1:")
+    assert [ask(int(page.rsplit(":", 1)[1])).body for _ in range(4)] == [b"zero"] * 4
+
+
+def test_a_run_without_workers_flag_uses_every_hardware_thread(stage):
+    admin = free_port()
+    path = stage.file(bootstrap([], [], admin))
+    proxy = stage.ending.enter_context(Proxy(["-c", path], admin=admin)).wait_listening(admin)
+    options = proxy.ask_admin("/server_info").json()["command_line_options"]
+    assert options["concurrency"] == len(os.sched_getaffinity(0))
