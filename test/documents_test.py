@@ -237,7 +237,7 @@ def test_mesh_with_a_service_gone_is_answered_with_503(cluster):
     backends, proxies = mesh(cluster)
     backends["b"].close()
     response = proxies["service_a_envoy"].pod.ask(8788, at=proxies["service_a_envoy"].pod.host)
-    assert response.status == 503 and b"Connection refused" in response.body
+    assert response.status == 503 and response.body.endswith(b"reset reason: remote connection failure")
 
 
 def test_mesh_the_log_level_can_be_changed(cluster):

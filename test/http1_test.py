@@ -300,6 +300,25 @@ def test_a_request_id_is_made_and_is_new_each_time(stage):
     assert len(set(ids)) == 5 and all(len(i) == 36 and i[14] == "4" for i in ids)
 
 
+def test_fields_that_proxies_say_to_each_other_are_not_believed(stage):
+    """As Envoy: only those of internal addresses would be, and by default there are none."""
+    backend = stage.backend()
+    claims = {"X-Envoy-Internal": "true", "X-Envoy-Retry-On": "5xx", "X-Envoy-Upstream-Rq-Timeout-Ms": "1",
+              "X-Forwarded-Client-Cert": "By=me", "X-Envoy-Force-Trace": "1", "X-Other": "kept"}
+    stage.client(stage.proxy(backend)).ask(fields=claims)
+    assert {n for n, _ in backend.requests[0].fields} & {n.lower() for n in claims} == {"x-other"}
+
+
+def test_the_address_of_the_client_is_told_where_the_world_connects(stage):
+    backend = stage.backend()
+    client = stage.client(stage.proxy(backend, use_remote_address=True))
+    client.ask(fields={"X-Forwarded-For": "10.0.0.9", "X-Forwarded-Proto": "https", "X-Request-Id": "mine",
+                       "X-Envoy-External-Address": "1.1.1.1"})
+    seen = backend.requests[0]
+    assert seen["x-forwarded-for"].startswith("10.0.0.9,") and seen["x-forwarded-proto"] == "http"
+    assert seen["x-envoy-external-address"] == "127.0.0.1" and seen["x-request-id"] != "mine"
+
+
 # --- limits -------------------------------------------------------------------------------------------------------
 
 def big_head(size):

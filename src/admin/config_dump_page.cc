@@ -153,7 +153,7 @@ class DumpText final : public PageText {
  public:
   explicit DumpText(std::string text) : text_(std::move(text)) {}
   ~DumpText() override {
-    text_ = {};
+    std::string().swap(text_);  // An assignment would keep the memory.
     malloc_trim(0);
   }
   bool next(std::string& out, std::size_t bytes) override {

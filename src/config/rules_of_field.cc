@@ -169,14 +169,11 @@ size_t count_characters(std::string_view text) {
 
 bool is_token(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         std::string_view("!#$%&'*+-.^_|~`").find(c) != std::string_view::npos;
+         std::string_view("!#$%&'*+,-.^_|~`").find(c) != std::string_view::npos;
 }
 
 bool is_header(const TextRules& rules, std::string_view text) {
-  if (!rules.strict) {
-    const bool clean = text.find_first_of(std::string_view("\0\r\n", 3)) == std::string_view::npos;
-    return clean && (rules.header == TextRules::Header::value || !text.empty());
-  }
+  if (!rules.strict) return text.find_first_of(std::string_view("\0\r\n", 3)) == std::string_view::npos;
   if (rules.header == TextRules::Header::value) {
     return std::all_of(text.begin(), text.end(),
                        [](char c) { return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F); });

@@ -129,8 +129,11 @@ TEST(Rules, TextsHaveLengthsPatternsAndHeaderSyntax) {
   EXPECT_EQ(violation(name, ":path"), "");
   EXPECT_EQ(violation(name, "x-a"), "");
   EXPECT_EQ(violation(name, "x a"), "the name of a header field");
+  EXPECT_EQ(violation(name, ""), "the name of a header field");
   name.strict = false;
   EXPECT_EQ(violation(name, "x a"), "");
+  EXPECT_EQ(violation(name, ""), "");
+  EXPECT_EQ(violation(name, "x\n"), "the name of a header field");
   TextRules value;
   value.header = TextRules::Header::value;
   EXPECT_EQ(violation(value, "a\tb c"), "");

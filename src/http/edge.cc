@@ -1,5 +1,6 @@
 #include "http/edge.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <ctime>
@@ -42,6 +43,31 @@ void add_forwarded_for(Exchange& x) {
   }
 }
 
+// What only proxies of one's own may say to each other. Nobody else counts as one here: there are no internal addresses.
+constexpr std::uint64_t kInternal =
+    Headers::bit(Known::x_forwarded_client_cert) | Headers::bit(Known::x_envoy_internal) |
+    Headers::bit(Known::x_envoy_upstream_rq_timeout_ms) | Headers::bit(Known::x_envoy_upstream_rq_per_try_timeout_ms) |
+    Headers::bit(Known::x_envoy_upstream_rq_timeout_alt_response) | Headers::bit(Known::x_envoy_max_retries) |
+    Headers::bit(Known::x_envoy_retry_on) | Headers::bit(Known::x_envoy_retry_grpc_on) |
+    Headers::bit(Known::x_envoy_retriable_status_codes) | Headers::bit(Known::x_envoy_retriable_header_names) |
+    Headers::bit(Known::x_envoy_hedge_on_per_try_timeout) | Headers::bit(Known::x_envoy_ip_tags);
+// And where clients of the world connect (use_remote_address).
+constexpr std::uint64_t kInternalAtEdge =
+    Headers::bit(Known::x_envoy_decorator_operation) | Headers::bit(Known::x_envoy_downstream_service_cluster) |
+    Headers::bit(Known::x_envoy_downstream_service_node) | Headers::bit(Known::x_envoy_original_host) |
+    Headers::bit(Known::x_envoy_original_path);
+constexpr std::string_view kInternalNames[] = {"x-envoy-force-trace", "x-envoy-original-url", "x-envoy-upstream-alt-stat-name",
+                                               "x-envoy-upstream-stream-duration-ms"};
+
+void remove_internal(Headers& headers, bool at_edge) {
+  std::uint64_t internal = at_edge ? kInternal | kInternalAtEdge : kInternal;
+  auto named = [](const Field& f) {
+    return f.known == Known::none && f.name.starts_with("x-envoy-") && std::ranges::find(kInternalNames, f.name) != std::end(kInternalNames);
+  };
+  if (!(headers.present() & internal) && std::none_of(headers.begin(), headers.end(), named)) return;
+  headers.remove_if([&](const Field& f) { return (Headers::bit(f.known) & internal) != 0 || named(f); });
+}
+
 }  // namespace
 
 std::expected<void, ProtocolError> prepare_request(Exchange& x) {
@@ -49,9 +75,19 @@ std::expected<void, ProtocolError> prepare_request(Exchange& x) {
   x.upgrade = h1::requested_upgrade(headers);
   if (auto error = h1::strip_hop_by_hop(headers, !x.upgrade.empty())) return std::unexpected(*error);
   if (!x.options.edge) return {};
-  if (x.options.use_remote_address) add_forwarded_for(x);
-  if (!headers.has(Known::x_forwarded_proto)) headers.add(Known::x_forwarded_proto, "http");
-  if (x.options.generate_request_id && !headers.has(Known::x_request_id)) headers.add(Known::x_request_id, make_uuid(x));
+  bool at_edge = x.options.use_remote_address;
+  remove_internal(headers, at_edge);
+  if (at_edge) {  // What a client says of itself is not believed.
+    add_forwarded_for(x);
+    headers.set(Known::x_envoy_external_address, x.arena.copy(x.connection.peer->ip_text()));
+    headers.set(Known::x_forwarded_proto, "http");
+  } else if (!headers.has(Known::x_forwarded_proto)) {
+    headers.add(Known::x_forwarded_proto, "http");
+  }
+  bool believed = !at_edge || x.options.preserve_external_request_id;
+  if (x.options.generate_request_id && !(believed && headers.has(Known::x_request_id))) {
+    headers.set(Known::x_request_id, make_uuid(x));
+  }
   return {};
 }
 

@@ -1,4 +1,4 @@
-// Text of unknown origin as a JSON string.
+// JSON (RFC 8259) of unknown origin, and text of unknown origin as JSON.
 #pragma once
 #include <string>
 #include <string_view>
@@ -8,5 +8,9 @@ namespace outrider {
 // Appends the text in quotes. What is not UTF-8 is taken byte by byte as ISO-8859-1, which field values once were
 // (RFC 9110 section 5.5), so that the result is JSON whatever came.
 void append_json_string(std::string_view text, std::string& out);
+
+inline constexpr std::size_t kJsonDepthMax = 1000;  // Objects and arrays inside each other.
+// Whether the text is one JSON value in UTF-8, with white space around it at most. Deeper than kJsonDepthMax: no.
+bool is_json(std::string_view text);
 
 }  // namespace outrider

@@ -11,6 +11,7 @@ namespace outrider {
 namespace {
 
 constexpr std::string_view kMissingHost = "missing_host_header";
+constexpr std::string_view kBadPath = "path_normalization_failed";
 constexpr std::chrono::seconds kLastWordsLimit{1};
 
 // Reads what is there, without waiting, and parses.
@@ -77,7 +78,8 @@ Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
   } else {
     x.stats[HttpStat::downstream_cx_protocol_error].add();
   }
-  if (error.detail == kMissingHost) return x.reply(error.status, "", error.detail);
+  x.request.version = Version::http11;  // The highest that we speak, whatever the client tried.
+  if (error.detail == kMissingHost || error.detail == kBadPath) return x.reply(error.status, "", error.detail);
   return x.reply(error.status, reason_phrase(error.status), error.detail, ResponseFlag::downstream_protocol_error);
 }
 
@@ -95,9 +97,11 @@ std::expected<void, ProtocolError> find_host(Exchange& x) {
 }
 
 std::expected<h1::BodyFraming, ProtocolError> check_head(Exchange& x) {
+  if (x.request.version == Version::http10 && !x.options.accept_http_10) {
+    return std::unexpected(ProtocolError{426, "low_version", "HTTP/1.0 is not accepted"});
+  }
   auto framing = h1::request_framing(x.request);
   if (!framing || x.request.version != Version::http10) return framing;
-  if (!x.options.accept_http_10) return std::unexpected(ProtocolError{426, "low_version", "HTTP/1.0 is not accepted"});
   if (auto found = find_host(x); !found) return std::unexpected(found.error());
   return framing;
 }

@@ -1,7 +1,7 @@
 #include "server/echo.h"
 
 #include <pthread.h>
-#include <rapidjson/reader.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -19,15 +19,6 @@ namespace outrider {
 namespace {
 
 constexpr websocket::Limits kWebSocketLimits{EchoService::kEchoBytesMax, EchoService::kEchoBytesMax};
-
-bool is_json(std::string_view text) {
-  rapidjson::MemoryStream bytes(text.data(), text.size());
-  rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> input(bytes);
-  rapidjson::BaseReaderHandler<> nobody;
-  rapidjson::Reader reader;
-  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
-  return !reader.Parse<kFlags>(input, nobody).IsError();
-}
 
 bool equal_without_case(std::string_view a, std::string_view lower_case) {
   return std::ranges::equal(a, lower_case, [](char x, char y) { return (x >= 'A' && x <= 'Z' ? x + 32 : x) == y; });

@@ -9,8 +9,7 @@
 #include <cstdio>
 #include <random>
 
-#include "admin/log_levels.h"
-#include "core/log.h"
+#include "core/log_levels.h"
 #include "server/logging.h"
 #include "server/service_loop.h"
 
@@ -66,6 +65,18 @@ namespace {
 std::uint64_t seed() {
   std::random_device device;
   return (std::uint64_t{device()} << 32) | device();
+}
+
+// The admin page has checked both names; no logger means all.
+std::string change_level(std::string_view logger, std::string_view level) {
+  std::optional<LogLevel> parsed = parse_log_level(level);
+  if (!parsed) return "unknown level";
+  if (logger.empty()) {
+    set_log_levels(*parsed);
+  } else if (std::optional<Logger> known = parse_logger(logger)) {
+    set_log_level(*known, *parsed);
+  }
+  return {};
 }
 
 LogFiles::Options log_file_options(const Flags& flags, StatRegistry& stats) {
@@ -185,6 +196,7 @@ void Proxy::hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot
 
 void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
   SnapshotPtr previous = std::exchange(snapshot_, std::move(next));
+  configured_ = clock_.wall();
   StatBlock& lm = listener_manager_stats_->local(main_.index());
   StatBlock& cm = cluster_manager_stats_->local(main_.index());
   std::erase_if(listeners_, [&](const OpenListener& o) {
@@ -235,6 +247,7 @@ int Proxy::run() {
     return 1;
   }
   snapshot_ = std::move(*snapshot);
+  configured_ = clock_.wall();
   auto opened = open_listeners(*snapshot_);
   if (!opened) {
     log(Logger::main, LogLevel::critical, opened.error());
@@ -361,7 +374,8 @@ AdminView Proxy::admin_view() {
                        for (auto& w : workers_) w->stop_listening();
                      },
                  .reopen_logs = [this] { reopen_logs(); },
-                 .set_level = [](std::string_view logger, std::string_view level) { return set_level(logger, level); }};
+                 .set_level = change_level,
+                 .configured = [this] { return configured_; }};
   view.command_line = {{"config_path", flags_.config_path},
                        {"service_cluster", flags_.service_cluster},
                        {"service_node", flags_.service_node},

@@ -73,6 +73,7 @@ class Proxy {
   LogFiles logs_;
   config::Process process_;
   SnapshotPtr snapshot_;
+  WallTime configured_;                // When it came into force.
   std::vector<int> free_slots_;
   int slots_ = 0;
   std::vector<OpenListener> listeners_;

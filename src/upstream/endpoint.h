@@ -32,8 +32,8 @@ class Endpoint {
 
   // What `/clusters` shows.
   struct Numbers {
-    std::atomic<std::uint64_t> cx_active{0}, cx_connect_fail{0}, cx_total{0}, rq_active{0}, rq_error{0}, rq_success{0},
-        rq_timeout{0}, rq_total{0};
+    std::atomic<std::uint64_t> cx_active{0}, cx_connect_fail{0}, cx_total{0}, rq_active{0}, rq_error{0},
+        rq_pending_active{0}, rq_success{0}, rq_timeout{0}, rq_total{0};
   };
   Numbers numbers;
 

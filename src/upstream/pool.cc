@@ -131,6 +131,16 @@ Acquired connect_failed(WorkerCluster& cluster, EndpointPool& pool, Failure fail
   return {nullptr, failure, error ? strerrordesc_np(error) : ""};
 }
 
+// One more request that waits for a connection to the host.
+struct PendingOnHost {
+  explicit PendingOnHost(Endpoint& e) : endpoint(e) {
+    endpoint.numbers.rq_pending_active.fetch_add(1, std::memory_order_relaxed);
+  }
+  PendingOnHost(const PendingOnHost&) = delete;
+  ~PendingOnHost() { endpoint.numbers.rq_pending_active.fetch_sub(1, std::memory_order_relaxed); }
+  Endpoint& endpoint;
+};
+
 // Within the breaker's count, which the connection takes over.
 Task<Acquired> open(WorkerCluster& cluster, EndpointPool& pool, Breaker& breaker) {
   auto started = cluster.network.connect(pool.endpoint->address, {});
@@ -158,6 +168,7 @@ Task<Acquired> acquire(WorkerCluster& cluster, EndpointPool& pool, Breakers& bre
   Taken pending(breakers.pending_requests);
   cluster.stats[ClusterStat::upstream_rq_pending_total].add();
   Held active(cluster.stats[ClusterStat::upstream_rq_pending_active]);
+  PendingOnHost pending_on_host(*pool.endpoint);
   for (;;) {
     if (UpstreamConnection* c = pool.take_idle()) co_return Acquired{c, Failure::none, {}};
     if (breakers.connections.try_take()) co_return co_await open(cluster, pool, breakers.connections);

@@ -66,6 +66,7 @@ Task<Response> Router::handle(Exchange& x, Next) const {
   }
   if (!x.upgrade.empty() && !upgrade_allowed(x, *route)) {
     x.stats[HttpStat::downstream_rq_ws_on_non_ws_route].add();
+    if (route->cluster) x.record.cluster_name = route->cluster->name();
     co_return x.reply(403, "", "upgrade_failed");
   }
   if (route->direct) {
@@ -133,7 +134,6 @@ Response Router::fail(Exchange& x, WorkerCluster& cluster, const Attempt& attemp
   if (!attempt.reason.empty()) {
     std::string reason = "delayed connect error: " + std::string(attempt.reason);
     x.record.upstream_failure = x.arena.copy(reason);
-    body += ", transport failure reason: " + reason;
     details += "|" + reason;
   }
   details += "}";
