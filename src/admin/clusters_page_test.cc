@@ -58,6 +58,7 @@ TEST(ClustersPage, HasEnvoysLinesInEnvoysOrder) {
             "a::10.0.0.1:80::cx_total::0\n"
             "a::10.0.0.1:80::rq_active::0\n"
             "a::10.0.0.1:80::rq_error::0\n"
+            "a::10.0.0.1:80::rq_pending_active::0\n"
             "a::10.0.0.1:80::rq_success::0\n"
             "a::10.0.0.1:80::rq_timeout::0\n"
             "a::10.0.0.1:80::rq_total::9\n"
@@ -118,6 +119,10 @@ TEST(ClustersPage, JsonLeavesOutWhatIsZero) {
       {
        "type": "GAUGE",
        "name": "rq_active"
+      },
+      {
+       "type": "GAUGE",
+       "name": "rq_pending_active"
       }
      ],
      "health_status": {

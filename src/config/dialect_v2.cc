@@ -4,6 +4,11 @@
 #include "config/rules.h"
 
 namespace outrider::config {
+namespace {
+
+constexpr std::string_view kHttpProtocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+}  // namespace
 
 Node& add_typed_config(Tree& tree, Node& parent, std::string_view name, std::string_view type, Mark mark) {
   tree.set_scalar(parent, "name", name, false, mark);
@@ -13,19 +18,18 @@ Node& add_typed_config(Tree& tree, Node& parent, std::string_view name, std::str
 }
 
 Node* http_protocol_options(Upgrade& upgrade, Node& cluster, const Node& moved, const Path& path) {
-  constexpr std::string_view kType = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
   Tree& tree = upgrade.tree;
   const Mark mark = moved.key_mark();
   Node* by_name = tree.set_mapping(cluster, "typed_extension_protocol_options", mark);
-  Node* options = tree.set_mapping(*by_name, kType, mark);
+  Node* options = tree.set_mapping(*by_name, kHttpProtocolOptions, mark);
   if (options->made) return options;
   if (options->first != nullptr) {
     upgrade.error(mark, path.field(moved.key), "set beside the typed_extension_protocol_options that take its place",
-                  fmt::format("move it into {}", kType));
+                  fmt::format("move it into {}", kHttpProtocolOptions));
     return nullptr;
   }
   options->made = true;
-  tree.set_scalar(*options, "@type", fmt::format("type.googleapis.com/{}", kType), false, mark);
+  tree.set_scalar(*options, "@type", fmt::format("type.googleapis.com/{}", kHttpProtocolOptions), false, mark);
   tree.set_mapping(*tree.set_mapping(*options, "explicit_http_config", mark), "http_protocol_options", mark);
   return options;
 }
@@ -148,10 +152,24 @@ void explicit_options(Upgrade& upgrade, Node& cluster, Node& value, const Path& 
   upgrade.tree.set(*chosen, value.key, value);
 }
 
+Node* find_either(const Node& mapping, std::string_view snake_case, std::string_view camel_case) {
+  Node* found = mapping.find(snake_case);
+  return found != nullptr ? found : mapping.find(camel_case);
+}
+
+// This one counts beside options of the cluster's own, unless they have it too.
 void max_requests(Upgrade& upgrade, Node& cluster, Node& value, const Path& path) {
-  Node* options = http_protocol_options(upgrade, cluster, value, path);
+  Node* by_name = cluster.find("typed_extension_protocol_options");
+  Node* options = by_name == nullptr ? nullptr : by_name->find(kHttpProtocolOptions);
+  if (options == nullptr) options = http_protocol_options(upgrade, cluster, value, path);
   if (options == nullptr) return;
-  Node* common = upgrade.tree.set_mapping(*options, "common_http_protocol_options", value.key_mark());
+  Node* common = find_either(*options, "common_http_protocol_options", "commonHttpProtocolOptions");
+  if (common == nullptr) common = upgrade.tree.set_mapping(*options, "common_http_protocol_options", value.key_mark());
+  if (find_either(*common, "max_requests_per_connection", "maxRequestsPerConnection") != nullptr) {
+    upgrade.note(value.key_mark(), path.field(value.key),
+                 "has no effect: typed_extension_protocol_options says it too");
+    return;
+  }
   upgrade.tree.set(*common, value.key, value);
 }
 

@@ -69,6 +69,16 @@ std::string with_cluster(std::string_view cluster) {
   return fmt::format("static_resources: {{clusters: [{{name: c, {}}}]}}\n", cluster);
 }
 
+// Each problem as `line:column: path: message (hint)`.
+std::vector<std::string> problems_of(const std::string& text, std::string_view name = "f.yaml") {
+  std::vector<std::string> out;
+  const auto loaded = load_text(schema(), name, text);
+  for (const Problem& one : loaded ? loaded->notes : loaded.error()) {
+    out.push_back((one.fatal ? "" : "note ") + to_text(one).substr(name.size() + 1));
+  }
+  return out;
+}
+
 TEST(Load, TheSameConfigurationInEveryDialectGivesTheSameBytes) {
   constexpr std::string_view kV1 = R"({
     "listeners": [{"address": "tcp://0.0.0.0:80", "filters": [{"type": "read", "name": "http_connection_manager", "config": {
@@ -208,6 +218,25 @@ TEST(Load, TypeUrlsOfV2AndTypedStructsBecomeThoseOfV3) {
                                   "suppress_envoy_headers: true}}]")));
 }
 
+TEST(Load, TheOldRequestLimitOfAClusterCountsBesideItsNewOptions) {
+  const auto options = [](std::string_view common) {
+    return fmt::format(
+        "typed_extension_protocol_options: {{envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {{'@type': "
+        "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, "
+        "explicitHttpConfig: {{httpProtocolOptions: {{}}}}, {}}}}}",
+        common);
+  };
+  const std::string expected =
+      bytes_of("f.yaml", with_cluster(options("commonHttpProtocolOptions: {maxRequestsPerConnection: 7}")));
+  EXPECT_THAT(expected, testing::Not(HasSubstr("refused")));
+  EXPECT_EQ(bytes_of("f.yaml", with_cluster("max_requests_per_connection: 7, " + options(""))), expected);
+  EXPECT_EQ(bytes_of("f.yaml", with_cluster("maxRequestsPerConnection: 9, " +
+                                            options("commonHttpProtocolOptions: {maxRequestsPerConnection: 7}"))),
+            expected);
+  EXPECT_EQ(problems_of(with_cluster("http_protocol_options: {}, " + options("")))[0].substr(0, 66),
+            "1:41: static_resources.clusters[0].http_protocol_options: set beside");
+}
+
 TEST(Load, TheFirstFilesOfAllHadPortsOnly) {
   EXPECT_EQ(bytes_of("f.json", R"({"listeners": [{"port": 80, "filters": []}]})"),
             bytes_of("f.json", R"({"listeners": [{"address": "tcp://0.0.0.0:80", "filters": []}]})"));
@@ -305,15 +334,6 @@ struct Case {
   std::string text;
   std::vector<std::string> problems;  // each as `line:column: path: message (hint)`
 };
-
-std::vector<std::string> problems_of(const std::string& text, std::string_view name = "f.yaml") {
-  std::vector<std::string> out;
-  const auto loaded = load_text(schema(), name, text);
-  for (const Problem& one : loaded ? loaded->notes : loaded.error()) {
-    out.push_back((one.fatal ? "" : "note ") + to_text(one).substr(name.size() + 1));
-  }
-  return out;
-}
 
 TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
   const std::string hcm = "static_resources.listeners[0].filter_chains[0].filters[0].typed_config";
