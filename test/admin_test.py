@@ -1,4 +1,5 @@
 """The admin interface: Envoy's paths, forms and names."""
+
 import os
 import re
 import signal
@@ -14,8 +15,13 @@ from processes import free_port
 def busy(shared):
     """A proxy that has served a few requests."""
     a, b = shared.backends(2)
-    proxy = shared.proxy(route("pair"), clusters=[cluster("pair", a, b)], flags=["--service-cluster", "c", "--service-node", "n"],
-                         concurrency=2, listener={"name": "front"})
+    proxy = shared.proxy(
+        route("pair"),
+        clusters=[cluster("pair", a, b)],
+        flags=["--service-cluster", "c", "--service-node", "n"],
+        concurrency=2,
+        listener={"name": "front"},
+    )
     client = shared.client(proxy)
     for path in ("/a", "/b", "/c"):
         client.ask(path)
@@ -30,8 +36,18 @@ def page(proxy, path, method="GET"):
 def test_home_and_help_name_every_page(busy):
     home, text = busy.ask_admin("/"), page(busy, "/help")
     assert home.status == 200 and home["content-type"].startswith("text/html")
-    for path in ("/help", "/server_info", "/ready", "/config_dump", "/clusters", "/listeners", "/stats", "/stats/prometheus",
-                 "/logging", "/quitquitquit"):
+    for path in (
+        "/help",
+        "/server_info",
+        "/ready",
+        "/config_dump",
+        "/clusters",
+        "/listeners",
+        "/stats",
+        "/stats/prometheus",
+        "/logging",
+        "/quitquitquit",
+    ):
         assert path in text and f"{path[1:]}<" in home.body.decode()
 
 
@@ -84,17 +100,28 @@ def test_stats_as_text(busy):
     text = page(busy, "/stats")
     lines = text.splitlines()
     names = [line.split(": ")[0] for line in lines]
-    for line in ("http.in.downstream_rq_total: 3", "http.in.downstream_rq_2xx: 3", "cluster.pair.upstream_rq_200: 3",
-                 "cluster.pair.membership_total: 2", "http.in.downstream_cx_total: 1"):
+    for line in (
+        "http.in.downstream_rq_total: 3",
+        "http.in.downstream_rq_2xx: 3",
+        "cluster.pair.upstream_rq_200: 3",
+        "cluster.pair.membership_total: 2",
+        "http.in.downstream_cx_total: 1",
+    ):
         assert line in lines
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("query, check", [
-    ("?usedonly", lambda names: "http.in.downstream_rq_total" in names and "http.in.downstream_rq_5xx" not in names),
-    ("?filter=^http\\.in\\.downstream_rq_2xx$", lambda names: names == ["http.in.downstream_rq_2xx"]),
-    ("?filter=upstream_rq_2", lambda names: names and all("upstream_rq_2" in n for n in names)),
-])
+@pytest.mark.parametrize(
+    "query, check",
+    [
+        (
+            "?usedonly",
+            lambda names: "http.in.downstream_rq_total" in names and "http.in.downstream_rq_5xx" not in names,
+        ),
+        ("?filter=^http\\.in\\.downstream_rq_2xx$", lambda names: names == ["http.in.downstream_rq_2xx"]),
+        ("?filter=upstream_rq_2", lambda names: names and all("upstream_rq_2" in n for n in names)),
+    ],
+)
 def test_stats_can_be_chosen(busy, query, check):
     assert check([line.split(": ")[0] for line in page(busy, "/stats" + query).splitlines()])
 
@@ -111,7 +138,7 @@ def test_stats_for_prometheus(busy):
     assert re.search(r'^envoy_cluster_upstream_rq_total\{envoy_cluster_name="pair"\} 3$', text, re.M)
     assert "# TYPE envoy_http_downstream_rq_total counter" in text
     for line in text.splitlines():
-        assert re.fullmatch(r'# (TYPE|HELP) .*|[a-zA-Z_:][\w:]*(\{[^}]*\})? [0-9.e+\-]+(inf|Inf|NaN)?|', line), line
+        assert re.fullmatch(r"# (TYPE|HELP) .*|[a-zA-Z_:][\w:]*(\{[^}]*\})? [0-9.e+\-]+(inf|Inf|NaN)?|", line), line
     assert page(busy, "/stats?format=prometheus").splitlines()[0] == text.splitlines()[0]
 
 
@@ -152,9 +179,12 @@ def test_admin_answers_several_at_once(busy):
 
 # --- access log ---------------------------------------------------------------------------------------------------
 
+
 def logged(stage, text=None, count=1, fields=(), path="/a?b", **hcm):
     log = stage.directory / "access.log"
-    proxy = stage.proxy(stage.backend(), access_log=[file_log(log, text)], flags=["--file-flush-interval-msec", "20"], **hcm)
+    proxy = stage.proxy(
+        stage.backend(), access_log=[file_log(log, text)], flags=["--file-flush-interval-msec", "20"], **hcm
+    )
     client = stage.client(proxy)
     for _ in range(count):
         client.ask(path, "POST", fields, b"12345")
@@ -166,19 +196,25 @@ def test_the_default_line_of_the_access_log(stage):
     proxy, lines = logged(stage, None, 3, [("User-Agent", "pytest"), ("X-Forwarded-For", "10.0.0.9")])
     for line in lines:
         assert re.fullmatch(
-            r'\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\] "POST /a\?b HTTP/1\.1" 200 - 5 7 \d+ \d+ "10\.0\.0\.9" "pytest" '
-            r'"[0-9a-f-]{36}" "test\.example" "127\.0\.0\.1:\d+"', line), line
+            r'\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\] "POST /a\?b HTTP/1\.1" 200 - 5 7 \d+ \d+ "10\.0\.0\.9"'
+            r' "pytest" '
+            r'"[0-9a-f-]{36}" "test\.example" "127\.0\.0\.1:\d+"',
+            line,
+        ), line
 
 
-@pytest.mark.parametrize("text, expected", [
-    ("%REQ(:METHOD)% %REQ(:PATH)% %REQ(:AUTHORITY)%", "POST /a?b test.example"),
-    ("%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%", "200 - via_upstream"),
-    ("%BYTES_RECEIVED% %BYTES_SENT%", "5 7"),
-    ("%UPSTREAM_CLUSTER% %ROUTE_NAME%", "backend -"),
-    ("%REQ(X-NONE?X-MINE)% %REQ(X-MINE):2%", "value va"),
-    ("%RESP(CONTENT-LENGTH)%", "7"),
-    ("100%%", "100%"),
-])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("%REQ(:METHOD)% %REQ(:PATH)% %REQ(:AUTHORITY)%", "POST /a?b test.example"),
+        ("%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%", "200 - via_upstream"),
+        ("%BYTES_RECEIVED% %BYTES_SENT%", "5 7"),
+        ("%UPSTREAM_CLUSTER% %ROUTE_NAME%", "backend -"),
+        ("%REQ(X-NONE?X-MINE)% %REQ(X-MINE):2%", "value va"),
+        ("%RESP(CONTENT-LENGTH)%", "7"),
+        ("100%%", "100%"),
+    ],
+)
 def test_operators_of_the_access_log(stage, text, expected):
     _, lines = logged(stage, text, fields=[("X-Mine", "value")])
     assert lines == [expected]
@@ -186,7 +222,9 @@ def test_operators_of_the_access_log(stage, text, expected):
 
 def test_the_access_log_is_reopened_after_rotation(stage):
     log = stage.directory / "access.log"
-    proxy = stage.proxy(stage.backend(), access_log=[file_log(log, "%REQ(:PATH)%")], flags=["--file-flush-interval-msec", "20"])
+    proxy = stage.proxy(
+        stage.backend(), access_log=[file_log(log, "%REQ(:PATH)%")], flags=["--file-flush-interval-msec", "20"]
+    )
     client = stage.client(proxy)
     client.ask("/one")
     eventually(lambda: log.exists() and log.read_text() == "/one\n")

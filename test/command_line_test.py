@@ -1,4 +1,5 @@
 """Flags of every era."""
+
 import re
 
 import pytest
@@ -28,28 +29,64 @@ def test_version(stage):
 def test_help_names_every_flag_of_the_documents(stage, flag):
     done = run(stage, flag)
     assert done.status == 0
-    for word in ("--config-path", "--service-cluster", "--service-node", "--v2-config-only", "--log-level", "--log-format",
-                 "--concurrency", "--base-id", "--mode", "--version", "--drain-time-s"):
+    for word in (
+        "--config-path",
+        "--service-cluster",
+        "--service-node",
+        "--v2-config-only",
+        "--log-level",
+        "--log-format",
+        "--concurrency",
+        "--base-id",
+        "--mode",
+        "--version",
+        "--drain-time-s",
+    ):
         assert word in done.stdout
 
 
-@pytest.mark.parametrize("words, said", [
-    (["--no-such-flag"], "--no-such-flag"),
-    (["-c"], "-c"),
-    (["--concurrency", "many"], "--concurrency"),
-    (["-l", "loud"], "loud"),
-    (["--mode", "dream"], "dream"),
-])
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--no-such-flag"], "--no-such-flag"),
+        (["-c"], "-c"),
+        (["--concurrency", "many"], "--concurrency"),
+        (["-l", "loud"], "loud"),
+        (["--mode", "dream"], "dream"),
+    ],
+)
 def test_a_flag_that_is_wrong_is_named(stage, words, said):
     done = run(stage, *words)
     assert done.status == 1 and said in done.stderr + done.stdout
 
 
 def test_flags_of_every_era_are_taken(stage):
-    proxy = started(stage, "--v2-config-only", "--allow-deprecated-v1-api", "--max-stats", "100", "--max-obj-name-len", "60",
-                    "--base-id", "3", "--restart-epoch", "0", "--disable-hot-restart", "--bootstrap-version", "3",
-                    "--service-zone", "z", "--drain-strategy", "immediate", "--parent-shutdown-time-s", "5", "--cpuset-threads",
-                    "--use-fake-symbol-table", "0", "--allow-unknown-fields")
+    proxy = started(
+        stage,
+        "--v2-config-only",
+        "--allow-deprecated-v1-api",
+        "--max-stats",
+        "100",
+        "--max-obj-name-len",
+        "60",
+        "--base-id",
+        "3",
+        "--restart-epoch",
+        "0",
+        "--disable-hot-restart",
+        "--bootstrap-version",
+        "3",
+        "--service-zone",
+        "z",
+        "--drain-strategy",
+        "immediate",
+        "--parent-shutdown-time-s",
+        "5",
+        "--cpuset-threads",
+        "--use-fake-symbol-table",
+        "0",
+        "--allow-unknown-fields",
+    )
     assert proxy.ask_admin("/ready").status == 200
 
 
@@ -62,8 +99,10 @@ def test_a_value_may_follow_an_equals_sign(stage):
 def test_the_format_of_the_log(stage):
     proxy = started(stage, "--log-format", "[METADATA][%Y-%m-%d %T.%e][%t][%l][%n] %v")
     proxy.wait_line("starting to listen")
-    assert all(re.match(r"\[METADATA\]\[\d{4}(-\d\d){2} (\d\d:){2}\d\d\.\d{3}\]\[\d+\]\[\w+\]\[\w+\] ", line)
-               for line in proxy.lines["stderr"])
+    assert all(
+        re.match(r"\[METADATA\]\[\d{4}(-\d\d){2} (\d\d:){2}\d\d\.\d{3}\]\[\d+\]\[\w+\]\[\w+\] ", line)
+        for line in proxy.lines["stderr"]
+    )
 
 
 def test_the_level_of_the_log(stage):
@@ -74,7 +113,11 @@ def test_the_level_of_the_log(stage):
 
 
 def test_the_level_of_one_logger(stage):
-    page = started(stage, "--component-log-level", "upstream:debug,config:trace").ask_admin("/logging", "POST").body.decode()
+    page = (
+        started(stage, "--component-log-level", "upstream:debug,config:trace")
+        .ask_admin("/logging", "POST")
+        .body.decode()
+    )
     assert "upstream: debug" in page and "config: trace" in page and "http: info" in page
 
 

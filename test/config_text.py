@@ -16,18 +16,27 @@ def address(port, host="127.0.0.1"):
 
 def cluster(name, *endpoints, **fields):
     """Endpoints are ports of 127.0.0.1, (host, port), or whatever has `.host` and `.port`."""
+
     def place(e):
         if isinstance(e, int):
             return address(e)
         return address(e[1], e[0]) if isinstance(e, tuple) else address(e.port, e.host)
+
     lb_endpoints = [{"endpoint": {"address": place(e)}} for e in endpoints]
-    return {"name": name, "type": "STATIC", "connect_timeout": "5s",
-            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": lb_endpoints}]}, **fields}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": lb_endpoints}]},
+        **fields,
+    }
 
 
 def http1_cluster(name, *endpoints, common=None, **fields):
     """With options of the protocol, common ones as `common`."""
-    options = typed(HTTP_OPTIONS, explicit_http_config={"http_protocol_options": {}}, common_http_protocol_options=common or {})
+    options = typed(
+        HTTP_OPTIONS, explicit_http_config={"http_protocol_options": {}}, common_http_protocol_options=common or {}
+    )
     return cluster(name, *endpoints, typed_extension_protocol_options={HTTP_OPTIONS: options}, **fields)
 
 
@@ -48,8 +57,12 @@ def file_log(path, text=None):
 
 
 def listener(port, virtual_hosts, host="127.0.0.1", name="", **hcm):
-    manager = {"stat_prefix": "in", "route_config": {"name": "local", "virtual_hosts": virtual_hosts},
-               "http_filters": [{"name": "envoy.filters.http.router", "typed_config": typed(ROUTER)}], **hcm}
+    manager = {
+        "stat_prefix": "in",
+        "route_config": {"name": "local", "virtual_hosts": virtual_hosts},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": typed(ROUTER)}],
+        **hcm,
+    }
     filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": typed(HCM, **manager)}]
     return {**({"name": name} if name else {}), "address": address(port, host), "filter_chains": [{"filters": filters}]}
 

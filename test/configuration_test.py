@@ -1,4 +1,5 @@
 """Configuration files of every age, alone and mixed; and what is said about those that are wrong."""
+
 import collections
 import json
 import pathlib
@@ -23,10 +24,15 @@ def validate(stage, config, *flags, name=None, env=None):
 
 # --- what is accepted ---------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("path", [c for c in CONFIGS if c.name not in HTTP2], ids=lambda p: p.name)
 def test_published_files_are_accepted(stage, path):
-    done = validate(stage, path.read_text(), name=path.name.removesuffix(".tmpl"),
-                    env={"ENVOY_LB_ALG": "LEAST_REQUEST", "SERVICE_NAME": "myapp"})
+    done = validate(
+        stage,
+        path.read_text(),
+        name=path.name.removesuffix(".tmpl"),
+        env={"ENVOY_LB_ALG": "LEAST_REQUEST", "SERVICE_NAME": "myapp"},
+    )
     assert done.status == 0, done.stderr
     assert "OK" in done.stdout
 
@@ -37,11 +43,13 @@ V1 = """{
     "filters": [{"type": "read", "name": "http_connection_manager", "config": {
       "codec_type": "auto", "stat_prefix": "in",
       "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
-        {"prefix": "/old", "prefix_rewrite": "/new", "host_rewrite": "other", "timeout_ms": 5000, "cluster": "backend"},
+        {"prefix": "/old", "prefix_rewrite": "/new", "host_rewrite": "other", "timeout_ms": 5000,
+         "cluster": "backend"},
         {"prefix": "/", "timeout_ms": 0, "cluster": "backend"}]}]},
       "filters": [{"type": "decoder", "name": "router", "config": {}}]}}]}],
   "admin": {"access_log_path": "/dev/null", "address": "tcp://127.0.0.1:ADMIN"},
-  "cluster_manager": {"clusters": [{"name": "backend", "connect_timeout_ms": 250, "type": "static", "lb_type": "round_robin",
+  "cluster_manager": {"clusters": [{"name": "backend", "connect_timeout_ms": 250, "type": "static",
+    "lb_type": "round_robin",
     "hosts": [{"url": "tcp://127.0.0.1:BACKEND"}]}]}
 }"""
 
@@ -113,19 +121,23 @@ static_resources:
 """
 
 # Parts of each age in one file.
-MIXED = V3.replace("""    type: STATIC
+MIXED = V3.replace(
+    """    type: STATIC
     connect_timeout: 0.25s
     load_assignment:
       cluster_name: backend
       endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: BACKEND}}}}]}]
-""", """    type: static
+""",
+    """    type: static
     connect_timeout: 0.25s
     hosts: [{socket_address: {address: 127.0.0.1, port_value: BACKEND}}]
-""").replace("host_rewrite_literal", "host_rewrite")
+""",
+).replace("host_rewrite_literal", "host_rewrite")
 
 
-@pytest.mark.parametrize("text, name", [(V1, "a.json"), (V2, "a.yaml"), (V3, "a.yaml"), (MIXED, "a.yaml")],
-                         ids=["v1", "v2", "v3", "mixed"])
+@pytest.mark.parametrize(
+    "text, name", [(V1, "a.json"), (V2, "a.yaml"), (V3, "a.yaml"), (MIXED, "a.yaml")], ids=["v1", "v2", "v3", "mixed"]
+)
 def test_each_version_serves_alike(stage, text, name):
     backend, port, admin = stage.backend(), free_port(), free_port()
     for mark, value in {"PORT": port, "ADMIN": admin, "BACKEND": backend.port}.items():
@@ -149,23 +161,57 @@ def test_json_and_yaml_are_told_apart_by_their_content(stage):
 
 # --- the environment ----------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("text, env, expected", [
-    ("${NAME}", {"NAME": "from-env"}, "from-env"),
-    ("${NAME:-fallback}", {}, "fallback"),
-    ("${NAME:-fallback}", {"NAME": "set"}, "set"),
-    ("a${NAME}z", {"NAME": "-"}, "a-z"),
-    ("$NAME", {"NAME": "x"}, "$NAME"),
-])
+
+@pytest.mark.parametrize(
+    "text, env, expected",
+    [
+        ("${NAME}", {"NAME": "from-env"}, "from-env"),
+        ("${NAME:-fallback}", {}, "fallback"),
+        ("${NAME:-fallback}", {"NAME": "set"}, "set"),
+        ("a${NAME}z", {"NAME": "-"}, "a-z"),
+        ("$NAME", {"NAME": "x"}, "$NAME"),
+    ],
+)
 def test_the_environment_is_substituted(stage, text, env, expected):
-    config = {"static_resources": {"listeners": [listener((port := free_port()), [virtual_host(
-        {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": text}}})])]}}
+    config = {
+        "static_resources": {
+            "listeners": [
+                listener(
+                    (port := free_port()),
+                    [
+                        virtual_host(
+                            {
+                                "match": {"prefix": "/"},
+                                "direct_response": {"status": 200, "body": {"inline_string": text}},
+                            }
+                        )
+                    ],
+                )
+            ]
+        }
+    }
     stage.start(config, ports=[port], env=env)
     assert ask(port).body.decode() == expected
 
 
 def test_the_environment_can_be_left_alone(stage):
-    config = {"static_resources": {"listeners": [listener((port := free_port()), [virtual_host(
-        {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "${NAME}"}}})])]}}
+    config = {
+        "static_resources": {
+            "listeners": [
+                listener(
+                    (port := free_port()),
+                    [
+                        virtual_host(
+                            {
+                                "match": {"prefix": "/"},
+                                "direct_response": {"status": 200, "body": {"inline_string": "${NAME}"}},
+                            }
+                        )
+                    ],
+                )
+            ]
+        }
+    }
     stage.start(config, "--no-environment", ports=[port], env={"NAME": "x"})
     assert ask(port).body == b"${NAME}"
 
@@ -209,8 +255,18 @@ TEN_MISTAKES = """static_resources:
 """
 
 # line: what is said about it
-EXPECTED = {3: "65535", 4: "filter_chains", 10: "stat_prefix", 11: "AUTO", 15: "domains", 18: "timeout", 19: "exact", 22: "cluster",
-            27: "STATIC", 28: "connect_timeout"}
+EXPECTED = {
+    3: "65535",
+    4: "filter_chains",
+    10: "stat_prefix",
+    11: "AUTO",
+    15: "domains",
+    18: "timeout",
+    19: "exact",
+    22: "cluster",
+    27: "STATIC",
+    28: "connect_timeout",
+}
 
 
 def errors(process):
@@ -225,7 +281,9 @@ def test_ten_mistakes_are_ten_errors_each_with_its_place(stage):
     found = errors(done)
     assert {line for line, _, _ in found} == set(EXPECTED), done.stderr
     for line, word in EXPECTED.items():
-        assert any(n == line and word in text for n, _, text in found), f"line {line} says nothing of {word}:\n{done.stderr}"
+        assert any(
+            n == line and word in text for n, _, text in found
+        ), f"line {line} says nothing of {word}:\n{done.stderr}"
     lines = TEN_MISTAKES.splitlines()
     for line, column, _ in found:
         assert 1 <= column <= len(lines[line - 1]) and lines[line - 1][column - 1] != " "
@@ -266,30 +324,38 @@ def test_mistakes_between_the_parts_are_all_told(stage):
 
 def test_a_wrong_configuration_opens_no_listener(stage):
     port, other = free_port(), free_port()
-    config = bootstrap([listener(port, [virtual_host(route("b"))]), listener(other, [virtual_host(route("missing"))])],
-                       [cluster("b", 1)], admin=free_port())
+    config = bootstrap(
+        [listener(port, [virtual_host(route("b"))]), listener(other, [virtual_host(route("missing"))])],
+        [cluster("b", 1)],
+        admin=free_port(),
+    )
     process = stage.start(config, wait=False)
     assert process.wait() == 1
     assert "missing" in process.stderr and "starting to listen" not in process.stderr
 
 
-@pytest.mark.parametrize("text, line, column, word", [
-    ("a: [1,\nb: 2\n", None, None, ""),
-    ("admin:\n  address: 1\n address: 2\n", None, None, ""),
-    ("admin: {}\nadmin: {}\n", 2, 1, "admin"),
-    ("\tadmin: {}\n", 1, 1, ""),
-    ('{"admin": {},\n "admin": {}}', 2, 2, "admin"),
-    ('{"admin": {}\n', None, None, ""),
-    ("just text\n", 1, 1, ""),
-    ("static_resources: {clusters: [{nmae: a}]}\n", 1, 32, "name"),
-    ("static_resource: {}\n", 1, 1, "static_resources"),
-])
+@pytest.mark.parametrize(
+    "text, line, column, word",
+    [
+        ("a: [1,\nb: 2\n", None, None, ""),
+        ("admin:\n  address: 1\n address: 2\n", None, None, ""),
+        ("admin: {}\nadmin: {}\n", 2, 1, "admin"),
+        ("\tadmin: {}\n", 1, 1, ""),
+        ('{"admin": {},\n "admin": {}}', 2, 2, "admin"),
+        ('{"admin": {}\n', None, None, ""),
+        ("just text\n", 1, 1, ""),
+        ("static_resources: {clusters: [{nmae: a}]}\n", 1, 32, "name"),
+        ("static_resource: {}\n", 1, 1, "static_resources"),
+    ],
+)
 def test_what_cannot_be_read_is_told_with_its_place(stage, text, line, column, word):
     done = validate(stage, text, name="a.json" if text.startswith("{") else "a.yaml")
     assert done.status == 1
     found = errors(done)
     assert found, done.stderr
-    assert any((line is None or n == line) and (column is None or c == column) and word in t for n, c, t in found), done.stderr
+    assert any(
+        (line is None or n == line) and (column is None or c == column) and word in t for n, c, t in found
+    ), done.stderr
 
 
 def test_what_is_not_built_is_refused_by_name_and_line(stage):
@@ -297,7 +363,7 @@ def test_what_is_not_built_is_refused_by_name_and_line(stage):
     config["static_resources"]["clusters"][0]["outlier_detection"] = {}
     done = validate(stage, json.dumps(config, indent=1))
     assert done.status == 1
-    (line, _, text), = errors(done)
+    ((line, _, text),) = errors(done)
     assert "outlier_detection" in text and "outlier_detection" in done.path.read_text().splitlines()[line - 1]
 
 
@@ -317,8 +383,12 @@ def test_config_yaml_is_laid_over_the_file(stage):
     port, other = free_port(), free_port()
     backend = stage.backend()
     config = simple(port, backend.port)
-    stage.start(config, "--config-yaml", f"admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {other}}}}}}}",
-                ports=[port, other])
+    stage.start(
+        config,
+        "--config-yaml",
+        f"admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {other}}}}}}}",
+        ports=[port, other],
+    )
     assert ask(port).body == b"backend"
     assert ask(other, "/ready").status == 200
 

@@ -1,4 +1,5 @@
 """What every test may ask for. A test gets ports and processes of its own; all end with it."""
+
 import contextlib
 import os
 
@@ -44,9 +45,22 @@ class Stage:
             proxy.wait_listening(*ports, *([admin] if admin else []))
         return proxy
 
-    def proxy(self, *routes, clusters=(), virtual_hosts=None, flags=(), concurrency=1, listener=None, within=(), net=None,
-              env=None, bootstrap=None, options=None, **hcm):
-        """A proxy with one listener, an admin interface, these routes (a Backend stands for a route to it) and clusters."""
+    def proxy(
+        self,
+        *routes,
+        clusters=(),
+        virtual_hosts=None,
+        flags=(),
+        concurrency=1,
+        listener=None,
+        within=(),
+        net=None,
+        env=None,
+        bootstrap=None,
+        options=None,
+        **hcm,
+    ):
+        """A proxy with one listener, admin, these routes and clusters. A Backend stands for a route to it."""
         clusters, table = list(clusters), []
         for r in routes:
             if isinstance(r, dict):
@@ -56,11 +70,21 @@ class Stage:
                 table.append(config_text.route(r.name))
         port, admin = free_port(), free_port()
         hosts = virtual_hosts or [config_text.virtual_host(*table)]
-        config = config_text.bootstrap([{**config_text.listener(port, hosts, **hcm), **(listener or {})}], clusters, admin,
-                                       **(bootstrap or {}))
+        config = config_text.bootstrap(
+            [{**config_text.listener(port, hosts, **hcm), **(listener or {})}], clusters, admin, **(bootstrap or {})
+        )
         more = {"net": net} if net else {}
-        proxy = self.start(config, *flags, ports=[port], admin=admin, concurrency=concurrency, within=within, env=env,
-                           **more, **(options or {}))
+        proxy = self.start(
+            config,
+            *flags,
+            ports=[port],
+            admin=admin,
+            concurrency=concurrency,
+            within=within,
+            env=env,
+            **more,
+            **(options or {}),
+        )
         proxy.port, proxy.content = port, config
         return proxy
 

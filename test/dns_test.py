@@ -1,4 +1,5 @@
 """Clusters that find their hosts by DNS."""
+
 import json
 
 import pytest
@@ -18,10 +19,15 @@ def island(program, tmp_path):
 
 
 def start(island, name="svc", concurrency=1, wait=True, **fields):
-    config = bootstrap([listener(8000, [virtual_host(route("svc"))])],
-                       [cluster("svc", (name, 80), **{"type": "STRICT_DNS", "dns_refresh_rate": "0.05s", **fields})], admin=9901)
+    config = bootstrap(
+        [listener(8000, [virtual_host(route("svc"))])],
+        [cluster("svc", (name, 80), **{"type": "STRICT_DNS", "dns_refresh_rate": "0.05s", **fields})],
+        admin=9901,
+    )
     island.pod.file("/etc/proxy.yaml", json.dumps(config))
-    proxy = island.pod.envoy("-c", "/etc/proxy.yaml", "--concurrency", concurrency, admin=9901, port=8000 if wait else None)
+    proxy = island.pod.envoy(
+        "-c", "/etc/proxy.yaml", "--concurrency", concurrency, admin=9901, port=8000 if wait else None
+    )
     proxy.ask = lambda: island.pod.ask(8000, fields=[("Connection", "close")])
     return proxy
 
@@ -62,8 +68,11 @@ def test_hosts_follow_the_records(island):
     proxy = start(island)
     assert set(answers(proxy, 4)) == {A, B}
     island.dns.zone["svc"] = [B, C]
-    eventually(lambda: f"svc::{C}:80::" in (text := proxy.ask_admin("/clusters").body.decode()) and f"svc::{A}:80::" not in text)
-    assert set(answers(proxy, 4)) == {B, C}
+    eventually(
+        lambda: f"svc::{C}:80::" in (text := proxy.ask_admin("/clusters").body.decode())
+        and f"svc::{A}:80::" not in text
+    )
+    eventually(lambda: set(answers(proxy, 4)) == {B, C})
 
 
 def test_a_name_that_does_not_exist_means_no_hosts_and_comes_back(island):
@@ -91,8 +100,7 @@ def test_an_outage_of_dns_keeps_what_was_known(island, outage):
     assert tally(answers(proxy, 4)) == {A: 2, B: 2}
     again = lab.Dns(island.net, "127.0.0.1") if outage == "the server is gone" else island.dns
     again.zone["svc"], again.failing = [B], False
-    eventually(lambda: proxy.stat("cluster.svc.membership_total") == 1)
-    assert answers(proxy, 2) == [B, B]
+    eventually(lambda: answers(proxy, 2) == [B, B])
     again.close()
 
 
@@ -109,8 +117,11 @@ def test_a_logical_host_is_one_host(island):
 def test_two_names_of_one_cluster_are_both_used(island):
     island.backends(A, B, C)
     island.dns.zone.update(one=[A], two=[B, C])
-    config = bootstrap([listener(8000, [virtual_host(route("svc"))])],
-                       [cluster("svc", ("one", 80), ("two", 80), type="STRICT_DNS")], admin=9901)
+    config = bootstrap(
+        [listener(8000, [virtual_host(route("svc"))])],
+        [cluster("svc", ("one", 80), ("two", 80), type="STRICT_DNS")],
+        admin=9901,
+    )
     island.pod.file("/etc/proxy.yaml", json.dumps(config))
     island.pod.envoy("-c", "/etc/proxy.yaml", admin=9901, port=8000)
     seen = tally(island.pod.ask(8000).body.decode() for _ in range(9))
@@ -133,7 +144,9 @@ def test_the_listener_opens_when_the_names_are_known(island):
     assert proxy.ask_admin("/ready").body.strip() == b"LIVE"
 
 
-@pytest.mark.parametrize("family, kinds", [("V4_ONLY", {1}), ("V6_ONLY", {28}), ("ALL", {1, 28}), ("V4_PREFERRED", {1})])
+@pytest.mark.parametrize(
+    "family, kinds", [("V4_ONLY", {1}), ("V6_ONLY", {28}), ("ALL", {1, 28}), ("V4_PREFERRED", {1})]
+)
 def test_the_family_of_addresses_is_asked_for(island, family, kinds):
     island.backends(A)
     island.dns.zone["svc"] = [A]
@@ -147,9 +160,13 @@ def test_the_ttl_decides_where_it_is_respected(island):
     island.backends(A)
     island.dns.zone.update(svc=[A], brief=[A])
     island.dns.ttl = 3600
-    config = bootstrap([listener(8000, [virtual_host(route("svc"))])], [
-        cluster("svc", ("svc", 80), type="STRICT_DNS", dns_refresh_rate="0.05s", respect_dns_ttl=True),
-        cluster("brief", ("brief", 80), type="STRICT_DNS", dns_refresh_rate="0.05s")])
+    config = bootstrap(
+        [listener(8000, [virtual_host(route("svc"))])],
+        [
+            cluster("svc", ("svc", 80), type="STRICT_DNS", dns_refresh_rate="0.05s", respect_dns_ttl=True),
+            cluster("brief", ("brief", 80), type="STRICT_DNS", dns_refresh_rate="0.05s"),
+        ],
+    )
     island.pod.file("/etc/proxy.yaml", json.dumps(config))
     island.pod.envoy("-c", "/etc/proxy.yaml", port=8000)
     asked = island.dns.asked.count(("svc", 1))
@@ -160,8 +177,10 @@ def test_the_ttl_decides_where_it_is_respected(island):
 def test_host_rewrite_by_the_name_that_was_resolved(island):
     (backend,) = island.backends(A)
     island.dns.zone["svc"] = [A]
-    config = bootstrap([listener(8000, [virtual_host(route("svc", auto_host_rewrite=True))])],
-                       [cluster("svc", ("svc", 80), type="STRICT_DNS")])
+    config = bootstrap(
+        [listener(8000, [virtual_host(route("svc", auto_host_rewrite=True))])],
+        [cluster("svc", ("svc", 80), type="STRICT_DNS")],
+    )
     island.pod.file("/etc/proxy.yaml", json.dumps(config))
     island.pod.envoy("-c", "/etc/proxy.yaml", port=8000)
     assert island.pod.ask(8000, host="asked.example").status == 200
@@ -180,5 +199,7 @@ def test_a_host_that_swallows_packets_runs_into_the_connect_timeout(island):
     proxy = start(island, connect_timeout="0.2s")
     response = proxy.ask()
     assert response.status == 503
-    assert response.body == b"upstream connect error or disconnect/reset before headers. reset reason: connection timeout"
+    assert (
+        response.body == b"upstream connect error or disconnect/reset before headers. reset reason: connection timeout"
+    )
     assert proxy.stat("cluster.svc.upstream_cx_connect_timeout") == 1

@@ -1,4 +1,5 @@
 """`outrider echo`: the service behind the examples."""
+
 import json
 import signal
 import subprocess
@@ -18,7 +19,9 @@ def echo(shared):
 
 
 def test_get_answers_with_the_fields_of_the_request(echo):
-    done = subprocess.run(["curl", "-sS", "-H", "X-Mine: 1", f"http://127.0.0.1:{echo}/"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["curl", "-sS", "-H", "X-Mine: 1", f"http://127.0.0.1:{echo}/"], capture_output=True, text=True, check=True
+    )
     seen = json.loads(done.stdout)
     assert seen["host"] == f"127.0.0.1:{echo}" and seen["x-mine"] == "1"
 

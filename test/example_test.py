@@ -1,4 +1,5 @@
 """`./dev run` as a newcomer meets it."""
+
 import signal
 
 import pytest

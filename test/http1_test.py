@@ -1,4 +1,5 @@
 """HTTP/1 on both sides (RFC 9110, RFC 9112): connections, framing, interim responses, limits."""
+
 import http.client
 import json
 import subprocess
@@ -12,14 +13,22 @@ from peers import Client, request_bytes, response_bytes, tally
 @pytest.fixture(scope="module")
 def echo(shared):
     """A backend that answers with what it saw, and the proxy before it."""
+
     def answer(request):
-        seen = {"line": request.start_line, "fields": list(request.fields), "body": request.body.decode("latin-1"),
-                "trailers": list(request.trailers), "chunks": [len(c) for c in request.chunks]}
+        seen = {
+            "line": request.start_line,
+            "fields": list(request.fields),
+            "body": request.body.decode("latin-1"),
+            "trailers": list(request.trailers),
+            "chunks": [len(c) for c in request.chunks],
+        }
         return response_bytes(body=json.dumps(seen).encode())
+
     return shared.proxy(shared.backend(answer, name="echo"))
 
 
 # --- connections --------------------------------------------------------------------------------------------------
+
 
 def test_many_requests_use_one_connection_on_each_side(stage):
     backend = stage.backend()
@@ -35,7 +44,9 @@ def test_many_requests_use_one_connection_on_each_side(stage):
 def test_curl_reuses_its_connection(stage):
     proxy = stage.proxy(stage.backend())
     url = f"http://127.0.0.1:{proxy.port}/"
-    shown = subprocess.run(["curl", "-sS", "-w", "%{num_connects}\n", url, url, url], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        ["curl", "-sS", "-w", "%{num_connects}\n", url, url, url], capture_output=True, text=True, check=True
+    )
     assert shown.stdout == "backend1\nbackend0\nbackend0\n"
 
 
@@ -89,13 +100,15 @@ def test_empty_lines_before_a_request_are_skipped(echo):
 def test_the_python_standard_client_is_served(echo):
     connection = http.client.HTTPConnection("127.0.0.1", echo.port, timeout=20)
     for i in range(3):
-        connection.request("POST", f"/{i}", body=iter([b"ab", b"cd"]), encode_chunked=True,
-                           headers={"Transfer-Encoding": "chunked"})
+        connection.request(
+            "POST", f"/{i}", body=iter([b"ab", b"cd"]), encode_chunked=True, headers={"Transfer-Encoding": "chunked"}
+        )
         assert json.loads(connection.getresponse().read())["body"] == "abcd"
     connection.close()
 
 
 # --- bodies -------------------------------------------------------------------------------------------------------
+
 
 def test_a_request_body_with_length_arrives_with_its_length(echo):
     with Client(echo.port) as client:
@@ -105,7 +118,10 @@ def test_a_request_body_with_length_arrives_with_its_length(echo):
 
 def test_a_chunked_request_stays_chunked(echo):
     with Client(echo.port) as client:
-        client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;name=value\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")
+        client.send(
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;name=value\r\nhello\r\n6\r\n"
+            " world\r\n0\r\n\r\n"
+        )
         answer = client.response().json()
         assert answer["body"] == "hello world"
         assert ["transfer-encoding", "chunked"] in answer["fields"]
@@ -113,7 +129,11 @@ def test_a_chunked_request_stays_chunked(echo):
 
 
 def test_a_chunked_response_stays_chunked(stage):
-    backend = stage.backend(lambda r: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwith\r\n4\r\nout \r\n6\r\nlength\r\n0\r\n\r\n")
+    backend = stage.backend(
+        lambda r: (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwith\r\n4\r\nout \r\n6\r\nlength\r\n0\r\n\r\n"
+        )
+    )
     client = stage.client(stage.proxy(backend))
     for _ in range(2):
         response = client.ask()
@@ -122,12 +142,20 @@ def test_a_chunked_response_stays_chunked(stage):
 
 
 def test_trailers_go_both_ways(stage):
-    backend = stage.backend(lambda r: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\nX-End: yes\r\n\r\n")
+    backend = stage.backend(
+        lambda r: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\nX-End: yes\r\n\r\n"
+    )
     options = {"enable_trailers": True}
-    upstream = cluster("backend", backend, typed_extension_protocol_options={
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": {"http_protocol_options": options}}})
+    upstream = cluster(
+        "backend",
+        backend,
+        typed_extension_protocol_options={
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http_protocol_options": options},
+            }
+        },
+    )
     proxy = stage.proxy(route("backend"), clusters=[upstream], http_protocol_options=options)
     client = stage.client(proxy)
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Check: 42\r\n\r\n")
@@ -141,6 +169,7 @@ def test_a_response_until_close_becomes_chunked(stage):
     def serve(stream):
         stream.request()
         stream.send("HTTP/1.1 200 OK\r\n\r\nuntil the end")
+
     client = stage.client(stage.proxy(stage.backend(serve=serve)))
     for _ in range(2):
         response = client.ask()
@@ -170,13 +199,16 @@ def test_204_and_304_have_no_body(stage, status):
 
 
 def test_304_keeps_the_length_of_what_it_stands_for(stage):
-    client = stage.client(stage.proxy(stage.backend(lambda r: b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n")))
+    client = stage.client(
+        stage.proxy(stage.backend(lambda r: b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n"))
+    )
     for _ in range(2):
         response = client.ask()
         assert response.status == 304 and response["content-length"] == "500"
 
 
 # --- interim responses --------------------------------------------------------------------------------------------
+
 
 def test_expect_continue_is_answered_before_the_body_and_not_forwarded(echo):
     with Client(echo.port) as client:
@@ -188,8 +220,23 @@ def test_expect_continue_is_answered_before_the_body_and_not_forwarded(echo):
 
 
 def test_curl_sends_its_body_after_100_continue(echo):
-    shown = subprocess.run(["curl", "-sS", "-i", "-H", "Expect: 100-continue", "--expect100-timeout", "20", "-d", "payload",
-                            f"http://127.0.0.1:{echo.port}/"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [
+            "curl",
+            "-sS",
+            "-i",
+            "-H",
+            "Expect: 100-continue",
+            "--expect100-timeout",
+            "20",
+            "-d",
+            "payload",
+            f"http://127.0.0.1:{echo.port}/",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert shown.stdout.startswith("HTTP/1.1 100 Continue") and '"body": "payload"' in shown.stdout
 
 
@@ -210,12 +257,15 @@ def test_early_hints_reach_the_client(stage):
 
 
 def test_100_continue_of_the_backend_is_not_repeated(stage):
-    client = stage.client(stage.proxy(stage.backend(lambda r: b"HTTP/1.1 100 Continue\r\n\r\n" + response_bytes(body=b"x"))))
+    client = stage.client(
+        stage.proxy(stage.backend(lambda r: b"HTTP/1.1 100 Continue\r\n\r\n" + response_bytes(body=b"x")))
+    )
     response = client.ask()
     assert response.informational == [] and response.body == b"x"
 
 
 # --- targets and versions -----------------------------------------------------------------------------------------
+
 
 def test_an_absolute_target_names_the_host(echo):
     with Client(echo.port) as client:
@@ -265,12 +315,30 @@ def test_http2_prior_knowledge_ends_the_connection_and_is_counted(stage, codec, 
 
 # --- fields -------------------------------------------------------------------------------------------------------
 
+
 def test_hop_by_hop_fields_do_not_pass(stage):
-    backend = stage.backend(lambda r: response_bytes(fields=[
-        ("Connection", "keep-alive, X-Mine"), ("Keep-Alive", "timeout=5"), ("X-Mine", "1"), ("Proxy-Connection", "x"), ("X-Kept", "1")]))
+    backend = stage.backend(
+        lambda r: response_bytes(
+            fields=[
+                ("Connection", "keep-alive, X-Mine"),
+                ("Keep-Alive", "timeout=5"),
+                ("X-Mine", "1"),
+                ("Proxy-Connection", "x"),
+                ("X-Kept", "1"),
+            ]
+        )
+    )
     client = stage.client(stage.proxy(backend))
-    response = client.ask(fields=[("Connection", "keep-alive, X-Hop"), ("X-Hop", "1"), ("Keep-Alive", "timeout=5"),
-                                  ("Proxy-Connection", "keep-alive"), ("TE", "gzip"), ("Upgrade-Insecure-Requests", "1")])
+    response = client.ask(
+        fields=[
+            ("Connection", "keep-alive, X-Hop"),
+            ("X-Hop", "1"),
+            ("Keep-Alive", "timeout=5"),
+            ("Proxy-Connection", "keep-alive"),
+            ("TE", "gzip"),
+            ("Upgrade-Insecure-Requests", "1"),
+        ]
+    )
     seen = backend.requests[0].fields
     assert not {"connection", "x-hop", "keep-alive", "proxy-connection", "te"} & {n for n, _ in seen}
     assert "upgrade-insecure-requests" in seen
@@ -303,8 +371,14 @@ def test_a_request_id_is_made_and_is_new_each_time(stage):
 def test_fields_that_proxies_say_to_each_other_are_not_believed(stage):
     """As Envoy: only those of internal addresses would be, and by default there are none."""
     backend = stage.backend()
-    claims = {"X-Envoy-Internal": "true", "X-Envoy-Retry-On": "5xx", "X-Envoy-Upstream-Rq-Timeout-Ms": "1",
-              "X-Forwarded-Client-Cert": "By=me", "X-Envoy-Force-Trace": "1", "X-Other": "kept"}
+    claims = {
+        "X-Envoy-Internal": "true",
+        "X-Envoy-Retry-On": "5xx",
+        "X-Envoy-Upstream-Rq-Timeout-Ms": "1",
+        "X-Forwarded-Client-Cert": "By=me",
+        "X-Envoy-Force-Trace": "1",
+        "X-Other": "kept",
+    }
     stage.client(stage.proxy(backend)).ask(fields=claims)
     assert {n for n, _ in backend.requests[0].fields} & {n.lower() for n in claims} == {"x-other"}
 
@@ -312,14 +386,21 @@ def test_fields_that_proxies_say_to_each_other_are_not_believed(stage):
 def test_the_address_of_the_client_is_told_where_the_world_connects(stage):
     backend = stage.backend()
     client = stage.client(stage.proxy(backend, use_remote_address=True))
-    client.ask(fields={"X-Forwarded-For": "10.0.0.9", "X-Forwarded-Proto": "https", "X-Request-Id": "mine",
-                       "X-Envoy-External-Address": "1.1.1.1"})
+    client.ask(
+        fields={
+            "X-Forwarded-For": "10.0.0.9",
+            "X-Forwarded-Proto": "https",
+            "X-Request-Id": "mine",
+            "X-Envoy-External-Address": "1.1.1.1",
+        }
+    )
     seen = backend.requests[0]
     assert seen["x-forwarded-for"].startswith("10.0.0.9,") and seen["x-forwarded-proto"] == "http"
     assert seen["x-envoy-external-address"] == "127.0.0.1" and seen["x-request-id"] != "mine"
 
 
 # --- limits -------------------------------------------------------------------------------------------------------
+
 
 def big_head(size):
     head = request_bytes(fields=[("X-Big", "")])

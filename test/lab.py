@@ -2,6 +2,7 @@
 
 Needs root and iproute2. Sockets in a pod belong to this process: a thread visits the namespace to make them.
 """
+
 import contextlib
 import ctypes
 import os
@@ -87,9 +88,9 @@ class Dns:
     def answer(self, query):
         labels, at = [], 12
         while length := query[at]:
-            labels.append(query[at + 1:at + 1 + length].decode())
+            labels.append(query[at + 1 : at + 1 + length].decode())
             at += 1 + length
-        kind = struct.unpack(">H", query[at + 1:at + 3])[0]
+        kind = struct.unpack(">H", query[at + 1 : at + 3])[0]
         name = ".".join(labels).lower()
         with self.changed:
             self.asked.append((name, kind))
@@ -100,7 +101,7 @@ class Dns:
         status = 2 if self.failing else 3 if addresses is None else 0
         head = query[:2] + struct.pack(">HHHHH", 0x8580 | status, 1, len(listed), 0, 0)
         records = [struct.pack(">HHHIH", 0xC00C, 1, 1, self.ttl, 4) + socket.inet_aton(a) for a in listed]
-        return head + query[12:at + 5] + b"".join(records)
+        return head + query[12 : at + 5] + b"".join(records)
 
     def wait_asked(self, times):
         """Until this many more queries have come."""
@@ -115,8 +116,10 @@ class Dns:
 
 
 # What runs in a pod sees /etc and /tmp of the pod's, and the program as /usr/local/bin/envoy.
-ENTER = ('mount --make-rprivate / && mount --bind "$1/etc" /etc && mount --bind "$1/bin" /usr/local/bin && '
-         'mount --bind "$1/tmp" /tmp && cd / && shift && exec "$@"')
+ENTER = (
+    'mount --make-rprivate / && mount --bind "$1/etc" /etc && mount --bind "$1/bin" /usr/local/bin && '
+    'mount --bind "$1/tmp" /tmp && cd / && shift && exec "$@"'
+)
 
 
 class Pod:
@@ -147,7 +150,17 @@ class Pod:
         return path
 
     def within(self):
-        return ["nsenter", f"--net=/run/netns/{self.net.name}", "unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.directory)]
+        return [
+            "nsenter",
+            f"--net=/run/netns/{self.net.name}",
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            ENTER,
+            "sh",
+            str(self.directory),
+        ]
 
     def run(self, *argv, **options):
         """A process in the pod, by its command line."""
@@ -162,7 +175,9 @@ class Pod:
         return proxy
 
     def backend(self, port, *args, **options):
-        return self.lab.ending.enter_context(Backend(*args, host=self.host, port=port, net=self.net, name=self.name, **options))
+        return self.lab.ending.enter_context(
+            Backend(*args, host=self.host, port=port, net=self.net, name=self.name, **options)
+        )
 
     def client(self, port, at=None):
         return self.lab.ending.enter_context(Client(port, at or self.host, self.net))
@@ -190,7 +205,20 @@ class Lab:
         number = len(self.pods) + 2
         host = f"10.77.0.{number}"
         pod = Pod(self, name, host, "10.77.0.1")
-        ip("link", "add", f"v{number}", "netns", self.switch.name, "type", "veth", "peer", "name", "eth0", "netns", pod.net.name)
+        ip(
+            "link",
+            "add",
+            f"v{number}",
+            "netns",
+            self.switch.name,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth0",
+            "netns",
+            pod.net.name,
+        )
         ip("-n", self.switch.name, "link", "set", f"v{number}", "master", "br0", "up")
         ip("-n", pod.net.name, "addr", "add", f"{host}/24", "dev", "eth0")
         ip("-n", pod.net.name, "link", "set", "eth0", "up")

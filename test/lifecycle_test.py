@@ -1,4 +1,5 @@
 """Start, reload, drain and end; and what happens when something of the system is missing."""
+
 import json
 import os
 import resource
@@ -46,6 +47,7 @@ class Gate:
 
 # --- reload -------------------------------------------------------------------------------------------------------
 
+
 def test_reload_changes_what_is_served_on_the_connection_that_is_open(stage):
     port = free_port()
     proxy = stage.start(bootstrap([listener(port, [direct("old")])], []), ports=[port])
@@ -60,6 +62,7 @@ def test_reload_does_not_touch_a_request_in_flight(stage):
 
     def config(backend):
         return bootstrap([listener(port, [virtual_host(route("b"))])], [cluster("b", backend)])
+
     proxy = stage.start(config(gate.backend), ports=[port])
     client, idle = stage.client(port), stage.client(port)
     gate.hold(client)
@@ -78,9 +81,12 @@ def test_reload_does_not_end_a_tunnel(stage):
         stream.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n")
         while stream.fill():
             stream.send(stream.take(len(stream.unread)))
+
     backend = stage.backend(serve=serve)
-    config = bootstrap([listener(port, [virtual_host(route("b", upgrade_configs=[{"upgrade_type": "chat"}]))])],
-                       [cluster("b", backend)])
+    config = bootstrap(
+        [listener(port, [virtual_host(route("b", upgrade_configs=[{"upgrade_type": "chat"}]))])],
+        [cluster("b", backend)],
+    )
     proxy = stage.start(config, ports=[port])
     client = stage.client(port)
     assert client.ask(fields=[("Connection", "upgrade"), ("Upgrade", "chat")]).status == 101
@@ -95,6 +101,7 @@ def test_reload_keeps_connections_to_clusters_that_have_not_changed(stage):
 
     def config(prefix):
         return bootstrap([listener(port, [virtual_host(route("b", prefix))])], [cluster("b", backend)])
+
     proxy = stage.start(config("/"), ports=[port])
     client = stage.client(port)
     assert client.ask("/one").status == 200
@@ -107,21 +114,29 @@ def test_reload_keeps_connections_to_clusters_that_have_not_changed(stage):
 def test_reload_adds_and_removes_listeners_and_clusters(stage):
     old, new, kept = free_port(), free_port(), free_port()
     a, b = stage.backends(2)
-    proxy = stage.start(bootstrap([listener(kept, [direct("kept")], name="kept"), listener(old, [virtual_host(route("a"))], name="old")],
-                                  [cluster("a", a)]), ports=[old, kept])
+    proxy = stage.start(
+        bootstrap(
+            [listener(kept, [direct("kept")], name="kept"), listener(old, [virtual_host(route("a"))], name="old")],
+            [cluster("a", a)],
+        ),
+        ports=[old, kept],
+    )
     assert ask(old).body == b"A"
-    rewrite(proxy, bootstrap([listener(kept, [direct("kept")], name="kept"), listener(new, [virtual_host(route("b"))], name="new")],
-                             [cluster("b", b)]))
+    rewrite(
+        proxy,
+        bootstrap(
+            [listener(kept, [direct("kept")], name="kept"), listener(new, [virtual_host(route("b"))], name="new")],
+            [cluster("b", b)],
+        ),
+    )
     proxy.wait_listening(new)
     assert ask(new).body == b"B" and ask(kept).body == b"kept"
     eventually(lambda: not proxy.listening(old), "the old listener is closed")
 
 
-@pytest.mark.parametrize("bad, said", [
-    ("static_resources: {clusters: [{nmae: x}]}", "nmae"),
-    ("{", ""),
-    (None, "nowhere"),
-])
+@pytest.mark.parametrize(
+    "bad, said", [("static_resources: {clusters: [{nmae: x}]}", "nmae"), ("{", ""), (None, "nowhere")]
+)
 def test_a_bad_reload_changes_nothing_and_says_why(stage, bad, said):
     port = free_port()
     proxy = stage.start(bootstrap([listener(port, [direct("old")])], []), ports=[port])
@@ -137,7 +152,10 @@ def test_a_bad_reload_changes_nothing_and_says_why(stage, bad, said):
 def test_a_reload_that_cannot_bind_changes_nothing(stage):
     port, backend = free_port(), stage.backend()
     proxy = stage.start(bootstrap([listener(port, [direct("old")], name="a")], []), ports=[port])
-    line = rewrite(proxy, bootstrap([listener(port, [direct("new")], name="a"), listener(backend.port, [direct("x")], name="b")], []))
+    line = rewrite(
+        proxy,
+        bootstrap([listener(port, [direct("new")], name="a"), listener(backend.port, [direct("x")], name="b")], []),
+    )
     assert "not reloaded" in line and f"127.0.0.1:{backend.port}" in line
     assert ask(port).body == b"old"
 
@@ -147,6 +165,7 @@ def test_many_reloads_under_traffic_fail_no_request(stage):
 
     def config(i):
         return bootstrap([listener(port, [virtual_host(route("b"))])], [cluster("b", backends[i % 2])])
+
     proxy = stage.start(config(0), ports=[port], concurrency=2)
     statuses, ending = [], threading.Event()
 
@@ -154,6 +173,7 @@ def test_many_reloads_under_traffic_fail_no_request(stage):
         with Client(port) as client:
             while not ending.is_set():
                 statuses.append(client.ask().status)
+
     callers = [threading.Thread(target=call) for _ in range(4)]
     for c in callers:
         c.start()
@@ -167,11 +187,16 @@ def test_many_reloads_under_traffic_fail_no_request(stage):
 
 # --- the end ------------------------------------------------------------------------------------------------------
 
+
 def drained(stage, **options):
     gate = Gate(stage)
     port, admin = free_port(), free_port()
-    proxy = stage.start(bootstrap([listener(port, [virtual_host(route("b"))])], [cluster("b", gate.backend)], admin),
-                        ports=[port, admin], admin=admin, **options)
+    proxy = stage.start(
+        bootstrap([listener(port, [virtual_host(route("b"))])], [cluster("b", gate.backend)], admin),
+        ports=[port, admin],
+        admin=admin,
+        **options,
+    )
     proxy.port, proxy.gate = port, gate
     return proxy
 
@@ -221,8 +246,12 @@ def test_a_second_sigterm_ends_it_whatever_is_in_flight(stage):
 def test_the_drain_time_is_the_limit(stage):
     gate = Gate(stage)
     port = free_port()
-    proxy = stage.start(bootstrap([listener(port, [virtual_host(route("b"))])], [cluster("b", gate.backend)]),
-                        "--drain-time-s", "1", ports=[port])
+    proxy = stage.start(
+        bootstrap([listener(port, [virtual_host(route("b"))])], [cluster("b", gate.backend)]),
+        "--drain-time-s",
+        "1",
+        ports=[port],
+    )
     client = stage.client(port)
     gate.hold(client)
     proxy.terminate()
@@ -237,14 +266,18 @@ def test_quitquitquit_ends_it(stage):
 
 # --- what may be missing ------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("what", ["listener", "admin"])
 def test_a_port_in_use_is_named_with_the_reason(stage, what):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken, port = other.getsockname()[1], free_port()
-        config = bootstrap([listener(taken if what == "listener" else port, [direct("x")])], [],
-                           taken if what == "admin" else free_port())
+        config = bootstrap(
+            [listener(taken if what == "listener" else port, [direct("x")])],
+            [],
+            taken if what == "admin" else free_port(),
+        )
         proxy = stage.start(config, wait=False)
         assert proxy.wait() == 1
         assert f"127.0.0.1:{taken}" in proxy.stderr and "Address already in use" in proxy.stderr
@@ -259,6 +292,7 @@ def test_an_address_that_is_not_ours_is_named_with_the_reason(stage):
 def test_without_file_descriptors_accepting_pauses_and_goes_on(stage):
     def few():
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
     backend = stage.backend()
     port, admin = free_port(), free_port()
     config = bootstrap([listener(port, [virtual_host(route("b"))], name="l")], [cluster("b", backend)], admin)

@@ -1,4 +1,5 @@
 """The two sides of a proxy, spoken byte by byte: a client that sends what it is told, a backend that records."""
+
 import collections
 import contextlib
 import json

@@ -1,4 +1,5 @@
 """The programs that a test starts, and ends by their id."""
+
 import contextlib
 import json
 import os
@@ -17,7 +18,7 @@ BINARY = os.path.abspath(os.environ.get("OUTRIDER") or ROOT / "build/release/out
 
 
 def free_port():
-    """A port that nobody listens on. Each pytest-xdist worker has a range of its own, below those that the kernel gives."""
+    """A port that nobody listens on. Each pytest-xdist worker has its own range, below those of the kernel."""
     number = int((os.environ.get("PYTEST_XDIST_WORKER") or "gw0").removeprefix("gw")) % 8
     while True:
         port = 12000 + number * 2500 + random.randrange(2500)
@@ -34,8 +35,15 @@ class Process:
         self.lines = {"stdout": [], "stderr": []}
         self.changed = threading.Condition()
         self.open_outputs = 2
-        self.popen = subprocess.Popen([*within, *self.argv], env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options)
+        self.popen = subprocess.Popen(
+            [*within, *self.argv],
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            **options,
+        )
         self.pid = self.popen.pid
         for name in self.lines:
             threading.Thread(target=self.collect, args=(name,), daemon=True).start()
@@ -64,8 +72,10 @@ class Process:
 
     def wait_line(self, pattern, after=0, output="stderr"):
         """The first line from number `after` on that matches."""
+
         def found():
             return next((x for x in self.lines[output][after:] if re.search(pattern, x)), None)
+
         with self.changed:
             self.changed.wait_for(lambda: found() or not self.open_outputs, PATIENCE_S)
             line = found()

@@ -1,4 +1,5 @@
 """Which route a request takes, and what the route does to it."""
+
 import pytest
 
 from config_text import cluster, route, virtual_host
@@ -6,8 +7,10 @@ from peers import ask, response_bytes
 
 
 def direct(text, prefix="/", status=200, match=None):
-    return {"match": match or {"prefix": prefix},
-            "direct_response": {"status": status, "body": {"inline_string": text}}}
+    return {
+        "match": match or {"prefix": prefix},
+        "direct_response": {"status": status, "body": {"inline_string": text}},
+    }
 
 
 def redirect(match=None, **action):
@@ -16,30 +19,43 @@ def redirect(match=None, **action):
 
 # --- virtual hosts ------------------------------------------------------------------------------------------------
 
+
 @pytest.fixture(scope="module")
 def hosts(shared):
-    domains = [["exact.example", "second.example:8080"], ["*.example"], ["*-wide.other.example"], ["*.other.example"],
-               ["pre.*"], ["pre.fix.*"], ["*"]]
-    return shared.proxy(virtual_hosts=[virtual_host(direct(d[0]), domains=d, name=f"h{i}") for i, d in enumerate(domains)])
+    domains = [
+        ["exact.example", "second.example:8080"],
+        ["*.example"],
+        ["*-wide.other.example"],
+        ["*.other.example"],
+        ["pre.*"],
+        ["pre.fix.*"],
+        ["*"],
+    ]
+    return shared.proxy(
+        virtual_hosts=[virtual_host(direct(d[0]), domains=d, name=f"h{i}") for i, d in enumerate(domains)]
+    )
 
 
-@pytest.mark.parametrize("host, expected", [
-    ("exact.example", "exact.example"),
-    ("EXACT.Example", "exact.example"),
-    ("second.example:8080", "exact.example"),
-    ("second.example", "*.example"),
-    ("any.example", "*.example"),
-    ("deep.any.example", "*.example"),
-    ("x.other.example", "*.other.example"),
-    ("x-wide.other.example", "*-wide.other.example"),
-    ("-wide.other.example", "*.other.example"),
-    ("pre.a", "pre.*"),
-    ("pre.fix.a", "pre.fix.*"),
-    ("pre.a.example", "*.example"),
-    ("example", "*"),
-    ("10.0.0.1", "*"),
-    ("[::1]:80", "*"),
-])
+@pytest.mark.parametrize(
+    "host, expected",
+    [
+        ("exact.example", "exact.example"),
+        ("EXACT.Example", "exact.example"),
+        ("second.example:8080", "exact.example"),
+        ("second.example", "*.example"),
+        ("any.example", "*.example"),
+        ("deep.any.example", "*.example"),
+        ("x.other.example", "*.other.example"),
+        ("x-wide.other.example", "*-wide.other.example"),
+        ("-wide.other.example", "*.other.example"),
+        ("pre.a", "pre.*"),
+        ("pre.fix.a", "pre.fix.*"),
+        ("pre.a.example", "*.example"),
+        ("example", "*"),
+        ("10.0.0.1", "*"),
+        ("[::1]:80", "*"),
+    ],
+)
 def test_the_most_specific_domain_wins(hosts, host, expected):
     assert ask(hosts.port, host=host).body.decode() == expected
 
@@ -52,8 +68,11 @@ def test_a_host_that_nobody_serves_is_answered_with_404(stage):
 
 
 def test_thousands_of_virtual_hosts_are_told_apart(stage):
-    proxy = stage.proxy(virtual_hosts=[virtual_host(direct(f"host {i}"), domains=[f"host{i}.example"], name=f"h{i}")
-                                       for i in range(3000)])
+    proxy = stage.proxy(
+        virtual_hosts=[
+            virtual_host(direct(f"host {i}"), domains=[f"host{i}.example"], name=f"h{i}") for i in range(3000)
+        ]
+    )
     client = stage.client(proxy)
     for i in (0, 1, 1500, 2999):
         assert client.ask(host=f"host{i}.example").body == b"host %d" % i
@@ -80,23 +99,26 @@ def paths(shared, request):
     return shared.proxy(*more, *PATHS)
 
 
-@pytest.mark.parametrize("path, expected", [
-    ("/exact", "path"),
-    ("/exact?query=1", "path"),
-    ("/exact/", "root"),
-    ("/Exact", "root"),
-    ("/anycase", "anycase"),
-    ("/item/12", "regex"),
-    ("/item/12?x", "regex"),
-    ("/item/12/x", "root"),
-    ("/item/x", "root"),
-    ("/pre", "prefix"),
-    ("/prefix/x", "prefix"),
-    ("/loud/x", "loud"),
-    ("/", "root"),
-    ("/%70re", "root"),
-    ("//pre", "root"),
-])
+@pytest.mark.parametrize(
+    "path, expected",
+    [
+        ("/exact", "path"),
+        ("/exact?query=1", "path"),
+        ("/exact/", "root"),
+        ("/Exact", "root"),
+        ("/anycase", "anycase"),
+        ("/item/12", "regex"),
+        ("/item/12?x", "regex"),
+        ("/item/12/x", "root"),
+        ("/item/x", "root"),
+        ("/pre", "prefix"),
+        ("/prefix/x", "prefix"),
+        ("/loud/x", "loud"),
+        ("/", "root"),
+        ("/%70re", "root"),
+        ("//pre", "root"),
+    ],
+)
 def test_the_first_route_that_matches_wins(paths, path, expected):
     assert ask(paths.port, path).body.decode() == expected
 
@@ -111,6 +133,7 @@ def test_no_route_is_answered_with_404_and_counted(stage):
 
 # --- answers of the proxy itself ----------------------------------------------------------------------------------
 
+
 def test_direct_response(stage):
     client = stage.client(stage.proxy(direct("gone away", status=410)))
     response = client.ask()
@@ -124,7 +147,11 @@ REDIRECTS = [
     ({"path_redirect": "/new"}, "/a?b", (301, "http://old.example/new?b")),
     ({"path_redirect": "/new?c"}, "/a?b", (301, "http://old.example/new?c")),
     ({"prefix_rewrite": "/v2/"}, "/a/b?c", (301, "http://old.example/v2/a/b?c")),
-    ({"regex_rewrite": {"pattern": {"regex": "/(.*)/x"}, "substitution": r"/y/\1"}}, "/a/x?q", (301, "http://old.example/y/a?q")),
+    (
+        {"regex_rewrite": {"pattern": {"regex": "/(.*)/x"}, "substitution": r"/y/\1"}},
+        "/a/x?q",
+        (301, "http://old.example/y/a?q"),
+    ),
     ({"https_redirect": True}, "/a", (301, "https://old.example/a")),
     ({"scheme_redirect": "ftp"}, "/a", (301, "ftp://old.example/a")),
     ({"port_redirect": 8443, "https_redirect": True}, "/a", (301, "https://old.example:8443/a")),
@@ -144,6 +171,7 @@ def test_redirect(stage, action, path, expected):
 
 # --- rewriting ----------------------------------------------------------------------------------------------------
 
+
 def seen_by(stage, path, match=None, host="asked.example", **action):
     backend = stage.backend()
     proxy = stage.proxy(route("backend", match=match, **action), clusters=[cluster("backend", backend)])
@@ -157,13 +185,20 @@ def test_nothing_is_rewritten_unasked(stage):
     assert "x-envoy-original-path" not in seen.fields
 
 
-@pytest.mark.parametrize("match, action, path, expected", [
-    ({"prefix": "/api"}, {"prefix_rewrite": "/v1"}, "/api/users?x=1", "/v1/users?x=1"),
-    ({"prefix": "/api/"}, {"prefix_rewrite": "/"}, "/api/users", "/users"),
-    ({"path": "/old"}, {"prefix_rewrite": "/new"}, "/old?x=1", "/new?x=1"),
-    ({"prefix": "/"}, {"regex_rewrite": {"pattern": {"regex": "^/(\\w+)/(\\w+)"}, "substitution": "/\\2/\\1"}},
-     "/one/two/three?q=/one/two", "/two/one/three?q=/one/two"),
-])
+@pytest.mark.parametrize(
+    "match, action, path, expected",
+    [
+        ({"prefix": "/api"}, {"prefix_rewrite": "/v1"}, "/api/users?x=1", "/v1/users?x=1"),
+        ({"prefix": "/api/"}, {"prefix_rewrite": "/"}, "/api/users", "/users"),
+        ({"path": "/old"}, {"prefix_rewrite": "/new"}, "/old?x=1", "/new?x=1"),
+        (
+            {"prefix": "/"},
+            {"regex_rewrite": {"pattern": {"regex": "^/(\\w+)/(\\w+)"}, "substitution": "/\\2/\\1"}},
+            "/one/two/three?q=/one/two",
+            "/two/one/three?q=/one/two",
+        ),
+    ],
+)
 def test_the_path_is_rewritten_and_the_original_told(stage, match, action, path, expected):
     seen = seen_by(stage, path, match, **action)
     assert seen.target == expected and seen["x-envoy-original-path"] == path
@@ -175,6 +210,7 @@ def test_the_host_is_rewritten(stage):
 
 
 # --- time-outs ----------------------------------------------------------------------------------------------------
+
 
 def silent(stage, **action):
     backend = stage.backend(serve=lambda stream: stream.rest())
@@ -196,6 +232,7 @@ def test_the_timeout_covers_the_whole_response(stage):
         stream.request()
         stream.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
         stream.rest()
+
     backend = stage.backend(serve=serve)
     proxy = stage.proxy(route("backend", timeout="1s"), clusters=[cluster("backend", backend)])
     client = stage.client(proxy)
@@ -206,15 +243,19 @@ def test_the_timeout_covers_the_whole_response(stage):
 
 @pytest.mark.parametrize("timeout, expected", [("30s", "30000"), (None, "15000"), ("0s", None)])
 def test_the_backend_is_told_how_long_it_may_take(stage, timeout, expected):
-    assert seen_by(stage, "/", **({"timeout": timeout} if timeout else {}))["x-envoy-expected-rq-timeout-ms"] == expected
+    assert (
+        seen_by(stage, "/", **({"timeout": timeout} if timeout else {}))["x-envoy-expected-rq-timeout-ms"] == expected
+    )
 
 
 def test_timeout_zero_is_none(stage):
     """It waits longer than the other route's time-out, and is then answered."""
+
     def answer(request):
         if request.target == "/patient":
             assert ask(other.port).status == 504
         return response_bytes(body=b"late")
+
     other = silent(stage, timeout="0.3s")
     proxy = stage.proxy(route("backend", timeout="0s"), clusters=[cluster("backend", stage.backend(answer))])
     assert stage.client(proxy).ask("/patient").body == b"late"

@@ -1,4 +1,5 @@
 """What two readers could understand in two ways is refused: 400, the connection ends, and nothing reaches a backend."""
+
 import threading
 
 import pytest
@@ -153,15 +154,18 @@ def test_refused_body(path, name):
         assert b"/smuggled" not in stream.received
 
 
-@pytest.mark.parametrize("fields, body", [
-    ("Content-Length: 5\r\n", b"hello"),
-    ("Content-Length: 0005\r\n", b"hello"),
-    ("Content-Length:   5  \r\n", b"hello"),
-    ("Transfer-Encoding: Chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
-    ("Connection: Content-Length\r\nContent-Length: 5\r\n", b"hello"),
-    ("Connection: Transfer-Encoding\r\nTransfer-Encoding: chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
-    ("transfer-encoding:chunked \r\n", b"005\r\nhello\r\n000\r\n\r\n"),
-])
+@pytest.mark.parametrize(
+    "fields, body",
+    [
+        ("Content-Length: 5\r\n", b"hello"),
+        ("Content-Length: 0005\r\n", b"hello"),
+        ("Content-Length:   5  \r\n", b"hello"),
+        ("Transfer-Encoding: Chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
+        ("Connection: Content-Length\r\nContent-Length: 5\r\n", b"hello"),
+        ("Connection: Transfer-Encoding\r\nTransfer-Encoding: chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
+        ("transfer-encoding:chunked \r\n", b"005\r\nhello\r\n000\r\n\r\n"),
+    ],
+)
 def test_what_is_unusual_but_clear_passes(path, fields, body):
     with Client(path.port) as client:
         client.send(post(fields).encode() + body)
@@ -186,8 +190,13 @@ RESPONSES_REFUSED = {
 
 @pytest.mark.parametrize("name", RESPONSES_REFUSED)
 def test_a_response_that_is_ambiguous_becomes_502_and_its_connection_is_not_used_again(stage, name):
-    backend = stage.backend(lambda r: RESPONSES_REFUSED[name].encode("latin-1") if r.target == "/bad" else
-                            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    backend = stage.backend(
+        lambda r: (
+            RESPONSES_REFUSED[name].encode("latin-1")
+            if r.target == "/bad"
+            else b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+        )
+    )
     proxy = stage.proxy(backend)
     client = stage.client(proxy)
     assert client.ask("/bad").status == 502
@@ -197,7 +206,9 @@ def test_a_response_that_is_ambiguous_becomes_502_and_its_connection_is_not_used
 
 
 def test_bytes_behind_a_response_are_given_to_nobody(stage):
-    backend = stage.backend(lambda r: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+    backend = stage.backend(
+        lambda r: b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+    )
     client = stage.client(stage.proxy(backend))
     for _ in range(3):
         assert client.ask().body == b"ok"
@@ -215,6 +226,7 @@ def test_bytes_before_a_request_are_no_response_to_it(stage):
             stream.send(response_bytes(body=b"evil"))
             ready.set()
         stream.request()
+
     backend = stage.backend(serve=serve)
     proxy = stage.proxy(backend)
     client = stage.client(proxy)

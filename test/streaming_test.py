@@ -1,4 +1,5 @@
 """Bodies stream with bounded buffers; who is slow, idle or many does not disturb the others."""
+
 import hashlib
 import resource
 import subprocess
@@ -36,6 +37,7 @@ def upload(client, total, chunk=65536):
 
 # --- large bodies -------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_large_body_goes_both_ways_unchanged(stage, framing):
     def serve(stream):
@@ -46,15 +48,32 @@ def test_a_large_body_goes_both_ways_unchanged(stage, framing):
             stream.send(request.body)
             return
         for at in range(0, len(request.body), 50_000):
-            piece = request.body[at:at + 50_000]
+            piece = request.body[at : at + 50_000]
             stream.send(b"%x\r\n%b\r\n" % (len(piece), piece))
         stream.send(b"0\r\n\r\n")
+
     proxy = stage.proxy(stage.backend(serve=serve))
     body = stage.directory / "body"
     body.write_bytes(pattern(20 * MIB + 17))
     send = ["-H", "Transfer-Encoding: chunked"] if framing == "chunked" else []
-    done = subprocess.run(["curl", "-sS", "-H", "Expect:", *send, "--data-binary", f"@{body}", "-o", f"{body}.back",
-                           "-w", "%{http_code}", f"http://127.0.0.1:{proxy.port}/"], capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            "curl",
+            "-sS",
+            "-H",
+            "Expect:",
+            *send,
+            "--data-binary",
+            f"@{body}",
+            "-o",
+            f"{body}.back",
+            "-w",
+            "%{http_code}",
+            f"http://127.0.0.1:{proxy.port}/",
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert (done.stdout, done.stderr) == ("200", "")
     assert digest(body.read_bytes()) == digest((stage.directory / "body.back").read_bytes())
 
@@ -74,6 +93,7 @@ def test_a_client_that_does_not_read_costs_no_memory(stage):
         except TimeoutError:
             stuck.append(True)
             threading.Event().wait(PATIENCE_S)
+
     proxy = stage.proxy(stage.backend(serve=serve))
     before = proxy.rss_kib()
     clients = [stage.client(proxy, receive_buffer=4096) for _ in range(4)]
@@ -90,6 +110,7 @@ def test_a_backend_that_does_not_read_costs_no_memory(stage):
     def serve(stream):
         stream.head()
         held.wait(PATIENCE_S)
+
     proxy = stage.proxy(stage.backend(serve=serve))
     before = proxy.rss_kib()
     client = stage.client(proxy)
@@ -110,6 +131,7 @@ def test_a_slow_reader_gets_everything_in_the_end(stage):
 
 # --- early responses ----------------------------------------------------------------------------------------------
 
+
 def test_a_response_comes_through_while_the_request_body_still_flows(stage):
     def serve(stream):
         stream.head()
@@ -120,6 +142,7 @@ def test_a_response_comes_through_while_the_request_body_still_flows(stage):
             stream.send(b"%x\r\n%b\r\n" % (len(piece), piece.upper()))
         assert stream.until(b"0\r\n\r\n")
         stream.send("0\r\n\r\n")
+
     client = stage.client(stage.proxy(stage.backend(serve=serve)))
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
     assert client.head().status == 200
@@ -136,6 +159,7 @@ def test_an_early_refusal_reaches_a_client_that_still_sends(stage):
         stream.head()
         stream.send(response_bytes("413 Payload Too Large", body=b"no"))
         stream.rest()
+
     proxy = stage.proxy(stage.backend(serve=serve))
     client = stage.client(proxy)
     client.send(f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {100 * MIB}\r\n\r\n" + "x" * 1000)
@@ -146,15 +170,31 @@ def test_an_early_refusal_reaches_a_client_that_still_sends(stage):
 
 
 def test_a_direct_response_to_a_large_upload_is_read_by_curl(stage):
-    proxy = stage.proxy({"match": {"prefix": "/"}, "direct_response": {"status": 403, "body": {"inline_string": "denied"}}})
+    proxy = stage.proxy(
+        {"match": {"prefix": "/"}, "direct_response": {"status": 403, "body": {"inline_string": "denied"}}}
+    )
     body = stage.directory / "body"
     body.write_bytes(bytes(3 * MIB))
-    done = subprocess.run(["curl", "-sS", "-H", "Expect:", "--data-binary", f"@{body}", "-w", " %{http_code}",
-                           f"http://127.0.0.1:{proxy.port}/"], capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            "curl",
+            "-sS",
+            "-H",
+            "Expect:",
+            "--data-binary",
+            f"@{body}",
+            "-w",
+            " %{http_code}",
+            f"http://127.0.0.1:{proxy.port}/",
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout == "denied 403"
 
 
 # --- who hangs up -------------------------------------------------------------------------------------------------
+
 
 def test_a_client_that_leaves_ends_the_request_at_the_backend(stage):
     left = threading.Event()
@@ -163,6 +203,7 @@ def test_a_client_that_leaves_ends_the_request_at_the_backend(stage):
         stream.request()
         stream.rest()
         left.set()
+
     backend = stage.backend(serve=serve)
     proxy = stage.proxy(backend)
     client = stage.client(proxy).send(request_bytes())
@@ -177,6 +218,7 @@ def test_a_truncated_response_with_length_is_seen_as_truncated(stage):
     def serve(stream):
         stream.request()
         stream.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this")
+
     proxy = stage.proxy(stage.backend(serve=serve))
     done = subprocess.run(["curl", "-sS", f"http://127.0.0.1:{proxy.port}/"], capture_output=True, text=True)
     assert done.returncode == 18 and done.stdout == "only this"  # CURLE_PARTIAL_FILE
@@ -186,6 +228,7 @@ def test_a_truncated_chunked_response_is_seen_as_truncated(stage):
     def serve(stream):
         stream.request()
         stream.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+
     proxy = stage.proxy(stage.backend(serve=serve))
     client = stage.client(proxy).send(request_bytes())
     assert client.head().status == 200
@@ -193,6 +236,7 @@ def test_a_truncated_chunked_response_is_seen_as_truncated(stage):
 
 
 # --- many ---------------------------------------------------------------------------------------------------------
+
 
 def test_a_thousand_slow_clients_and_a_thousand_idle_ones_leave_others_served(stage):
     backend = stage.backend()
@@ -204,7 +248,7 @@ def test_a_thousand_slow_clients_and_a_thousand_idle_ones_leave_others_served(st
     head = request_bytes("/slow")
     for at in range(0, len(head) - 1, 12):
         for client in slow:
-            client.send(head[at:min(at + 12, len(head) - 1)])
+            client.send(head[at : min(at + 12, len(head) - 1)])
         assert stage.client(proxy).ask("/other").body == b"backend"
     assert all(r.target != "/slow" for r in backend.requests)
     for client in slow:

@@ -1,4 +1,5 @@
 """Upgrades and WebSocket: allowed where a route says so, refused with 403 elsewhere; each direction ends by itself."""
+
 import contextlib
 
 import pytest
@@ -18,10 +19,12 @@ def upgrade_route(to, prefix="/", protocol="chat", **action):
 
 def tunnel_backend(stage, talk):
     """After the head of an upgrade, talk(stream) has the connection."""
+
     def serve(stream):
         backend.record(stream.request(), stream)
         stream.send(SWITCHED)
         talk(stream)
+
     backend = stage.backend(serve=serve)
     return backend
 
@@ -40,6 +43,7 @@ def echo_all(stream):
 
 
 # --- WebSocket ----------------------------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def echo_service(shared):
@@ -79,7 +83,8 @@ def test_many_websockets_at_once(websocket):
 
 def test_use_websocket_of_version_2_allows_it(shared, echo_service):
     port, admin = free_port(), free_port()
-    proxy = shared.start(f"""
+    proxy = shared.start(
+        f"""
 static_resources:
   listeners:
   - address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
@@ -102,7 +107,10 @@ static_resources:
     type: static
     hosts: [{{socket_address: {{address: 127.0.0.1, port_value: {echo_service.port}}}}}]
 admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {admin}}}}}}}
-""", ports=[port], admin=admin)
+""",
+        ports=[port],
+        admin=admin,
+    )
     with connect(f"ws://127.0.0.1:{port}/ws", open_timeout=PATIENCE_S) as ws:
         ws.send("1.7")
         assert ws.recv(PATIENCE_S) == "1.7"
@@ -117,6 +125,7 @@ def test_a_plain_request_on_a_websocket_route_is_plain_http(websocket, shared):
 
 # --- allowed or not -----------------------------------------------------------------------------------------------
 
+
 def test_an_upgrade_on_a_route_without_is_refused_and_counted(stage):
     backend = stage.backend()
     proxy = stage.proxy(backend)
@@ -130,8 +139,9 @@ def test_an_upgrade_on_a_route_without_is_refused_and_counted(stage):
 def test_upgrades_of_the_connection_manager_hold_for_every_route_and_a_route_may_forbid(stage):
     backend = tunnel_backend(stage, echo_all)
     forbidding = route("backend", "/no", upgrade_configs=[{"upgrade_type": "chat", "enabled": False}])
-    proxy = stage.proxy(forbidding, route("backend"), clusters=[cluster("backend", backend)],
-                        upgrade_configs=[{"upgrade_type": "chat"}])
+    proxy = stage.proxy(
+        forbidding, route("backend"), clusters=[cluster("backend", backend)], upgrade_configs=[{"upgrade_type": "chat"}]
+    )
     assert stage.client(proxy).ask("/no", fields=UPGRADE).status == 403
     assert stage.client(proxy).ask("/yes", fields=UPGRADE).status == 101
 
@@ -152,13 +162,16 @@ def test_a_backend_that_does_not_upgrade_answers_plainly(stage):
 
 def test_h2c_is_no_upgrade(stage):
     backend = stage.backend()
-    answer = stage.client(stage.proxy(backend)).ask("/", fields=[
-        ("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABkAAQAAP__")])
+    answer = stage.client(stage.proxy(backend)).ask(
+        "/",
+        fields=[("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABkAAQAAP__")],
+    )
     assert answer.status == 200
     assert not {"upgrade", "http2-settings", "connection"} & {n for n, _ in backend.requests[0].fields}
 
 
 # --- the tunnel ---------------------------------------------------------------------------------------------------
+
 
 def test_bytes_flow_both_ways_and_the_gauge_follows(stage):
     proxy, client = open_tunnel(stage, tunnel_backend(stage, echo_all))
@@ -182,6 +195,7 @@ def test_bytes_behind_the_upgrade_request_are_not_lost(stage):
 def test_bytes_behind_the_101_are_not_lost(stage):
     def talk(stream):
         stream.fill()
+
     backend = stage.backend(serve=lambda s: (s.request(), s.send(SWITCHED + b"greeting"), s.fill()))
     _, client = open_tunnel(stage, backend)
     assert client.exactly(8) == b"greeting"
@@ -191,6 +205,7 @@ def test_the_client_may_end_its_side_and_still_read(stage):
     def talk(stream):
         asked = stream.rest()
         stream.send(b"you said " + asked)
+
     _, client = open_tunnel(stage, tunnel_backend(stage, talk))
     client.send(b"all of it")
     client.half_close()
@@ -204,6 +219,7 @@ def test_the_backend_may_end_its_side_and_still_read(stage):
         stream.send(b"last word")
         stream.half_close()
         heard.append(stream.rest())
+
     _, client = open_tunnel(stage, tunnel_backend(stage, talk))
     assert client.rest() == b"last word"
     client.send(b"a late ")
@@ -227,6 +243,7 @@ def test_a_client_that_resets_ends_the_tunnel(stage):
         stream.send(b"hello")
         stream.rest()
         ended.append(True)
+
     proxy, client = open_tunnel(stage, tunnel_backend(stage, talk))
     assert client.exactly(5) == b"hello"
     client.reset()
@@ -236,8 +253,11 @@ def test_a_client_that_resets_ends_the_tunnel(stage):
 
 def test_a_tunnel_outlives_the_route_timeout(stage):
     silent = stage.backend(serve=lambda s: s.rest(), name="silent")
-    proxy = stage.proxy(route("silent", "/silent", timeout="0.3s"), upgrade_route("backend", timeout="0.1s"),
-                        clusters=[cluster("silent", silent), cluster("backend", tunnel_backend(stage, echo_all))])
+    proxy = stage.proxy(
+        route("silent", "/silent", timeout="2s"),
+        upgrade_route("backend", timeout="1.5s"),
+        clusters=[cluster("silent", silent), cluster("backend", tunnel_backend(stage, echo_all))],
+    )
     client = stage.client(proxy)
     assert client.ask("/", fields=UPGRADE).status == 101
     assert stage.client(proxy).ask("/silent").status == 504  # So long at least it is open.

@@ -1,4 +1,5 @@
 """The way to the backends: who is chosen, connections and their limits, and what a failure looks like to the client."""
+
 import contextlib
 import re
 import threading
@@ -14,20 +15,25 @@ UF_BODY = b"upstream connect error or disconnect/reset before headers. reset rea
 
 def logged(proxy, count=1):
     """The lines of the access log at proxy.log."""
+
     def lines():
         return [] if not proxy.log.exists() else proxy.log.read_text().splitlines()
+
     eventually(lambda: len(lines()) >= count, f"{count} lines in the access log")
     return lines()
 
 
 def with_log(stage, *routes, text="%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%", **options):
     log = stage.directory / "access.log"
-    proxy = stage.proxy(*routes, access_log=[file_log(log, text)], flags=["--file-flush-interval-msec", "20"], **options)
+    proxy = stage.proxy(
+        *routes, access_log=[file_log(log, text)], flags=["--file-flush-interval-msec", "20"], **options
+    )
     proxy.log = log
     return proxy
 
 
 # --- choosing -----------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_round_robin_is_one_rotation_for_the_whole_process(stage, workers):
@@ -61,9 +67,12 @@ def test_least_request_avoids_the_busy_host(stage):
         if request.target == "/hold":
             release.wait(PATIENCE_S)
         return response_bytes(body=b"slow")
+
     slow, fast = stage.backend(answer, name="slow"), stage.backend(name="fast")
-    proxy = stage.proxy(route("all"), clusters=[cluster("all", slow, fast, lb_policy="LEAST_REQUEST",
-                                                        least_request_lb_config={"choice_count": 10})])
+    proxy = stage.proxy(
+        route("all"),
+        clusters=[cluster("all", slow, fast, lb_policy="LEAST_REQUEST", least_request_lb_config={"choice_count": 10})],
+    )
     held = []
     while not slow.requests:  # Until one is stuck at the slow host.
         held.append(stage.client(proxy).send(request_bytes("/hold")))
@@ -93,14 +102,21 @@ def test_health_status_of_the_configuration_takes_a_host_out(stage):
 
 # --- connecting ---------------------------------------------------------------------------------------------------
 
+
 def test_a_refused_connection_is_answered_with_503_and_the_reason(stage):
     proxy = with_log(stage, route("dead"), clusters=[cluster("dead", free_port())])
     client = stage.client(proxy)
     for _ in range(2):
         response = client.ask()
         assert response.status == 503 and response.body == UF_BODY
-    assert logged(proxy, 2) == ["503 UF upstream_reset_before_response_started{remote_connection_failure|"
-                                "delayed_connect_error:_Connection_refused}"] * 2
+    assert (
+        logged(proxy, 2)
+        == [
+            "503 UF upstream_reset_before_response_started{remote_connection_failure|"
+            "delayed_connect_error:_Connection_refused}"
+        ]
+        * 2
+    )
     assert proxy.stat("cluster.dead.upstream_cx_connect_fail") == 2
 
 
@@ -114,10 +130,12 @@ def test_a_backend_that_comes_up_is_used(stage):
 
 # --- connections --------------------------------------------------------------------------------------------------
 
+
 def test_a_connection_to_the_backend_ends_after_its_last_allowed_request(stage):
     backend = stage.backend()
-    client = stage.client(stage.proxy(route("b"), clusters=[
-        http1_cluster("b", backend, common={"max_requests_per_connection": 3})]))
+    client = stage.client(
+        stage.proxy(route("b"), clusters=[http1_cluster("b", backend, common={"max_requests_per_connection": 3})])
+    )
     for _ in range(9):
         assert client.ask().status == 200
     assert len(backend.streams) == 3
@@ -143,6 +161,7 @@ def test_as_many_connections_as_requests_at_once(stage):
 
 # --- circuit breakers ---------------------------------------------------------------------------------------------
 
+
 def breaker(**limits):
     return {"thresholds": [{"priority": "DEFAULT", **limits}]}
 
@@ -158,8 +177,12 @@ def holding(stage):
 @pytest.mark.parametrize("workers", [1, 4])
 def test_max_requests_is_exact_for_the_whole_process(stage, workers):
     backend = holding(stage)
-    proxy = with_log(stage, route("held"), concurrency=workers,
-                     clusters=[cluster("held", backend, circuit_breakers=breaker(max_requests=5))])
+    proxy = with_log(
+        stage,
+        route("held"),
+        concurrency=workers,
+        clusters=[cluster("held", backend, circuit_breakers=breaker(max_requests=5))],
+    )
     clients = [stage.client(proxy) for _ in range(17)]
     for client in clients:
         client.send(request_bytes())
@@ -179,8 +202,11 @@ def test_max_requests_is_exact_for_the_whole_process(stage, workers):
 
 def test_max_connections_makes_requests_wait_and_max_pending_refuses(stage):
     backend = holding(stage)
-    proxy = with_log(stage, route("held"), clusters=[
-        cluster("held", backend, circuit_breakers=breaker(max_connections=1, max_pending_requests=2))])
+    proxy = with_log(
+        stage,
+        route("held"),
+        clusters=[cluster("held", backend, circuit_breakers=breaker(max_connections=1, max_pending_requests=2))],
+    )
     clients = [stage.client(proxy).send(request_bytes())]
     backend.wait_requests(1)  # A request that waits for its connection is pending too.
     clients += [stage.client(proxy).send(request_bytes()) for _ in range(5)]
@@ -195,8 +221,12 @@ def test_max_connections_makes_requests_wait_and_max_pending_refuses(stage):
 def test_breakers_of_a_priority_are_its_own(stage):
     backend = holding(stage)
     limits = {"thresholds": [{"priority": "DEFAULT", "max_requests": 1}, {"priority": "HIGH", "max_requests": 2}]}
-    proxy = with_log(stage, route("held", "/high", priority="HIGH"), route("held"), clusters=[
-        cluster("held", backend, circuit_breakers=limits)])
+    proxy = with_log(
+        stage,
+        route("held", "/high", priority="HIGH"),
+        route("held"),
+        clusters=[cluster("held", backend, circuit_breakers=limits)],
+    )
     clients = [stage.client(proxy).send(request_bytes(path)) for path in ["/", "/", "/high", "/high", "/high"]]
     assert len(logged(proxy, 2)) == 2
     backend.release.set()
@@ -205,15 +235,18 @@ def test_breakers_of_a_priority_are_its_own(stage):
 
 # --- dying backends -----------------------------------------------------------------------------------------------
 
+
 def dies_after_one(stage):
     """Answers the first request of each connection, then closes when the second one arrives: a keep-alive connection
     that was dead already when the proxy wrote into it."""
+
     def serve(stream):
         backend.record(stream.request(), stream)
         stream.send(response_bytes(body=b"%d" % len(backend.streams)))
         with contextlib.suppress(Exception):
             stream.head()
         stream.reset()
+
     backend = stage.backend(serve=serve)
     return backend
 
@@ -232,7 +265,10 @@ def test_a_post_on_a_dead_connection_is_not_sent_again(stage):
     assert client.ask("/", "POST", body=b"pay").status == 200
     response = client.ask("/", "POST", body=b"pay")
     assert response.status == 503
-    assert response.body == b"upstream connect error or disconnect/reset before headers. reset reason: connection termination"
+    assert (
+        response.body
+        == b"upstream connect error or disconnect/reset before headers. reset reason: connection termination"
+    )
     assert [r.method for r in backend.requests] == ["POST"]
     assert logged(proxy, 2)[1].startswith("503 UC ")
 
@@ -241,6 +277,7 @@ def test_a_connection_that_the_backend_closed_is_not_used(stage):
     def serve(stream):
         backend.record(stream.request(), stream)
         stream.send(response_bytes(body=b"once"))
+
     backend = stage.backend(serve=serve)
     proxy = stage.proxy(backend)
     client = stage.client(proxy)
@@ -250,11 +287,14 @@ def test_a_connection_that_the_backend_closed_is_not_used(stage):
     assert len(backend.streams) == 5
 
 
-@pytest.mark.parametrize("said, flag, details", [
-    (b"", "UC", "upstream_reset_before_response_started{connection_termination}"),
-    (b"HTTP/1.1 200 O", "UC", "upstream_reset_before_response_started{connection_termination}"),
-    (b"HTTP/1.1 nonsense\r\n\r\n", "UPE", "upstream_reset_before_response_started{protocol_error}"),
-])
+@pytest.mark.parametrize(
+    "said, flag, details",
+    [
+        (b"", "UC", "upstream_reset_before_response_started{connection_termination}"),
+        (b"HTTP/1.1 200 O", "UC", "upstream_reset_before_response_started{connection_termination}"),
+        (b"HTTP/1.1 nonsense\r\n\r\n", "UPE", "upstream_reset_before_response_started{protocol_error}"),
+    ],
+)
 def test_a_backend_that_dies_before_its_response(stage, said, flag, details):
     proxy = with_log(stage, stage.backend(serve=lambda s: (s.request(), s.send(said))))
     response = stage.client(proxy).ask()
@@ -263,15 +303,27 @@ def test_a_backend_that_dies_before_its_response(stage, said, flag, details):
     assert logged(proxy) == [f"{status} {flag} {details}"]
 
 
-@pytest.mark.parametrize("said, flag, details", [
-    (b"Content-Length: 10\r\n\r\nhalf", "UC", "upstream_reset_after_response_started{connection_termination}"),
-    (b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "UC", "upstream_reset_after_response_started{connection_termination}"),
-    (b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nnonsense\r\n", "UPE", "upstream_reset_after_response_started{protocol_error}"),
-])
+@pytest.mark.parametrize(
+    "said, flag, details",
+    [
+        (b"Content-Length: 10\r\n\r\nhalf", "UC", "upstream_reset_after_response_started{connection_termination}"),
+        (
+            b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+            "UC",
+            "upstream_reset_after_response_started{connection_termination}",
+        ),
+        (
+            b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nnonsense\r\n",
+            "UPE",
+            "upstream_reset_after_response_started{protocol_error}",
+        ),
+    ],
+)
 def test_a_backend_that_dies_within_its_response(stage, said, flag, details):
     def serve(stream):
         stream.request()
         stream.send(b"HTTP/1.1 200 OK\r\n" + said)
+
     proxy = with_log(stage, stage.backend(serve=serve))
     client = stage.client(proxy).send(request_bytes())
     head = client.head()

@@ -148,7 +148,7 @@ class Pruner:
         return prefix, messages
 
     def run(self):
-        """{file name: FileDescriptorProto}. Enums are known to be used only once all messages are cut: hence two rounds."""
+        """{file name: FileDescriptorProto}. Which enums are used is known when all messages are cut: hence two rounds."""
         for _ in range(2):
             cut = {name: self.file(file) for name, file in self.api.files.items()
                    if not name.startswith("google/protobuf/")}

@@ -19,11 +19,15 @@ struct HostNumber {
 };
 
 constexpr HostNumber kHostNumbers[] = {
-    {"cx_active", &Endpoint::Numbers::cx_active, true}, {"cx_connect_fail", &Endpoint::Numbers::cx_connect_fail},
-    {"cx_total", &Endpoint::Numbers::cx_total},         {"rq_active", &Endpoint::Numbers::rq_active, true},
-    {"rq_error", &Endpoint::Numbers::rq_error},         {"rq_pending_active", &Endpoint::Numbers::rq_pending_active, true},
+    {"cx_active", &Endpoint::Numbers::cx_active, true},
+    {"cx_connect_fail", &Endpoint::Numbers::cx_connect_fail},
+    {"cx_total", &Endpoint::Numbers::cx_total},
+    {"rq_active", &Endpoint::Numbers::rq_active, true},
+    {"rq_error", &Endpoint::Numbers::rq_error},
+    {"rq_pending_active", &Endpoint::Numbers::rq_pending_active, true},
     {"rq_success", &Endpoint::Numbers::rq_success},
-    {"rq_timeout", &Endpoint::Numbers::rq_timeout},     {"rq_total", &Endpoint::Numbers::rq_total},
+    {"rq_timeout", &Endpoint::Numbers::rq_timeout},
+    {"rq_total", &Endpoint::Numbers::rq_total},
 };
 
 std::uint64_t read(const Endpoint& host, const HostNumber& number) {

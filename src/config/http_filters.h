@@ -16,7 +16,7 @@ struct FilterSource {
 };
 
 struct HttpFilterType {
-  std::string_view type;  // Full name of the configuration's message.
+  std::string_view type;                                        // Full name of the configuration's message.
   std::unique_ptr<Filter> (*make)(const FilterSource& source);  // Null if the bytes are not such a message.
   bool terminal;  // Answers every request: stands last, and nothing stands behind it.
 };

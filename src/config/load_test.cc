@@ -156,7 +156,8 @@ admin:
             {"match": {"prefix": "/ws"}, "route": {"cluster": "c", "timeout": "0s", "upgradeConfigs": [{"upgradeType": "websocket"}]}},
             {"match": {"path": "/old"}, "redirect": {"hostRedirect": "h", "pathRedirect": "/new"}},
             {"match": {"safeRegex": {"regex": "/r.*"}, "caseSensitive": false},
-             "route": {"cluster": "c", "prefixRewrite": "/x", "hostRewriteLiteral": "host", "priority": "HIGH"}}]}]}}}]}]}]}})";
+             "route": {"cluster": "c", "prefixRewrite": "/x", "hostRewriteLiteral": "host", "priority": "HIGH"}}
+          ]}]}}}]}]}]}})";
   const auto named = [&](std::string_view filter, std::string_view router, std::string_view log) {
     std::string out(kV3);
     out.replace(out.find("NAME"), 4, filter);
@@ -199,7 +200,8 @@ TEST(Load, AV1PieceInsideAV2FilterIsRead) {
             bytes_of("f.yaml",
                      R"(static_resources: {listeners: [{filter_chains: [{filters: [{name: envoy.http_connection_manager,
     config: {stat_prefix: s, http_filters: [{name: router}],
-      route_config: {virtual_hosts: [{name: v, domains: ['*'], routes: [{match: {prefix: /}, route: {cluster: c}}]}]}}}]}]}]})"));
+      route_config: {virtual_hosts: [{name: v, domains: ['*'], routes: [{match: {prefix: /}, route: {cluster: c}}]}]}}
+      }]}]}]})"));
 }
 
 TEST(Load, TypeUrlsOfV2AndTypedStructsBecomeThoseOfV3) {
@@ -234,7 +236,7 @@ TEST(Load, TheOldRequestLimitOfAClusterCountsBesideItsNewOptions) {
                                             options("commonHttpProtocolOptions: {maxRequestsPerConnection: 7}"))),
             expected);
   EXPECT_EQ(problems_of(with_cluster("http_protocol_options: {}, " + options("")))[0].substr(0, 66),
-            "1:41: static_resources.clusters[0].http_protocol_options: set beside");
+            "1:41: static_resources.clusters[0].http_protocol_options: set besi");
 }
 
 TEST(Load, TheFirstFilesOfAllHadPortsOnly) {

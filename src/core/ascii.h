@@ -15,7 +15,8 @@ inline std::string ascii_lower(std::string_view text) {
 }
 
 inline bool equals_ignore_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
 }
 
 inline bool starts_with_ignore_case(std::string_view text, std::string_view prefix) {

@@ -11,8 +11,8 @@ using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono:
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual TimePoint now() = 0;     // Monotonic.
-  virtual WallTime wall() = 0;     // For logs and the `date` header.
+  virtual TimePoint now() = 0;  // Monotonic.
+  virtual WallTime wall() = 0;  // For logs and the `date` header.
 };
 
 class RealClock final : public Clock {

@@ -9,7 +9,21 @@ namespace outrider {
 enum class LogLevel : unsigned char { trace, debug, info, warning, error, critical, off };
 
 // Envoy's logger names, as far as outrider has something to say under them.
-enum class Logger : unsigned char { main, config, upstream, http, connection, admin, router, pool, dns, runtime, filter, misc, count };
+enum class Logger : unsigned char {
+  main,
+  config,
+  upstream,
+  http,
+  connection,
+  admin,
+  router,
+  pool,
+  dns,
+  runtime,
+  filter,
+  misc,
+  count
+};
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Logger::count)> kLoggerNames{
     "main", "config", "upstream", "http", "connection", "admin", "router", "pool", "dns", "runtime", "filter", "misc"};
 

@@ -1,7 +1,7 @@
 // Scope: the only home of work that outlives the statement which starts it. within: a deadline at the call site.
 //
-// The lifetime rule: a Task is awaited in the expression that makes it. What must outlive that expression is spawned into
-// a Scope and refers only to what outlives the Scope. A Scope ends by stopping and joining its children.
+// The lifetime rule: a Task is awaited in the expression that makes it. What must outlive that expression is spawned
+// into a Scope and refers only to what outlives the Scope. A Scope ends by stopping and joining its children.
 #pragma once
 #include <cassert>
 #include <coroutine>
@@ -19,9 +19,9 @@ class Scope {
   ~Scope() { assert(!children_ && !running_); }
 
   // Starts f(objects...) as a child. A plain function and objects that outlive the Scope: there is nothing to capture.
-  // Only while run() is in progress. The child runs at once, until it first waits. The returned handle is valid until the
-  // child ends; null if it has ended already; most callers ignore it. A child that is spawned by another one while the
-  // Scope already joins its children is asked to stop from the start.
+  // Only while run() is in progress. The child runs at once, until it first waits. The returned handle is valid until
+  // the child ends; null if it has ended already; most callers ignore it. A child that is spawned by another one while
+  // the Scope already joins its children is asked to stop from the start.
   template <class... P, class... A>
   StopSource* spawn(Task<> (*f)(P...), A&&... objects);
 
@@ -149,8 +149,7 @@ StopSource* Scope::spawn(Task<> (*f)(P...), A&&... objects) {
   live_++;
   if (joining_) child->stop.request();  // Too late to live: it ends at its first wait.
   bool suspended = child->task.start(
-      &child->stop, child,
-      [](void* c) { static_cast<Child*>(c)->scope->end(static_cast<Child*>(c)); },
+      &child->stop, child, [](void* c) { static_cast<Child*>(c)->scope->end(static_cast<Child*>(c)); },
       [](void* c) { static_cast<Child*>(c)->scope->end(static_cast<Child*>(c)); });
   if (suspended) return &child->stop;
   end(child);
@@ -168,8 +167,8 @@ inline void Scope::end(Child* child) {
   if (joining_) std::exchange(joining_, nullptr)->joined();
 }
 
-// A deadline that can be set before, during and after the waits that it limits, one at a time. Once it has passed it stays
-// passed.
+// A deadline that can be set before, during and after the waits that it limits, one at a time. Once it has passed it
+// stays passed.
 class Limit {
  public:
   Limit() = default;
@@ -199,8 +198,9 @@ class Limit {
   bool expired_ = false;
 };
 
-// co_await within(d, f(x)): the task's value, or nullopt when the deadline came first; then the task has been stopped and
-// destroyed. For Task<void> the value is a Done. With a Limit, which outlives the expression, the deadline is the Limit's.
+// co_await within(d, f(x)): the task's value, or nullopt when the deadline came first; then the task has been stopped
+// and destroyed. For Task<void> the value is a Done. With a Limit, which outlives the expression, the deadline is the
+// Limit's.
 struct Done {};
 
 template <class T>

@@ -17,7 +17,7 @@ struct PromiseBase {
   enum class Phase : unsigned char { starting, suspended, done };
 
   StopSource* stop = nullptr;
-  void* parent = nullptr;                // The receiver, told by one of the two functions below.
+  void* parent = nullptr;  // The receiver, told by one of the two functions below.
   void (*on_value)(void*) = nullptr;
   void (*on_stopped)(void*) = nullptr;
   Phase phase = Phase::suspended;
@@ -84,9 +84,9 @@ class OUTRIDER_TASK_TYPE Task {
   bool await_ready() const noexcept { return false; }
   template <class P>
   bool await_suspend(std::coroutine_handle<P> awaiter) {
-    return start(awaiter.promise().stop, awaiter.address(),
-                 [](void* a) { std::coroutine_handle<>::from_address(a).resume(); },
-                 [](void* a) { std::coroutine_handle<P>::from_address(a).promise().unhandled_stopped(); });
+    return start(
+        awaiter.promise().stop, awaiter.address(), [](void* a) { std::coroutine_handle<>::from_address(a).resume(); },
+        [](void* a) { std::coroutine_handle<P>::from_address(a).promise().unhandled_stopped(); });
   }
   T await_resume() { return take(); }
 

@@ -5,7 +5,13 @@
 namespace outrider {
 
 Worker::Worker(int index, Clock& clock, Poller& poller, std::uint64_t seed)
-    : index_(index), clock_(clock), poller_(poller), now_(clock.now()), wall_(clock.wall()), timers_(now_), random_(seed) {}
+    : index_(index),
+      clock_(clock),
+      poller_(poller),
+      now_(clock.now()),
+      wall_(clock.wall()),
+      timers_(now_),
+      random_(seed) {}
 
 Worker::~Worker() { assert(!ready_ || root_done_); }
 

@@ -49,8 +49,8 @@ class Worker {
   // The worker of this thread; null outside of run().
   static Worker* current() { return current_; }
 
-  // Runs the task to its end and everything that it spawns with it. Without a poller that can wake it (a simulation whose
-  // events ran out) it returns early, false.
+  // Runs the task to its end and everything that it spawns with it. Without a poller that can wake it (a simulation
+  // whose events ran out) it returns early, false.
   bool run(Task<>&& root);
   // Asks the root task to stop. From this worker's thread.
   void stop() { root_stop_.request(); }

@@ -114,17 +114,18 @@ bool is_json(std::string_view text) {
     bool closed = true;  // A value has just ended.
     if (reader.take('{')) {
       open += '}';
+      if (open.size() > kJsonDepthMax) return false;
       closed = reader.take('}');
       if (closed) open.pop_back();
       if (!closed && !reader.key()) return false;
     } else if (reader.take('[')) {
       open += ']';
+      if (open.size() > kJsonDepthMax) return false;
       closed = reader.take(']');
       if (closed) open.pop_back();
     } else if (!reader.scalar()) {
       return false;
     }
-    if (open.size() > kJsonDepthMax) return false;
     while (closed && !open.empty() && reader.take(open.back())) open.pop_back();
     if (!closed) continue;
     if (open.empty()) return reader.done();

@@ -41,7 +41,8 @@ bool gather(const iovec* pieces, int count, char* into, iovec& one) {
   for (int i = 0; i < count; i++) total += pieces[i].iov_len;
   if (total > kGatheredBytesMax) return false;
   char* at = into;
-  for (int i = 0; i < count; i++) at = static_cast<char*>(std::memcpy(at, pieces[i].iov_base, pieces[i].iov_len)) + pieces[i].iov_len;
+  for (int i = 0; i < count; i++)
+    at = static_cast<char*>(std::memcpy(at, pieces[i].iov_base, pieces[i].iov_len)) + pieces[i].iov_len;
   one = {into, total};
   return true;
 }

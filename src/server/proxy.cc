@@ -97,7 +97,11 @@ Proxy::Proxy(Flags flags)
       main_(static_cast<int>(flags_.concurrency), clock_, poller_, seed()),
       network_(poller_),
       logs_(log_file_options(flags_, stats_)),
-      process_{stats_, logs_, static_cast<int>(flags_.concurrency), [this] { return next_slot(); }, flags_.service_node,
+      process_{stats_,
+               logs_,
+               static_cast<int>(flags_.concurrency),
+               [this] { return next_slot(); },
+               flags_.service_node,
                flags_.service_cluster},
       resolver_(poller_),
       discovery_(main_, resolver_, static_cast<int>(flags_.concurrency),
@@ -150,7 +154,8 @@ std::expected<std::vector<Proxy::OpenListener>, std::string> Proxy::open_listene
     bool kept = std::any_of(listeners_.begin(), listeners_.end(), [&](const OpenListener& o) { return o.is(l); });
     if (kept) continue;
     OpenListener open{l.name, l.address, l.address, {}, l.backlog};
-    bool ours = std::any_of(listeners_.begin(), listeners_.end(), [&](const OpenListener& o) { return o.configured == l.address; });
+    bool ours = std::any_of(listeners_.begin(), listeners_.end(),
+                            [&](const OpenListener& o) { return o.configured == l.address; });
     if (auto free = probe_free(l.address); !free && !ours) {
       error = free.error();
       break;
@@ -181,7 +186,8 @@ std::expected<std::vector<Proxy::OpenListener>, std::string> Proxy::open_listene
 void Proxy::hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot) {
   StatBlock& stats = listener_manager_stats_->local(main_.index());
   for (OpenListener& o : opened) {
-    auto config = std::find_if(snapshot.listeners.begin(), snapshot.listeners.end(), [&](const auto& l) { return l.name == o.name; });
+    auto config = std::find_if(snapshot.listeners.begin(), snapshot.listeners.end(),
+                               [&](const auto& l) { return l.name == o.name; });
     for (std::size_t w = 0; w < workers_.size(); w++) {
       ::listen(o.sockets[w], o.backlog);
       workers_[w]->add_listener(*config, o.sockets[w]);
@@ -200,7 +206,8 @@ void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
   StatBlock& lm = listener_manager_stats_->local(main_.index());
   StatBlock& cm = cluster_manager_stats_->local(main_.index());
   std::erase_if(listeners_, [&](const OpenListener& o) {
-    auto config = std::find_if(snapshot_->listeners.begin(), snapshot_->listeners.end(), [&](const auto& l) { return o.is(l); });
+    auto config =
+        std::find_if(snapshot_->listeners.begin(), snapshot_->listeners.end(), [&](const auto& l) { return o.is(l); });
     bool gone = config == snapshot_->listeners.end();
     for (auto& w : workers_) gone ? w->remove_listener(o.name) : w->update_listener(*config);
     lm[gone ? ListenerManagerStat::listener_removed : ListenerManagerStat::listener_modified].add();
@@ -213,7 +220,8 @@ void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
     discovery_.forget(*cluster);
     for (auto& w : workers_) w->remove_cluster(cluster->slot);
     free_slots_.push_back(cluster->slot);
-    cm[now == snapshot_->clusters.end() ? ClusterManagerStat::cluster_removed : ClusterManagerStat::cluster_modified].add();
+    cm[now == snapshot_->clusters.end() ? ClusterManagerStat::cluster_removed : ClusterManagerStat::cluster_modified]
+        .add();
   }
   cm[ClusterManagerStat::active_clusters].set(snapshot_->clusters.size());
   hand_over(std::move(opened), *snapshot_);
@@ -222,7 +230,8 @@ void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
 void Proxy::reload() {
   auto next = load_snapshot(snapshot_);
   if (!next) {
-    log(Logger::config, LogLevel::error, "the configuration was not reloaded; the old one stays:\n" + to_text(next.error()));
+    log(Logger::config, LogLevel::error,
+        "the configuration was not reloaded; the old one stays:\n" + to_text(next.error()));
     return;
   }
   if ((*next)->admin != snapshot_->admin) {
@@ -350,8 +359,8 @@ bool Proxy::open_admin(const Snapshot& snapshot) {
 }
 
 Task<> Proxy::admin_accept(Proxy& self) {
-  co_await accept_loop(*self.admin_acceptor_, self.admin_service_, self.admin_slot_, self.admin_stats_->local(self.main_.index()),
-                       self.scope_);
+  co_await accept_loop(*self.admin_acceptor_, self.admin_service_, self.admin_slot_,
+                       self.admin_stats_->local(self.main_.index()), self.scope_);
 }
 
 AdminView Proxy::admin_view() {
@@ -411,7 +420,8 @@ Task<> Proxy::wait_for_drain(Proxy& self) {
   TimePoint end = self.main_.now() + std::chrono::seconds(self.flags_.drain_time_s);
   for (;;) {
     co_await sleep(kLookInterval);
-    bool open = std::any_of(self.workers_.begin(), self.workers_.end(), [](const auto& w) { return w->connections() > 0; });
+    bool open =
+        std::any_of(self.workers_.begin(), self.workers_.end(), [](const auto& w) { return w->connections() > 0; });
     if (!open || self.main_.now() >= end) break;
     for (auto& w : self.workers_) w->drain();  // Those that were accepted meanwhile.
   }

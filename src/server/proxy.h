@@ -33,8 +33,8 @@ class Proxy {
   struct OpenListener {
     std::string name;
     Address configured;
-    Address address;              // As bound.
-    std::vector<int> sockets;     // One for each worker, until handed over.
+    Address address;           // As bound.
+    std::vector<int> sockets;  // One for each worker, until handed over.
     int backlog = 4096;
     bool is(const ListenerConfig& l) const { return l.name == name && l.address == configured; }
   };
@@ -73,7 +73,7 @@ class Proxy {
   LogFiles logs_;
   config::Process process_;
   SnapshotPtr snapshot_;
-  WallTime configured_;                // When it came into force.
+  WallTime configured_;  // When it came into force.
   std::vector<int> free_slots_;
   int slots_ = 0;
   std::vector<OpenListener> listeners_;

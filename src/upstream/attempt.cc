@@ -20,10 +20,6 @@ bool idempotent(Method method) {
 
 void note_status(Exchange& x, WorkerCluster& cluster, Endpoint& endpoint, int status) {
   cluster.stats.count_code(status);
-  unsigned hundreds = static_cast<unsigned>(status) / 100;
-  if (hundreds >= 1 && hundreds <= 5) {
-    cluster.stats.cell(static_cast<unsigned>(ClusterStat::upstream_rq_1xx) + hundreds - 1).add();
-  }
   (status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success).fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -37,8 +33,8 @@ struct PoolUse {
 
 struct Sending {
   h1::BodyFraming framing;
-  Frame first;    // The first frame of the body, if it is here already.
-  bool whole;     // It is also the last.
+  Frame first;  // The first frame of the body, if it is here already.
+  bool whole;   // It is also the last.
 };
 
 Sending prepare(Exchange& x) {
@@ -65,7 +61,8 @@ Task<Attempt> attempt(Exchange& x, const Route& route, WorkerCluster& cluster, L
     bool reused = connection != nullptr;
     if (!connection) {
       x.arena.make_owned<PoolUse>(pool);  // The record for the log names its endpoint, whatever comes of this.
-      Acquired acquired = co_await acquire(cluster, pool, cluster.cluster->breakers[static_cast<std::size_t>(route.priority)]);
+      Acquired acquired =
+          co_await acquire(cluster, pool, cluster.cluster->breakers[static_cast<std::size_t>(route.priority)]);
       if (!acquired.connection) co_return Attempt{acquired.failure, acquired.reason, false, false, {}};
       connection = acquired.connection;
       reused = connection->requests > 0;

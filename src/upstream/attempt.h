@@ -9,13 +9,14 @@ namespace outrider {
 
 struct Attempt {
   Failure failure = Failure::none;
-  std::string_view reason;       // Of a failed connect.
-  bool no_host = false;          // The cluster has none that could take it.
-  bool client_failed = false;    // The client's body broke, not the upstream.
-  Response response;             // Where failure is none.
+  std::string_view reason;     // Of a failed connect.
+  bool no_host = false;        // The cluster has none that could take it.
+  bool client_failed = false;  // The client's body broke, not the upstream.
+  Response response;           // Where failure is none.
 };
 
-// A connection from the pool may have died unnoticed: then the request is sent again on another one, at most this often.
+// A connection from the pool may have died unnoticed: then the request is sent again on another one, at most this
+// often.
 inline constexpr int kReplaysMax = 4;
 
 // `limit` starts when the request has been sent whole. The response's body is left to be pulled.

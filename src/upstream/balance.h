@@ -20,8 +20,12 @@ std::vector<std::uint32_t> smooth_rotation(std::span<const std::uint32_t> weight
 HostSetPtr make_host_set(std::vector<EndpointPtr> all);
 
 // The list is not empty. `turn` counts up with each choice, over all workers.
-inline Endpoint* pick_round_robin(std::span<Endpoint* const> hosts, std::uint64_t turn) { return hosts[turn % hosts.size()]; }
-inline Endpoint* pick_random(std::span<Endpoint* const> hosts, Random& random) { return hosts[random.below(hosts.size())]; }
+inline Endpoint* pick_round_robin(std::span<Endpoint* const> hosts, std::uint64_t turn) {
+  return hosts[turn % hosts.size()];
+}
+inline Endpoint* pick_random(std::span<Endpoint* const> hosts, Random& random) {
+  return hosts[random.below(hosts.size())];
+}
 // Of `choices` random ones that with the fewest requests in flight.
 Endpoint* pick_least_request(std::span<Endpoint* const> hosts, Random& random, std::uint32_t choices);
 

@@ -19,10 +19,10 @@ enum class DiscoveryType : std::uint8_t { static_, strict_dns, logical_dns };
 
 // A host as the configuration names it; for DNS clusters the address is a name.
 struct ConfiguredHost {
-  std::string address;        // A literal address, a path, or a name to resolve.
+  std::string address;  // A literal address, a path, or a name to resolve.
   std::uint16_t port = 0;
   bool is_pipe = false;
-  std::string hostname;       // For auto_host_rewrite; empty: the address.
+  std::string hostname;  // For auto_host_rewrite; empty: the address.
   std::uint32_t weight = 1;
   std::uint32_t priority = 0;
   HostHealth health = HostHealth::healthy;
@@ -40,11 +40,11 @@ struct ClusterOptions {
   h1::Limits limits;                                               // Of responses.
   DnsFamily dns_family = DnsFamily::automatic;
   std::chrono::milliseconds dns_refresh_rate{5000};
-  std::chrono::milliseconds dns_failure_rate{5000};      // Doubles with each failure, up to the next.
+  std::chrono::milliseconds dns_failure_rate{5000};  // Doubles with each failure, up to the next.
   std::chrono::milliseconds dns_failure_rate_max{5000};
   std::chrono::milliseconds dns_jitter{0};
   bool respect_dns_ttl = false;
-  std::uint32_t buffer_bytes = 1 << 20;                  // Soft limit of what one stream buffers in one direction.
+  std::uint32_t buffer_bytes = 1 << 20;  // Soft limit of what one stream buffers in one direction.
   std::vector<ConfiguredHost> hosts;
   struct Threshold {
     std::uint64_t connections = 1024, pending_requests = 1024, requests = 1024, retries = 3;
@@ -62,9 +62,9 @@ class Cluster {
 
   const ClusterOptions options;
   const std::shared_ptr<StatScope> stats;
-  const int slot;                       // Its place in every worker's table; never used by two clusters at once.
-  std::array<Breakers, 2> breakers;     // By Priority.
-  std::atomic<std::uint64_t> turn{0};   // The rotation, one for the whole process: call n goes to host n mod hosts.
+  const int slot;                      // Its place in every worker's table; never used by two clusters at once.
+  std::array<Breakers, 2> breakers;    // By Priority.
+  std::atomic<std::uint64_t> turn{0};  // The rotation, one for the whole process: call n goes to host n mod hosts.
 
   const std::string& name() const { return options.name; }
   HostSetPtr hosts() const;

@@ -40,12 +40,6 @@ namespace outrider {
   COUNTER(upstream_rq_retry)                              \
   COUNTER(upstream_rq_retry_success)                      \
   COUNTER(upstream_rq_retry_overflow)                     \
-  COUNTER(upstream_rq_completed)                          \
-  COUNTER(upstream_rq_1xx)                                \
-  COUNTER(upstream_rq_2xx)                                \
-  COUNTER(upstream_rq_3xx)                                \
-  COUNTER(upstream_rq_4xx)                                \
-  COUNTER(upstream_rq_5xx)                                \
   COUNTER(upstream_flow_control_paused_reading_total)     \
   COUNTER(upstream_flow_control_resumed_reading_total)    \
   COUNTER(membership_change)                              \

@@ -38,7 +38,8 @@ void Discovery::forget(const Cluster& cluster) {
 
 Task<> Discovery::first_answers() {
   auto all_answered = [](const auto& entry) {
-    return std::all_of(entry.second->names.begin(), entry.second->names.end(), [](const auto& n) { return n->answered; });
+    return std::all_of(entry.second->names.begin(), entry.second->names.end(),
+                       [](const auto& n) { return n->answered; });
   };
   while (!std::all_of(followed_.begin(), followed_.end(), all_answered)) co_await answered_.wait();
 }
@@ -86,7 +87,8 @@ std::chrono::milliseconds Discovery::take_answer(Name& name, const DnsAnswer& an
 
 std::chrono::milliseconds Discovery::take_failure(Name& name, const DnsFailure& failure) {
   const ClusterOptions& o = name.cluster.cluster->options;
-  log(Logger::dns, LogLevel::debug, "cluster '" + o.name + "': cannot resolve '" + name.host.address + "': " + failure.reason);
+  log(Logger::dns, LogLevel::debug,
+      "cluster '" + o.name + "': cannot resolve '" + name.host.address + "': " + failure.reason);
   if (failure.no_such_name && o.discovery == DiscoveryType::strict_dns) {
     // An answer: nobody is there. After an outage, in contrast, what was known last stays in use.
     name.cluster.stats[ClusterStat::update_success].add();
@@ -95,7 +97,8 @@ std::chrono::milliseconds Discovery::take_failure(Name& name, const DnsFailure& 
     return o.dns_refresh_rate;
   }
   name.cluster.stats[ClusterStat::update_failure].add();
-  name.failure_wait = name.failure_wait.count() ? std::min(name.failure_wait * 2, o.dns_failure_rate_max) : o.dns_failure_rate;
+  name.failure_wait =
+      name.failure_wait.count() ? std::min(name.failure_wait * 2, o.dns_failure_rate_max) : o.dns_failure_rate;
   return name.failure_wait;
 }
 

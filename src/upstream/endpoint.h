@@ -23,7 +23,7 @@ class Endpoint {
   Endpoint(const Endpoint&) = delete;
 
   const Address address;
-  const std::string hostname;   // As configured or resolved; for auto_host_rewrite.
+  const std::string hostname;  // As configured or resolved; for auto_host_rewrite.
   const std::uint32_t weight;
   const std::uint32_t priority;
   HostHealth health = HostHealth::healthy;
@@ -46,8 +46,8 @@ using EndpointPtr = std::shared_ptr<Endpoint>;
 // Immutable. Hosts of the same priority keep the order in which they were found.
 struct HostSet {
   std::vector<EndpointPtr> all;
-  // The hosts to choose from: the healthy ones of the best priority that has any. Hosts with a larger weight stand there
-  // more often, spread evenly (see balance.h), so a rotation over this list respects the weights.
+  // The hosts to choose from: the healthy ones of the best priority that has any. Hosts with a larger weight stand
+  // there more often, spread evenly (see balance.h), so a rotation over this list respects the weights.
   std::vector<Endpoint*> eligible;
 };
 

@@ -88,8 +88,8 @@ class WorkerCluster {
   Network& network;
   const ClusterPtr cluster;
   StatBlock& stats;
-  long users = 0;         // Exchanges that hold on to this.
-  bool removed = false;   // Gone from the configuration.
+  long users = 0;        // Exchanges that hold on to this.
+  bool removed = false;  // Gone from the configuration.
 
  private:
   EndpointPool& make_pool(Endpoint& endpoint);

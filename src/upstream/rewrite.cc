@@ -18,9 +18,8 @@ std::string rewrite_path(std::string_view path, const re2::RE2& regex, const std
 }
 
 bool contains(const std::vector<std::string>& list, std::string_view protocol) {
-  return std::any_of(list.begin(), list.end(), [&](const std::string& each) {
-    return equals_ignore_case(each, protocol);
-  });
+  return std::any_of(list.begin(), list.end(),
+                     [&](const std::string& each) { return equals_ignore_case(each, protocol); });
 }
 
 // "host:port" without the port, if it has one.
@@ -48,7 +47,8 @@ void rewrite_request(Exchange& x, const Route& route, bool envoy_headers) {
   std::string_view before = request.path;
   if (!route.prefix_rewrite.empty()) {
     std::size_t matched = route.match == PathMatch::regex ? 0 : route.path.size();
-    request.path = x.arena.copy(route.prefix_rewrite + std::string(request.path.substr(std::min(matched, request.path.size()))));
+    request.path =
+        x.arena.copy(route.prefix_rewrite + std::string(request.path.substr(std::min(matched, request.path.size()))));
   } else if (route.rewrite_regex) {
     request.path = x.arena.copy(rewrite_path(request.path, *route.rewrite_regex, route.rewrite_substitution));
   }
@@ -66,7 +66,9 @@ void rewrite_request(Exchange& x, const Route& route, bool envoy_headers) {
 
 Response redirect(Exchange& x, const Route& route) {
   const Redirect& r = *route.redirect;
-  std::string scheme = r.https ? "https" : !r.scheme.empty() ? r.scheme : std::string(x.request.headers.value(Known::x_forwarded_proto));
+  std::string scheme = r.https             ? "https"
+                       : !r.scheme.empty() ? r.scheme
+                                           : std::string(x.request.headers.value(Known::x_forwarded_proto));
   if (scheme.empty()) scheme = "http";
   std::string_view given = x.request.path;
   std::string_view bare = without_query(given);

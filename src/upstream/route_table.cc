@@ -61,7 +61,8 @@ std::uint32_t PrefixIndex::lowest(std::string_view path) const {
   return best;
 }
 
-VirtualHost::VirtualHost(std::string name, std::vector<Route> routes) : name_(std::move(name)), routes_(std::move(routes)) {
+VirtualHost::VirtualHost(std::string name, std::vector<Route> routes)
+    : name_(std::move(name)), routes_(std::move(routes)) {
   if (routes_.size() <= kListedMax) return;
   for (std::uint32_t i = 0; i < routes_.size(); i++) {
     const Route& r = routes_[i];
@@ -107,7 +108,9 @@ const Route* VirtualHost::match(const RequestHead& request) const {
 
 namespace {
 
-bool put(auto& domains, std::string key, const VirtualHost* host) { return domains.try_emplace(std::move(key), host).second; }
+bool put(auto& domains, std::string key, const VirtualHost* host) {
+  return domains.try_emplace(std::move(key), host).second;
+}
 
 void note_length(std::vector<std::size_t>& lengths, std::size_t length) {
   auto at = std::lower_bound(lengths.begin(), lengths.end(), length, std::greater<>());
@@ -138,7 +141,8 @@ std::string RouteTable::add(std::unique_ptr<VirtualHost> host, const std::vector
   return {};
 }
 
-// The longest wildcard wins, those for suffixes before those for prefixes. A wildcard stands for at least one character.
+// The longest wildcard wins, those for suffixes before those for prefixes. A wildcard stands for at least one
+// character.
 const VirtualHost* RouteTable::find_wildcard(std::string_view authority) const {
   for (std::size_t length : suffix_lengths_) {
     if (length >= authority.size()) continue;

@@ -82,7 +82,7 @@ class RouteTable {
   Domains prefixes_;                         // "example.*" as "example.".
   std::vector<std::size_t> suffix_lengths_;  // That occur, longest first.
   std::vector<std::size_t> prefix_lengths_;
-  const VirtualHost* default_ = nullptr;     // "*".
+  const VirtualHost* default_ = nullptr;  // "*".
   bool ignore_port_ = false;
 };
 

@@ -18,7 +18,7 @@ std::string_view decimal(Arena& arena, std::int64_t number) {
 
 struct Meaning {
   int status;
-  std::string_view reset_reason;   // In the body.
+  std::string_view reset_reason;  // In the body.
   std::string_view details;
   ResponseFlag flag;
 };
@@ -102,7 +102,6 @@ Task<Response> Router::forward(Exchange& x, const Route& route) const {
   if (!tried) {
     cluster.stats[ClusterStat::upstream_rq_timeout].add();
     cluster.stats.count_code(504);
-    cluster.stats[ClusterStat::upstream_rq_5xx].add();
     co_return x.reply(504, "upstream request timeout", "response_timeout", ResponseFlag::upstream_request_timeout);
   }
   if (tried->failure != Failure::none) co_return fail(x, cluster, *tried);
@@ -126,7 +125,6 @@ Response Router::fail(Exchange& x, WorkerCluster& cluster, const Attempt& attemp
   }
   Meaning meaning = meaning_of(attempt.failure);
   cluster.stats.count_code(meaning.status);
-  cluster.stats[ClusterStat::upstream_rq_5xx].add();
   std::string body = "upstream connect error or disconnect/reset before headers. reset reason: ";
   body += meaning.reset_reason;
   std::string details = "upstream_reset_before_response_started{";

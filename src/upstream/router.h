@@ -14,7 +14,8 @@ struct RouterOptions {
 
 class Router final : public Filter {
  public:
-  Router(std::shared_ptr<const RouteTable> routes, RouterOptions options) : routes_(std::move(routes)), options_(options) {}
+  Router(std::shared_ptr<const RouteTable> routes, RouterOptions options)
+      : routes_(std::move(routes)), options_(options) {}
   Task<Response> handle(Exchange& x, Next next) const override;
 
  private:

@@ -53,7 +53,9 @@ Task<bool> UpstreamStream::send(const RequestHead& head, h1::BodyFraming framing
   add({out, static_cast<std::size_t>(end - out)});
   bool chunked = framing.kind == Kind::chunked;
   if (first.is_data()) {
-    if (chunked) add({chunk_header, static_cast<std::size_t>(h1::encode_chunk_header(first.data.size(), chunk_header) - chunk_header)});
+    if (chunked)
+      add({chunk_header,
+           static_cast<std::size_t>(h1::encode_chunk_header(first.data.size(), chunk_header) - chunk_header)});
     add(first.data);
     if (chunked) add(whole ? std::string_view("\r\n0\r\n\r\n") : h1::kChunkEnd);
   } else if (chunked && whole) {
@@ -77,7 +79,9 @@ Task<bool> UpstreamStream::write_frame(const Frame& frame) {
   int count = 0;
   auto add = [&](std::string_view piece) { pieces[count++] = {const_cast<char*>(piece.data()), piece.size()}; };
   if (frame.is_data()) {
-    if (chunked) add({chunk_header, static_cast<std::size_t>(h1::encode_chunk_header(frame.data.size(), chunk_header) - chunk_header)});
+    if (chunked)
+      add({chunk_header,
+           static_cast<std::size_t>(h1::encode_chunk_header(frame.data.size(), chunk_header) - chunk_header)});
     add(frame.data);
     if (chunked) add(frame.last ? std::string_view("\r\n0\r\n\r\n") : h1::kChunkEnd);
   } else if (chunked && frame.kind == Frame::Kind::trailers) {
@@ -164,7 +168,8 @@ ResponseHead* UpstreamStream::accept(ResponseHead& head) {
     return nullptr;
   }
   framing_ = *framing;
-  keep_alive_ = h1::persistent(head.version, head.headers) && framing_.kind != Kind::until_close && framing_.kind != Kind::tunnel;
+  keep_alive_ =
+      h1::persistent(head.version, head.headers) && framing_.kind != Kind::until_close && framing_.kind != Kind::tunnel;
   if (h1::strip_hop_by_hop(head.headers, upgraded)) {
     failure_ = Failure::protocol_error;
     return nullptr;
@@ -177,7 +182,6 @@ ResponseHead* UpstreamStream::accept(ResponseHead& head) {
 
 // The response is whole, and nobody looks at its bytes any more.
 void UpstreamStream::complete() {
-  stats_[ClusterStat::upstream_rq_completed].add();
   stats_.record(ClusterStat::upstream_rq_time,
                 static_cast<std::uint64_t>((x_.worker.now() - began_) / std::chrono::milliseconds(1)));
   body_->settle();

@@ -8,12 +8,13 @@
 
 namespace outrider {
 
-// Lives in the exchange's arena. It is the response's body, and for a tunnel the way to the other side. When the response
-// has ended well its connection goes back to the pool; in every other case the connection is closed.
+// Lives in the exchange's arena. It is the response's body, and for a tunnel the way to the other side. When the
+// response has ended well its connection goes back to the pool; in every other case the connection is closed.
 class UpstreamStream final : public Body, public Sink {
  public:
   // `limit`: the route's time-out; started when the request has been sent whole. Zero: none.
-  UpstreamStream(Exchange& x, EndpointPool& pool, UpstreamConnection& connection, std::chrono::milliseconds timeout, Limit& limit);
+  UpstreamStream(Exchange& x, EndpointPool& pool, UpstreamConnection& connection, std::chrono::milliseconds timeout,
+                 Limit& limit);
   ~UpstreamStream() override;
 
   // Writes the head, and the first frame of the body with it. `whole`: no more frames follow.

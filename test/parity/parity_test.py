@@ -1,7 +1,8 @@
-"""The same requests through outrider and through the real Envoy: status line, fields, body, access log, what the backend saw.
+"""The same requests through outrider and the real Envoy: status line, fields, body, access log, what the backend saw.
 
 Envoy is taken from $ENVOY, or from the python package `envoy`; without it these tests are skipped.
 """
+
 import os
 import random
 import re
@@ -28,8 +29,10 @@ def find_envoy():
 ENVOY = find_envoy()
 pytestmark = pytest.mark.skipif(not ENVOY, reason="there is no Envoy: no $ENVOY, no python package `envoy`")
 
-LOG = ("%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED% %BYTES_SENT% %PROTOCOL% %REQ(:METHOD)% "
-       "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %REQ(:AUTHORITY)% %UPSTREAM_CLUSTER% %UPSTREAM_TRANSPORT_FAILURE_REASON%")
+LOG = (
+    "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED% %BYTES_SENT% %PROTOCOL% %REQ(:METHOD)% "
+    "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %REQ(:AUTHORITY)% %UPSTREAM_CLUSTER% %UPSTREAM_TRANSPORT_FAILURE_REASON%"
+)
 SENT_FOR = ["10.1.2.3", "10.9.9.9"]
 VARYING = {"date", "x-request-id", "x-envoy-upstream-service-time"}
 
@@ -39,8 +42,12 @@ def answer(request):
         "/204": response_bytes("204 No Content", length=False),
         "/304": response_bytes("304 Not Modified", [("ETag", '"a"')], length=False),
         "/chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n",
-        "/server": response_bytes(fields=[("Server", "mine"), ("Date", "yesterday"), ("X-Many", "1"), ("X-Many", "2")], body=b"x"),
-        "/hop": response_bytes(fields=[("Connection", "close, x-hop"), ("X-Hop", "1"), ("Keep-Alive", "timeout=1")], body=b"x"),
+        "/server": response_bytes(
+            fields=[("Server", "mine"), ("Date", "yesterday"), ("X-Many", "1"), ("X-Many", "2")], body=b"x"
+        ),
+        "/hop": response_bytes(
+            fields=[("Connection", "close, x-hop"), ("X-Hop", "1"), ("Keep-Alive", "timeout=1")], body=b"x"
+        ),
         "/hints": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + response_bytes(body=b"x"),
         "/broken": b"nonsense\r\n\r\n",
         "/503": response_bytes("503 Service Unavailable", body=b"mine"),
@@ -93,8 +100,10 @@ ROUTES = [
     route("backend", "/t/zero", timeout="0s"),
     route("backend", "/t/30", timeout="30s"),
     route("backend", "/ws", upgrade_configs=[{"upgrade_type": "websocket"}]),
-    *[route("backend", match={"path": p}) for p in (
-        "/", "/204", "/304", "/chunked", "/server", "/hop", "/hints", "/broken", "/503", "/die", "/echo")],
+    *[
+        route("backend", match={"path": p})
+        for p in ("/", "/204", "/304", "/chunked", "/server", "/hop", "/hints", "/broken", "/503", "/die", "/echo")
+    ],
 ]
 
 
@@ -109,8 +118,14 @@ class Side:
         if binary == ENVOY:
             flags += ["--base-id", str(random.randrange(1 << 20)), "-l", "error"]
         full = cluster("full", self.backend, circuit_breakers={"thresholds": [{"max_requests": 0}]})
-        self.proxy = stage.proxy(*ROUTES, clusters=[cluster("backend", self.backend), cluster("dead", 1), cluster("empty"), full],
-                                 access_log=[file_log(self.log, LOG)], flags=flags, options={"binary": binary}, **hcm)
+        self.proxy = stage.proxy(
+            *ROUTES,
+            clusters=[cluster("backend", self.backend), cluster("dead", 1), cluster("empty"), full],
+            access_log=[file_log(self.log, LOG)],
+            flags=flags,
+            options={"binary": binary},
+            **hcm,
+        )
 
     def logged(self):
         return self.log.read_text().splitlines() if self.log.exists() else []
@@ -125,18 +140,27 @@ class Side:
             except Hangup as e:
                 return {"hangup": e.read}
         eventually(lambda: len(self.logged()) > lines, f"a line in the log of {self.name}")
-        seen = [{"line": r.start_line, "fields": stable(r.fields), "body": r.body} for r in self.backend.requests[requests:]]
-        return {"line": response.start_line, "fields": stable(response.fields), "body": response.body,
-                "informational": [m.start_line for m in response.informational],
-                "log": self.logged()[lines:], "backend": seen}
+        seen = [
+            {"line": r.start_line, "fields": stable(r.fields), "body": r.body} for r in self.backend.requests[requests:]
+        ]
+        return {
+            "line": response.start_line,
+            "fields": stable(response.fields),
+            "body": response.body,
+            "informational": [m.start_line for m in response.informational],
+            "log": self.logged()[lines:],
+            "backend": seen,
+        }
 
 
 def stable(fields):
-    """Without what differs from one request to the next. Envoy tells its machine's address where a client has 127.0.0.1."""
+    """Without what differs between requests. Envoy tells its machine's address where a client has 127.0.0.1."""
+
     def value(name, text):
         if name == "x-forwarded-for":
             return ",".join("" if x not in SENT_FOR else x for x in re.split(", *", text))
         return "" if name in VARYING and text != "mine" else text
+
     return sorted((n, value(n, v)) for n, v in fields)
 
 
@@ -163,11 +187,59 @@ def different(ours, theirs):
     return "\n".join(lines)
 
 
-GETS = ["/", "/nothing", "/204", "/304", "/chunked", "/server", "/503", "/broken", "/die", "/silent", "/uf", "/uh", "/uo",
-        "/direct", "/bare", "/w/prefix/a?b", "/w/same/x", "/w/path", "/w/path?x=/w/path", "/w/regex/one/two/three?q", "/w/host",
-        "/w/samehost", "/t/zero", "/t/30", "/ws", "/?query", "/%2e%2e/x", "/a/../204", "//204",
-        *[f"/r/{kind}{rest}" for kind in ("host", "hostport", "port", "path", "query", "prefix", "regex", "tls", "tlsport", "scheme", "strip",
-                                          "stripath", "302", "303", "307", "308") for rest in ("", "/deep?a=b")]]
+GETS = [
+    "/",
+    "/nothing",
+    "/204",
+    "/304",
+    "/chunked",
+    "/server",
+    "/503",
+    "/broken",
+    "/die",
+    "/silent",
+    "/uf",
+    "/uh",
+    "/uo",
+    "/direct",
+    "/bare",
+    "/w/prefix/a?b",
+    "/w/same/x",
+    "/w/path",
+    "/w/path?x=/w/path",
+    "/w/regex/one/two/three?q",
+    "/w/host",
+    "/w/samehost",
+    "/t/zero",
+    "/t/30",
+    "/ws",
+    "/?query",
+    "/%2e%2e/x",
+    "/a/../204",
+    "//204",
+    *[
+        f"/r/{kind}{rest}"
+        for kind in (
+            "host",
+            "hostport",
+            "port",
+            "path",
+            "query",
+            "prefix",
+            "regex",
+            "tls",
+            "tlsport",
+            "scheme",
+            "strip",
+            "stripath",
+            "302",
+            "303",
+            "307",
+            "308",
+        )
+        for rest in ("", "/deep?a=b")
+    ],
+]
 
 
 @pytest.mark.parametrize("path", GETS)
@@ -195,12 +267,16 @@ OTHERS = {
     "PATCH": request_bytes("/echo", "PATCH", body=b"p"),
     "OPTIONS": request_bytes("/echo", "OPTIONS"),
     "TRACE": request_bytes("/echo", "TRACE"),
-    "an upgrade to h2c": request_bytes("/", fields=[("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "x")]),
+    "an upgrade to h2c": request_bytes(
+        "/", fields=[("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "x")]
+    ),
     "connection close": request_bytes("/", fields=[("Connection", "close")]),
     "proxy-connection": request_bytes("/", fields=[("Proxy-Connection", "keep-alive")]),
     "hop-by-hop": request_bytes("/", fields=[("Connection", "x-a"), ("X-A", "1"), ("Keep-Alive", "1"), ("TE", "gzip")]),
     "te trailers": request_bytes("/", fields=[("TE", "trailers")]),
-    "repeated fields": request_bytes("/", fields=[("X-A", "1"), ("X-B", "2"), ("x-a", "3"), ("Cookie", "a=1"), ("Cookie", "b=2")]),
+    "repeated fields": request_bytes(
+        "/", fields=[("X-A", "1"), ("X-B", "2"), ("x-a", "3"), ("Cookie", "a=1"), ("Cookie", "b=2")]
+    ),
     "empty values": request_bytes("/", fields=[("X-A", ""), ("X-B", "  padded\t ")]),
     "HTTP/1.0": b"GET / HTTP/1.0\r\n\r\n",
     "HTTP/1.0 with host": b"GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n",
@@ -211,11 +287,26 @@ OTHERS = {
     "CONNECT": b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n",
     "too large a head": request_bytes("/", fields=[("X-Big", "a" * 70_000)]),
     "too many fields": request_bytes("/", fields=[(f"X-{i}", "1") for i in range(101)]),
-    "forwarded fields": request_bytes("/", fields=[("X-Forwarded-For", "10.1.2.3, 10.9.9.9"), ("X-Forwarded-Proto", "https"),
-                                                   ("X-Request-Id", "mine"), ("X-Envoy-Internal", "true"),
-                                                   ("X-Forwarded-Host", "h"), ("X-Envoy-External-Address", "1.2.3.4")]),
-    "envoy's own request fields": request_bytes("/", fields=[("X-Envoy-Expected-Rq-Timeout-Ms", "1"), ("X-Envoy-Original-Path", "/o"),
-                                                             ("X-Envoy-Upstream-Rq-Timeout-Ms", "5000"), ("X-Envoy-Max-Retries", "1")]),
+    "forwarded fields": request_bytes(
+        "/",
+        fields=[
+            ("X-Forwarded-For", "10.1.2.3, 10.9.9.9"),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Request-Id", "mine"),
+            ("X-Envoy-Internal", "true"),
+            ("X-Forwarded-Host", "h"),
+            ("X-Envoy-External-Address", "1.2.3.4"),
+        ],
+    ),
+    "envoy's own request fields": request_bytes(
+        "/",
+        fields=[
+            ("X-Envoy-Expected-Rq-Timeout-Ms", "1"),
+            ("X-Envoy-Original-Path", "/o"),
+            ("X-Envoy-Upstream-Rq-Timeout-Ms", "5000"),
+            ("X-Envoy-Max-Retries", "1"),
+        ],
+    ),
     "no host": b"GET / HTTP/1.1\r\n\r\n",
     "a version of the future": b"GET / HTTP/1.2\r\nHost: a\r\n\r\n",
     "a strange method": b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -223,7 +314,9 @@ OTHERS = {
     "a blank before the colon": b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
     "a line without colon": b"GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n",
     "a value with a NUL": b"GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n",
-    "length and chunked": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "length and chunked": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    ),
     "two lengths": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
     "a bad length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5x\r\n\r\n",
     "an unknown coding": b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
@@ -245,6 +338,7 @@ def test_expect_continue(sides):
             client.send(b"abc")
             response = client.response()
             return first.head, response.start_line, stable(response.fields), stable(side.backend.requests[-1].fields)
+
     assert talk(sides[0]) == talk(sides[1])
 
 
@@ -280,10 +374,15 @@ OTHERWISE = {
     # A body that is here already is read, and the connection goes on.
     "POST to a redirect": (request_bytes("/r/host", "POST", body=b"12345"), {"fields", "log"}),
     "POST to a direct response": (request_bytes("/direct", "POST", body=b"12345"), {"fields", "log"}),
-    "an upgrade that is not allowed": (request_bytes("/", fields=[("Connection", "upgrade"), ("Upgrade", "websocket")]), {"fields"}),
+    "an upgrade that is not allowed": (
+        request_bytes("/", fields=[("Connection", "upgrade"), ("Upgrade", "websocket")]),
+        {"fields"},
+    ),
     # The answer of a backend that declines goes to the client as it is; Envoy takes its body away.
-    "an upgrade that the backend declines": (request_bytes("/ws", fields=[("Connection", "Upgrade"), ("Upgrade", "websocket")]),
-                                             {"fields", "body", "log"}),
+    "an upgrade that the backend declines": (
+        request_bytes("/ws", fields=[("Connection", "Upgrade"), ("Upgrade", "websocket")]),
+        {"fields", "body", "log"},
+    ),
     # `-` in the log for what is empty, and nothing at all of heads that are refused.
     "an empty host": (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", {"log"}),
     "a fragment": (b"GET /#fragment HTTP/1.1\r\nHost: a\r\n\r\n", {"log"}),
