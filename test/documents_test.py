@@ -90,7 +90,8 @@ def test_kubernetes_balancer_follows_the_pods(cluster):
     fourth = cluster.pod("myapp-3", named=False)
     fourth.backend(80)
     cluster.dns.zone["myapp"] = cluster.dns.zone["myapp"][1:] + [fourth.host]
-    eventually(lambda: {proxy.pod.ask(80).body for _ in range(6)} == {b"myapp-1", b"myapp-2", b"myapp-3"})
+    wanted = {b"myapp-1", b"myapp-2", b"myapp-3"}
+    eventually(lambda: {proxy.pod.ask(80).body for _ in range(6)} == wanted, lambda: clusters_page(proxy))
     hosts = re.findall(r"^myapp_cluster::(\S+):80::rq_total", clusters_page(proxy), re.M)
     assert sorted(hosts) == sorted(cluster.dns.zone["myapp"])
 

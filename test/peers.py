@@ -290,10 +290,11 @@ class Backend:
 
 
 def eventually(condition, what="the condition"):
-    """Until condition() is true; for what announces itself to nobody. Its value."""
+    """Until condition() is true; for what announces itself to nobody. Its value. `what`: said if it does not happen."""
     end = time.monotonic() + PATIENCE_S
     while not (value := condition()):
-        assert time.monotonic() < end, f"{what}: not within {PATIENCE_S} s"
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {PATIENCE_S} s: {what() if callable(what) else what}")
         time.sleep(0.005)
     return value
 

@@ -2,6 +2,7 @@
 
 The order of the layers is read from the layer() lines of CMakeLists.txt.
 """
+
 import re
 import sys
 from pathlib import Path
@@ -14,8 +15,11 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(work|root|tmp/team)(?![\w.-])")
 SKIPPED = {"build", ".git", "__pycache__", ".pytest_cache", "fuzz"}
 SELF = {"tidy.py", "tidy_test.py"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
-TYPE = re.compile(r"^[^\S\n]*(?:template\s*<[^;{]*>\s*)?(?:class|struct|union|enum(?:\s+class|\s+struct)?|concept)\s+"
-                  r"(?:(?:\[\[[^\]]*\]\]|alignas\([^)]*\)|[A-Z_]{4,})\s*)*(\w+)[^;(){}=]*[{=]", re.M)
+TYPE = re.compile(
+    r"^[^\S\n]*(?:template\s*<[^;{]*>\s*)?(?:class|struct|union|enum(?:\s+class|\s+struct)?|concept)\s+"
+    r"(?:(?:\[\[[^\]]*\]\]|alignas\([^)]*\)|[A-Z_]{4,})\s*)*(\w+)[^;(){}=]*[{=]",
+    re.M,
+)
 ALIAS = re.compile(r"^\s*using\s+(\w+)\s*=\s*([^;]*);", re.M)
 COROUTINE = re.compile(r"\bco_(await|return|yield)\b")
 
@@ -29,8 +33,10 @@ def blank(match):
 
 
 # Comments, string and character literals; `'` between digits is no literal.
-LITERAL = re.compile(r'//[^\n]*|/\*.*?\*/|R"(?P<tag>\w*)\(.*?\)(?P=tag)"|"(?:\\.|[^"\\\n])*"|'
-                     r"(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'", re.S)
+LITERAL = re.compile(
+    r'//[^\n]*|/\*.*?\*/|R"(?P<tag>\w*)\(.*?\)(?P=tag)"|"(?:\\.|[^"\\\n])*"|' r"(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'",
+    re.S,
+)
 
 
 RAW_STRING = re.compile(r'R"(?P<tag>\w*)\(.*?\)(?P=tag)"', re.S)
@@ -54,6 +60,7 @@ def closing(code, at):
 
 
 # --- layers -------------------------------------------------------------------------------------------------------
+
 
 def layers(root):
     """Each layer with all that it may include from: itself and what lies below it."""
@@ -98,6 +105,7 @@ def check_reached(sources, root):
 
 # --- names --------------------------------------------------------------------------------------------------------
 
+
 def check_names(path, code):
     if set(stem(path).split("_")) & {word.lower() for word in BANNED}:
         yield 1, f"a file name says what it holds, not {', '.join(BANNED)}"
@@ -111,8 +119,11 @@ def check_names(path, code):
 
 # --- functions ----------------------------------------------------------------------------------------------------
 
-NOT_FUNCTION = re.compile(r"^(?:(?:template\s*<.*>|export|inline|static|constexpr|typedef)\s*)*"
-                          r"(?:namespace|class|struct|union|enum|extern|concept)\b", re.S)
+NOT_FUNCTION = re.compile(
+    r"^(?:(?:template\s*<.*>|export|inline|static|constexpr|typedef)\s*)*"
+    r"(?:namespace|class|struct|union|enum|extern|concept)\b",
+    re.S,
+)
 
 
 def functions(code):
@@ -145,6 +156,7 @@ def check_function_length(code):
 
 # --- lambdas ------------------------------------------------------------------------------------------------------
 
+
 def lambdas(code, begin=0, end=None):
     """(start, captures, body start, body end) of the lambdas in a piece of code, outermost ones."""
     end = len(code) if end is None else end
@@ -166,7 +178,7 @@ def lambdas(code, begin=0, end=None):
             at += 1
             continue
         body_end = closing(code, brace.end() - 1)
-        yield at, code[at + 1:close].strip(), brace.end(), body_end
+        yield at, code[at + 1 : close].strip(), brace.end(), body_end
         at = body_end
 
 
@@ -181,6 +193,7 @@ def check_lambdas(code, begin=0, end=None):
 
 
 # --- text ---------------------------------------------------------------------------------------------------------
+
 
 def check_text(path, text):
     if path.suffix in (".h", ".cc", ".py", ".cmake", "") or path.name == "CMakeLists.txt":
@@ -209,6 +222,7 @@ def check_source(path, text, root, allowed):
 
 
 # --- all of it ----------------------------------------------------------------------------------------------------
+
 
 def files(root):
     for path in sorted(root.rglob("*")):

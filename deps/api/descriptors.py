@@ -5,6 +5,7 @@ descriptors.py WHEEL WELL_KNOWN.fds OUT.fds
 WELL_KNOWN.fds holds google/protobuf/*.proto (from protoc itself). OUT.fds is one FileDescriptorSet in which every file
 stands behind the files that it imports.
 """
+
 import ast
 import sys
 import zipfile

@@ -5,6 +5,7 @@ generate.py PROTOC ENVOY.fds TABLE OUT_DIR UNITS
 OUT_DIR/include gets the headers and sources (a file that did not change is not touched, so that its users are not
 compiled again), OUT_DIR/api_0.cc ... api_<UNITS-1>.cc include the sources in portions of about the same size.
 """
+
 import os
 import subprocess
 import sys

@@ -9,6 +9,7 @@ All numbers are little-endian uint32. The file is
   successors x (old name, new name)      each message that replaced another (v2 by v3), ordered by old name
   text                                   NUL-terminated names; a `name` above is an offset into it
 """
+
 import struct
 import sys
 
@@ -44,7 +45,7 @@ def read(fds):
     while at < len(fds):
         _, at = wire.read_varint(fds, at)  # the key of FileDescriptorSet.file
         size, at = wire.read_varint(fds, at)
-        file = wire.parse(fds[at:at + size])
+        file = wire.parse(fds[at : at + size])
         name = wire.first(file, 1).decode()
         package = wire.first(file, 2, b"").decode()
         prefix = package + "." if package else ""

@@ -4,6 +4,7 @@ The table (src/config/built.txt) names messages (unindented) and the fields kept
 Everything else goes: other messages and fields, options, services, extensions, imports that nobody needs any more.
 What stays is generated for the lite runtime. (All of the API would be 190 CPU seconds of compiling; this is 10.)
 """
+
 import wire
 
 FILE = {"package": 2, "import": 3, "message": 4, "enum": 5, "options": 8, "public_import": 10, "syntax": 12}
@@ -33,9 +34,9 @@ class Api:
     """Every message and enum of the descriptor set by its full name."""
 
     def __init__(self, path):
-        self.files = {}   # name -> fields of the FileDescriptorProto
-        self.home = {}    # full name -> file name
-        self.kind = {}    # full name -> "message" or "enum"
+        self.files = {}  # name -> fields of the FileDescriptorProto
+        self.home = {}  # full name -> file name
+        self.kind = {}  # full name -> "message" or "enum"
         for data in wire.every(wire.parse(open(path, "rb").read()), 1):
             file = wire.parse(data)
             name = wire.first(file, 1).decode()
@@ -67,7 +68,7 @@ class Pruner:
         for name in self.kept:
             if name not in api.kind:
                 raise SystemExit(f"the table names {name[1:]}, which the API does not have")
-        self.used = set()     # types that kept fields name
+        self.used = set()  # types that kept fields name
         self.wanted = {name for name in self.kept if api.kind[name] == "message"}
 
     def field(self, data, owner):
@@ -84,8 +85,12 @@ class Pruner:
             self.used.add(type_name)
             short = wire.first(out, 1).decode()
             is_own_entry = type_name.startswith(owner + ".") and type_name.endswith("Entry")
-            if not type_name.startswith(".google.protobuf.") and wire.first(out, 5) == MESSAGE \
-                    and type_name not in self.wanted and not is_own_entry:
+            if (
+                not type_name.startswith(".google.protobuf.")
+                and wire.first(out, 5) == MESSAGE
+                and type_name not in self.wanted
+                and not is_own_entry
+            ):
                 raise SystemExit(f"{owner[1:]}.{short} is in the table, but its type {type_name[1:]} is not")
         return wire.serialize(out)
 
@@ -128,12 +133,18 @@ class Pruner:
             if full not in self.used:
                 return None
             fields = [self.field(f, full) for f in wire.every(message, 2)]
-            return wire.serialize([(1, wire.BYTES, wire.first(message, 1))] + [(2, wire.BYTES, f) for f in fields] +
-                                  [(7, wire.BYTES, wire.serialize([(7, wire.VARINT, 1)]))])
+            return wire.serialize(
+                [(1, wire.BYTES, wire.first(message, 1))]
+                + [(2, wire.BYTES, f) for f in fields]
+                + [(7, wire.BYTES, wire.serialize([(7, wire.VARINT, 1)]))]
+            )
         fields, oneofs = self.fields_of(message, full)
         nested = [m for m in (self.message(wire.parse(n), full) for n in wire.every(message, 3)) if m]
-        enums = [self.enum(e) for e in wire.every(message, 4)
-                 if full + "." + wire.first(wire.parse(e), 1).decode() in self.used]
+        enums = [
+            self.enum(e)
+            for e in wire.every(message, 4)
+            if full + "." + wire.first(wire.parse(e), 1).decode() in self.used
+        ]
         if full not in self.wanted and not nested and not enums:
             return None
         out = [(1, wire.BYTES, wire.first(message, 1))]
@@ -148,15 +159,21 @@ class Pruner:
         return prefix, messages
 
     def run(self):
-        """{file name: FileDescriptorProto}. Which enums are used is known when all messages are cut: hence two rounds."""
+        """{file name: FileDescriptorProto}. Two rounds: which enums are used is known when all messages are cut."""
         for _ in range(2):
-            cut = {name: self.file(file) for name, file in self.api.files.items()
-                   if not name.startswith("google/protobuf/")}
+            cut = {
+                name: self.file(file)
+                for name, file in self.api.files.items()
+                if not name.startswith("google/protobuf/")
+            }
         out = {}
         for name, (prefix, messages) in cut.items():
             file = self.api.files[name]
-            enums = [self.enum(e) for e in wire.every(file, FILE["enum"])
-                     if prefix + "." + wire.first(wire.parse(e), 1).decode() in self.used]
+            enums = [
+                self.enum(e)
+                for e in wire.every(file, FILE["enum"])
+                if prefix + "." + wire.first(wire.parse(e), 1).decode() in self.used
+            ]
             if messages or enums:
                 out[name] = (messages, enums)
         return {name: self.assemble(name, *parts) for name, parts in out.items()}

@@ -25,10 +25,10 @@ def parse(data):
             value, at = read_varint(data, at)
         elif kind == BYTES:
             size, at = read_varint(data, at)
-            value, at = data[at:at + size], at + size
+            value, at = data[at : at + size], at + size
         elif kind in (FIXED64, FIXED32):
             size = 8 if kind == FIXED64 else 4
-            value, at = data[at:at + size], at + size
+            value, at = data[at : at + size], at + size
         else:
             raise ValueError(f"wire type {kind} in a descriptor")
         fields.append((key >> 3, kind, value))

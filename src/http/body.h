@@ -12,13 +12,13 @@ namespace outrider {
 // How a stream broke. What it means for the client is the router's to say.
 enum class Failure : std::uint8_t {
   none,
-  connect_failed,       // Refused, unreachable, no file descriptor.
+  connect_failed,  // Refused, unreachable, no file descriptor.
   connect_timeout,
-  overflow,             // A circuit breaker is open.
-  connection_closed,    // The peer closed or reset before the message was whole.
-  protocol_error,       // Its bytes were not HTTP.
-  local_reset,          // We gave up: a time-out, or the other side left.
-  too_large,            // A limit of ours was exceeded.
+  overflow,           // A circuit breaker is open.
+  connection_closed,  // The peer closed or reset before the message was whole.
+  protocol_error,     // Its bytes were not HTTP.
+  local_reset,        // We gave up: a time-out, or the other side left.
+  too_large,          // A limit of ours was exceeded.
 };
 
 // One step of a body.
@@ -26,9 +26,9 @@ struct Frame {
   enum class Kind : std::uint8_t { pending, data, trailers, end, reset };
 
   Kind kind = Kind::pending;
-  bool last = false;             // Data: the body ends behind it, without trailers. Nothing more may be read.
-  Failure failure = Failure::none;  // Reset only.
-  std::string_view data;         // Data only; never empty.
+  bool last = false;                  // Data: the body ends behind it, without trailers. Nothing more may be read.
+  Failure failure = Failure::none;    // Reset only.
+  std::string_view data;              // Data only; never empty.
   const Headers* trailers = nullptr;  // Trailers only: the body ends with them.
 
   static Frame wait() { return {}; }

@@ -43,7 +43,8 @@ void add_forwarded_for(Exchange& x) {
   }
 }
 
-// What only proxies of one's own may say to each other. Nobody else counts as one here: there are no internal addresses.
+// What only proxies of one's own may say to each other. Nobody else counts as one here: there are no internal
+// addresses.
 constexpr std::uint64_t kInternal =
     Headers::bit(Known::x_forwarded_client_cert) | Headers::bit(Known::x_envoy_internal) |
     Headers::bit(Known::x_envoy_upstream_rq_timeout_ms) | Headers::bit(Known::x_envoy_upstream_rq_per_try_timeout_ms) |
@@ -56,13 +57,14 @@ constexpr std::uint64_t kInternalAtEdge =
     Headers::bit(Known::x_envoy_decorator_operation) | Headers::bit(Known::x_envoy_downstream_service_cluster) |
     Headers::bit(Known::x_envoy_downstream_service_node) | Headers::bit(Known::x_envoy_original_host) |
     Headers::bit(Known::x_envoy_original_path);
-constexpr std::string_view kInternalNames[] = {"x-envoy-force-trace", "x-envoy-original-url", "x-envoy-upstream-alt-stat-name",
-                                               "x-envoy-upstream-stream-duration-ms"};
+constexpr std::string_view kInternalNames[] = {"x-envoy-force-trace", "x-envoy-original-url",
+                                               "x-envoy-upstream-alt-stat-name", "x-envoy-upstream-stream-duration-ms"};
 
 void remove_internal(Headers& headers, bool at_edge) {
   std::uint64_t internal = at_edge ? kInternal | kInternalAtEdge : kInternal;
   auto named = [](const Field& f) {
-    return f.known == Known::none && f.name.starts_with("x-envoy-") && std::ranges::find(kInternalNames, f.name) != std::end(kInternalNames);
+    return f.known == Known::none && f.name.starts_with("x-envoy-") &&
+           std::ranges::find(kInternalNames, f.name) != std::end(kInternalNames);
   };
   if (!(headers.present() & internal) && std::none_of(headers.begin(), headers.end(), named)) return;
   headers.remove_if([&](const Field& f) { return (Headers::bit(f.known) & internal) != 0 || named(f); });

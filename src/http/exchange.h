@@ -22,11 +22,11 @@ class WorkerClusters;
 // What of a connection its exchanges may know; outlives them.
 struct DownstreamConnection {
   Worker& worker;
-  Network& network;                // For upstream connections.
-  WorkerClusters* clusters;        // This worker's view of the clusters; null in services that have none.
+  Network& network;          // For upstream connections.
+  WorkerClusters* clusters;  // This worker's view of the clusters; null in services that have none.
   std::uint64_t id;
   const Address* peer;
-  Transport& socket;               // For its addresses.
+  Transport& socket;  // For its addresses.
   const Address& local() const { return socket.local(); }
 };
 
@@ -46,42 +46,47 @@ class ClientStream {
 struct ExchangeRecord {
   WallTime start_wall;
   TimePoint start;
-  std::optional<TimePoint> request_end;         // The last byte of the request came.
-  std::optional<TimePoint> upstream_start;      // The first byte went upstream.
-  std::optional<TimePoint> response_start;      // The response's head came.
+  std::optional<TimePoint> request_end;     // The last byte of the request came.
+  std::optional<TimePoint> upstream_start;  // The first byte went upstream.
+  std::optional<TimePoint> response_start;  // The response's head came.
   std::optional<TimePoint> end;
   ResponseFlags flags;
-  std::string_view details;                     // %RESPONSE_CODE_DETAILS%
-  int status = 0;                               // 0: none was sent.
-  std::uint64_t bytes_received = 0;             // Body bytes.
+  std::string_view details;          // %RESPONSE_CODE_DETAILS%
+  int status = 0;                    // 0: none was sent.
+  std::uint64_t bytes_received = 0;  // Body bytes.
   std::uint64_t bytes_sent = 0;
-  std::string_view original_path;               // Before a rewrite; empty: not rewritten.
+  std::string_view original_path;  // Before a rewrite; empty: not rewritten.
   const Address* upstream_peer = nullptr;
-  const Address* upstream_local = nullptr;      // Of the connection that carried the request; null: there was none.
+  const Address* upstream_local = nullptr;  // Of the connection that carried the request; null: there was none.
   const Cluster* cluster = nullptr;
   std::string_view cluster_name;
   std::string_view route_name;
-  std::string_view upstream_failure;            // %UPSTREAM_TRANSPORT_FAILURE_REASON%
+  std::string_view upstream_failure;  // %UPSTREAM_TRANSPORT_FAILURE_REASON%
   std::uint32_t attempts = 0;
 };
 
 // Outlives every frame that serves it. Its members are destroyed in reverse order, so the arena goes last.
 struct Exchange {
   Exchange(const DownstreamConnection& c, const HttpOptions& o, StatBlock& s)
-      : connection(c), worker(c.worker), options(o), stats(s), request(arena), stream_idle_timeout(o.stream_idle_timeout) {}
+      : connection(c),
+        worker(c.worker),
+        options(o),
+        stats(s),
+        request(arena),
+        stream_idle_timeout(o.stream_idle_timeout) {}
 
   const DownstreamConnection& connection;
   Worker& worker;
   const HttpOptions& options;
   StatBlock& stats;
   Arena arena;
-  Scope scope;                                  // Work that outlives handle(): pumps.
+  Scope scope;  // Work that outlives handle(): pumps.
   RequestHead request;
   Body* request_body = &NoBody::shared();
-  std::string_view upgrade;                     // Protocol asked for by an Upgrade request; empty: none.
-  const Headers* response_headers = nullptr;    // For logs, once there are any.
+  std::string_view upgrade;                   // Protocol asked for by an Upgrade request; empty: none.
+  const Headers* response_headers = nullptr;  // For logs, once there are any.
   const Headers* response_trailers = nullptr;
-  ClientStream* client = nullptr;               // Null in tests only.
+  ClientStream* client = nullptr;                 // Null in tests only.
   std::chrono::milliseconds stream_idle_timeout;  // The connection manager's, until a route says otherwise.
   ExchangeRecord record;
 

@@ -14,8 +14,8 @@ namespace outrider {
 class H1Body : public Body {
  public:
   // All outlive the body. `received` counts bytes read from the transport.
-  H1Body(Worker& worker, Transport& transport, Inbox& inbox, const h1::Limits& limits, h1::BodyFraming framing, Arena& arena,
-         Cell& received);
+  H1Body(Worker& worker, Transport& transport, Inbox& inbox, const h1::Limits& limits, h1::BodyFraming framing,
+         Arena& arena, Cell& received);
 
   Frame poll(std::size_t max) override;
   Task<Frame> pull(std::size_t max) override;
@@ -51,7 +51,7 @@ class H1Body : public Body {
   Headers trailers_;
   Cell& received_;
   Block block_;
-  char* window_;      // Bytes at hand: in the inbox at first, then in the block.
+  char* window_;  // Bytes at hand: in the inbox at first, then in the block.
   char* window_end_;
   bool in_block_ = false;
   bool ended_ = false;

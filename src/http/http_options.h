@@ -20,13 +20,13 @@ enum class ServerHeader : std::uint8_t { overwrite, append_if_absent, pass_throu
 // Zero turns a time-out off, unless it says otherwise.
 struct HttpOptions {
   std::string stat_prefix;
-  std::shared_ptr<StatScope> stats;           // http.<stat_prefix>.
+  std::shared_ptr<StatScope> stats;  // http.<stat_prefix>.
   CodecType codec = CodecType::automatic;
   h1::Limits limits;
-  std::chrono::milliseconds idle_timeout = std::chrono::hours(1);             // Of a connection without a request.
-  std::chrono::milliseconds stream_idle_timeout = std::chrono::minutes(5);    // Of a request without progress.
-  std::chrono::milliseconds request_timeout{0};                               // To receive a whole request.
-  std::chrono::milliseconds request_headers_timeout{0};                       // To receive a head, from its first byte.
+  std::chrono::milliseconds idle_timeout = std::chrono::hours(1);           // Of a connection without a request.
+  std::chrono::milliseconds stream_idle_timeout = std::chrono::minutes(5);  // Of a request without progress.
+  std::chrono::milliseconds request_timeout{0};                             // To receive a whole request.
+  std::chrono::milliseconds request_headers_timeout{0};                     // To receive a head, from its first byte.
   std::chrono::milliseconds max_connection_duration{0};
   std::chrono::milliseconds delayed_close_timeout = std::chrono::seconds(1);  // For the peer to read our last words.
   std::uint32_t max_requests_per_connection = 0;                              // 0: no limit.
@@ -38,11 +38,11 @@ struct HttpOptions {
   bool accept_http_10 = false;
   std::string default_host_for_http_10;
   bool proxy_100_continue = false;
-  bool enable_trailers = false;               // HTTP/1 trailers go on; else they are dropped.
-  std::uint32_t buffer_bytes = 1 << 20;       // Soft limit of what one stream buffers in one direction.
+  bool enable_trailers = false;          // HTTP/1 trailers go on; else they are dropped.
+  std::uint32_t buffer_bytes = 1 << 20;  // Soft limit of what one stream buffers in one direction.
   // False for services of the program itself (admin, echo): their requests get no x-forwarded-proto or x-request-id.
   bool edge = true;
-  std::vector<std::string> upgrades;          // Protocols that may be upgraded to on every route, lower case.
+  std::vector<std::string> upgrades;  // Protocols that may be upgraded to on every route, lower case.
   FilterChain filters;
   std::vector<std::shared_ptr<AccessLog>> access_logs;
 };

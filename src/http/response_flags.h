@@ -6,36 +6,36 @@
 
 namespace outrider {
 
-#define OUTRIDER_RESPONSE_FLAGS(X)                        \
-  X(failed_local_health_check, "LH")                      \
-  X(no_healthy_upstream, "UH")                            \
-  X(upstream_request_timeout, "UT")                       \
-  X(local_reset, "LR")                                    \
-  X(upstream_remote_reset, "UR")                          \
-  X(upstream_connection_failure, "UF")                    \
-  X(upstream_connection_termination, "UC")                \
-  X(upstream_overflow, "UO")                              \
-  X(no_route_found, "NR")                                 \
-  X(delay_injected, "DI")                                 \
-  X(fault_injected, "FI")                                 \
-  X(rate_limited, "RL")                                   \
-  X(unauthorized_external_service, "UAEX")                \
-  X(rate_limit_service_error, "RLSE")                     \
-  X(downstream_connection_termination, "DC")              \
-  X(upstream_retry_limit_exceeded, "URX")                 \
-  X(stream_idle_timeout, "SI")                            \
-  X(invalid_envoy_request_headers, "IH")                  \
-  X(downstream_protocol_error, "DPE")                     \
-  X(upstream_max_stream_duration_reached, "UMSDR")        \
-  X(response_from_cache_filter, "RFCF")                   \
-  X(no_filter_config_found, "NFCF")                       \
-  X(duration_timeout, "DT")                               \
-  X(upstream_protocol_error, "UPE")                       \
-  X(no_cluster_found, "NC")                               \
-  X(overload_manager_terminated, "OM")                    \
-  X(dns_resolution_failed, "DF")                          \
-  X(drop_overload, "DO")                                  \
-  X(downstream_remote_reset, "DR")                        \
+#define OUTRIDER_RESPONSE_FLAGS(X)                 \
+  X(failed_local_health_check, "LH")               \
+  X(no_healthy_upstream, "UH")                     \
+  X(upstream_request_timeout, "UT")                \
+  X(local_reset, "LR")                             \
+  X(upstream_remote_reset, "UR")                   \
+  X(upstream_connection_failure, "UF")             \
+  X(upstream_connection_termination, "UC")         \
+  X(upstream_overflow, "UO")                       \
+  X(no_route_found, "NR")                          \
+  X(delay_injected, "DI")                          \
+  X(fault_injected, "FI")                          \
+  X(rate_limited, "RL")                            \
+  X(unauthorized_external_service, "UAEX")         \
+  X(rate_limit_service_error, "RLSE")              \
+  X(downstream_connection_termination, "DC")       \
+  X(upstream_retry_limit_exceeded, "URX")          \
+  X(stream_idle_timeout, "SI")                     \
+  X(invalid_envoy_request_headers, "IH")           \
+  X(downstream_protocol_error, "DPE")              \
+  X(upstream_max_stream_duration_reached, "UMSDR") \
+  X(response_from_cache_filter, "RFCF")            \
+  X(no_filter_config_found, "NFCF")                \
+  X(duration_timeout, "DT")                        \
+  X(upstream_protocol_error, "UPE")                \
+  X(no_cluster_found, "NC")                        \
+  X(overload_manager_terminated, "OM")             \
+  X(dns_resolution_failed, "DF")                   \
+  X(drop_overload, "DO")                           \
+  X(downstream_remote_reset, "DR")                 \
   X(unconditional_drop_overload, "UDO")
 
 enum class ResponseFlag : std::uint8_t {

@@ -85,7 +85,8 @@ Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
 
 bool equals_continue(std::string_view expectation) {
   constexpr std::string_view kName = "100-continue";
-  return std::ranges::equal(expectation, kName, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+  return std::ranges::equal(expectation, kName,
+                            [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
 }
 
 // An HTTP/1.0 request names its host if it likes.
@@ -115,7 +116,8 @@ std::optional<Response> admit(ServerConnection& c, Exchange& x) {
   const Field* expect = x.request.headers.find(Known::expect);
   bool expects_continue = expect && equals_continue(expect->value);
   if (auto prepared = prepare_request(x); !prepared) return refusal(c, x, prepared.error());
-  if (framing->kind != h1::BodyFraming::Kind::none && !(framing->kind == h1::BodyFraming::Kind::length && framing->length == 0)) {
+  if (framing->kind != h1::BodyFraming::Kind::none &&
+      !(framing->kind == h1::BodyFraming::Kind::length && framing->length == 0)) {
     auto& body = x.arena.make_owned<H1Body>(c.worker, *c.transport, c.inbox, o.limits, *framing, x.arena,
                                             x.stats[HttpStat::downstream_cx_rx_bytes_total]);
     if (expects_continue && x.request.version == Version::http11) body.continue_first();
@@ -180,7 +182,8 @@ std::optional<Response> answer_abort(ServerConnection& c, Exchange& x) {
         x.record.details = "stream_idle_timeout";
         return std::nullopt;
       }
-      return x.reply(c.receiving() ? 408 : 504, "stream timeout", "stream_idle_timeout", ResponseFlag::stream_idle_timeout);
+      return x.reply(c.receiving() ? 408 : 504, "stream timeout", "stream_idle_timeout",
+                     ResponseFlag::stream_idle_timeout);
     case AbortReason::request_timeout:
       x.stats[HttpStat::downstream_rq_timeout].add();
       if (c.head_sent) return std::nullopt;
@@ -247,7 +250,8 @@ Task<> refuse(ServerConnection& c, Exchange& x, const HeadResult& head) {
   x.stats[HttpStat::downstream_rq_http1_total].add();
   if (head.error.detail != kMissingHost) forget_request(x);
   bool timed_out = head.outcome == HeadOutcome::timed_out;
-  if (auto response = timed_out ? answer_abort(c, x) : refusal(c, x, head.error)) co_await send_last_words(c, x, *response);
+  if (auto response = timed_out ? answer_abort(c, x) : refusal(c, x, head.error))
+    co_await send_last_words(c, x, *response);
   finish_record(x, c);
 }
 
@@ -277,7 +281,8 @@ Task<> discard_all(Transport& transport, BlockPool& blocks) {
 // Lets the peer read our last words: closing with unread bytes would reset the connection under them.
 Task<> close_gently(ServerConnection& c) {
   c.transport->shutdown_write();
-  std::chrono::milliseconds limit = c.slot->current() ? c.options().delayed_close_timeout : std::chrono::milliseconds(1000);
+  std::chrono::milliseconds limit =
+      c.slot->current() ? c.options().delayed_close_timeout : std::chrono::milliseconds(1000);
   if (limit.count() == 0) co_return;
   bool closed = (co_await within(limit, discard_all(*c.transport, c.worker.blocks()))).has_value();
   if (!closed) c.http_stats()[HttpStat::downstream_cx_delayed_close_timeout].add();

@@ -41,11 +41,13 @@ TimePoint ServerConnection::next_deadline() const {
     case Phase::idle:
       return std::min(deadline, after(phase_since, o.idle_timeout));
     case Phase::head:
-      deadline = std::min({deadline, after(request_since, o.request_headers_timeout), after(request_since, o.request_timeout)});
+      deadline = std::min(
+          {deadline, after(request_since, o.request_headers_timeout), after(request_since, o.request_timeout)});
       return std::min(deadline, after(std::max(phase_since, transport->last_progress()), o.stream_idle_timeout));
     case Phase::exchange:
       if (receiving()) deadline = std::min(deadline, after(request_since, o.request_timeout));
-      return std::min(deadline, after(std::max(phase_since, transport->last_progress()), exchange ? exchange->stream_idle_timeout : o.stream_idle_timeout));
+      return std::min(deadline, after(std::max(phase_since, transport->last_progress()),
+                                      exchange ? exchange->stream_idle_timeout : o.stream_idle_timeout));
   }
   return deadline;
 }

@@ -7,8 +7,8 @@ namespace outrider {
 
 enum class AbortReason : std::uint8_t { none, client_gone, stream_idle, request_timeout, head_timeout };
 
-// Where a connection could go on without ever waiting (pipelined requests, a fast body), everybody else gets a turn after
-// so many steps.
+// Where a connection could go on without ever waiting (pipelined requests, a fast body), everybody else gets a turn
+// after so many steps.
 inline constexpr int kStepsInARowMax = 32;
 
 // Time-outs are checked by one timer, set again lazily: a request that goes well never touches it.
@@ -55,16 +55,16 @@ struct ServerConnection final : DownstreamConnection, ClientStream, Transport::H
   Inbox inbox;
   Phase phase = Phase::idle;
   TimePoint phase_since;
-  TimePoint request_since;        // The first byte of the request at hand.
+  TimePoint request_since;  // The first byte of the request at hand.
   TimePoint accepted;
-  Exchange* exchange = nullptr;   // In phase exchange.
+  Exchange* exchange = nullptr;  // In phase exchange.
   H1Body* request_body = nullptr;
   AbortReason abort_reason = AbortReason::none;
   bool first_request = true;
   bool head_sent = false;
-  bool response_ended = false;    // Sent whole.
-  bool closing = false;           // No further request.
-  bool farewell = true;           // Before closing, the peer is given time to read what was sent.
+  bool response_ended = false;  // Sent whole.
+  bool closing = false;         // No further request.
+  bool farewell = true;         // Before closing, the peer is given time to read what was sent.
   std::uint32_t requests = 0;
   ServerConnection* next = nullptr;
   ServerConnection** link = nullptr;

@@ -6,6 +6,7 @@
 #include "server/echo.h"
 #include "server/logging.h"
 #include "server/proxy.h"
+#include "server/service_loop.h"
 
 namespace {
 
@@ -16,6 +17,7 @@ int run_proxy(int argc, char** argv) {
     return flags.error().exit_code;
   }
   outrider::block_signals();
+  outrider::raise_descriptor_limit();
   outrider::set_log_levels(*flags);
   if (auto installed = outrider::install_logging(outrider::log_options(*flags)); !installed) {
     std::fprintf(stderr, "%s\n", installed.error().c_str());

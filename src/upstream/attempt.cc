@@ -68,6 +68,7 @@ Task<Attempt> attempt(Exchange& x, const Route& route, WorkerCluster& cluster, L
       reused = connection->requests > 0;
     }
     auto& stream = x.arena.make_owned<UpstreamStream>(x, pool, *connection, route.timeout, limit);
+    x.record.upstream_local = &connection->transport->local();
     ResponseHead* head = nullptr;
     if (co_await stream.send(x.request, sending.framing, sending.first, sending.whole)) {
       if (!sending.whole) x.scope.spawn(&UpstreamStream::pump, stream);
