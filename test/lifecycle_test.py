@@ -321,7 +321,7 @@ def test_the_admin_address_is_written_to_a_file(stage):
     path = stage.directory / "admin-address"
     admin = free_port()
     stage.start(bootstrap([], [], admin), "--admin-address-path", path, ports=[admin])
-    assert path.read_text().strip() == f"127.0.0.1:{admin}"
+    assert eventually(lambda: path.exists() and path.read_text()).strip() == f"127.0.0.1:{admin}"
 
 
 def test_port_zero_is_given_by_the_kernel(stage):
