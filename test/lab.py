@@ -194,7 +194,8 @@ class Lab:
         self.directory, self.pods, self.ending = pathlib.Path(directory), {}, contextlib.ExitStack()
         self.switch = Namespace()
         self.ending.callback(self.switch.close)
-        ip("-n", self.switch.name, "link", "add", "br0", "type", "bridge")
+        # An address of its own: else it takes the lowest of its ports', and changes whenever a pod comes.
+        ip("-n", self.switch.name, "link", "add", "br0", "address", "02:00:00:00:00:01", "type", "bridge")
         ip("-n", self.switch.name, "addr", "add", "10.77.0.1/24", "dev", "br0")
         ip("-n", self.switch.name, "link", "set", "br0", "up")
         self.dns = Dns(self.switch, "10.77.0.1")

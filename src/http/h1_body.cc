@@ -133,6 +133,12 @@ Task<Frame> H1Body::pull(std::size_t max) {
     }
     if (window_ == window_end_) {
       block_.reset();  // A waiting stream holds no buffer.
+      if (inbox_free_ && !in_block_) {
+        inbox_.consume(inbox_.size());
+        inbox_.release();
+        in_block_ = true;
+        window_ = window_end_ = nullptr;
+      }
       co_await transport_.readable();
     }
     prepare_block();

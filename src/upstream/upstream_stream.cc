@@ -1,5 +1,7 @@
 #include "upstream/upstream_stream.h"
 
+#include "wire/h1_lines.h"
+
 namespace outrider {
 
 using Kind = h1::BodyFraming::Kind;
@@ -135,7 +137,7 @@ Task<ResponseHead*> UpstreamStream::receive_head() {
       }
       if (parsed.status == h1::ParseStatus::complete) {
         inbox_.consume(parsed.consumed);
-        if (!head->informational() || head->status == 101) co_return accept(*head);
+        if (!head->informational() || head->status == 101) co_return accept(*head, parsed.consumed);
         if (head->status != 100 && x_.client && !h1::strip_hop_by_hop(head->headers)) co_await x_.client->inform(*head);
         head = &x_.arena.make_owned<ResponseHead>(x_.arena);
         parser.reset();
@@ -158,8 +160,17 @@ Task<ResponseHead*> UpstreamStream::receive_head() {
   }
 }
 
+// Moves the head out of the buffer, which can then be given back before the exchange ends.
+void UpstreamStream::detach(ResponseHead& head, std::size_t head_bytes) {
+  const char* from = inbox_.data() - head_bytes;
+  std::string_view copy = x_.arena.copy({from, head_bytes});
+  h1::rebase_fields(head.headers, from, head_bytes, copy.data());
+  head.reason = {};
+  body_->free_inbox();
+}
+
 // Takes the final head: what follows it, and whether the connection can be used again.
-ResponseHead* UpstreamStream::accept(ResponseHead& head) {
+ResponseHead* UpstreamStream::accept(ResponseHead& head, std::size_t head_bytes) {
   auto framing = h1::response_framing(head, x_.request.method);
   bool upgraded = head.status == 101;
   if (!framing || (upgraded && x_.upgrade.empty())) {
@@ -176,6 +187,7 @@ ResponseHead* UpstreamStream::accept(ResponseHead& head) {
   }
   body_.emplace(x_.worker, *connection_->transport, inbox_, pool_.owner.cluster->options.limits, framing_, x_.arena,
                 stats_[ClusterStat::upstream_cx_rx_bytes_total]);
+  if (framing_.kind != Kind::none && framing_.length > inbox_.size()) detach(head, head_bytes);
   x_.record.response_start = x_.worker.now();
   return &head;
 }

@@ -39,7 +39,8 @@ class UpstreamStream final : public Body, public Sink {
   void finish() override;
 
  private:
-  ResponseHead* accept(ResponseHead& head);
+  ResponseHead* accept(ResponseHead& head, std::size_t head_bytes);
+  void detach(ResponseHead& head, std::size_t head_bytes);
   Frame note(Frame frame);
   void complete();
   Task<Frame> pull_body(std::size_t max) { co_return co_await body_->pull(max); }
