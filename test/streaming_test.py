@@ -197,17 +197,18 @@ def test_a_direct_response_to_a_large_upload_is_read_by_curl(stage):
 
 
 def test_a_client_that_leaves_ends_the_request_at_the_backend(stage):
-    left = threading.Event()
+    asked, left = threading.Event(), threading.Event()
 
     def serve(stream):
         stream.request()
+        asked.set()
         stream.rest()
         left.set()
 
     backend = stage.backend(serve=serve)
     proxy = stage.proxy(backend)
     client = stage.client(proxy).send(request_bytes())
-    backend.wait(lambda b: b.streams)
+    assert asked.wait(PATIENCE_S)
     client.close()
     assert left.wait(PATIENCE_S)
     proxy.wait_stat("http.in.downstream_rq_rx_reset", 1)

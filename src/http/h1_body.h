@@ -28,8 +28,8 @@ class H1Body : public Body {
   // Before the first read from the transport, `100 Continue` is written to the peer.
   void continue_first() { continue_first_ = true; }
   bool continue_owed() const { return continue_first_; }
-  // Nobody looks at the head in the inbox any more: its memory goes back to the pool as soon as the bytes that came with
-  // the head are used, so that all bodies pass through the few buffers that are warm in the cache.
+  // Nobody looks at the head in the inbox any more: its memory goes back to the pool as soon as the bytes that came
+  // with the head are used, so that all bodies pass through the few buffers that are warm in the cache.
   void free_inbox() { inbox_free_ = true; }
   // Puts unused bytes back into the inbox and gives the block back. The head's views must not be used any more.
   void settle();
