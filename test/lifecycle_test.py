@@ -296,7 +296,7 @@ def test_without_file_descriptors_accepting_pauses_and_goes_on(stage):
     backend = stage.backend()
     port, admin = free_port(), free_port()
     config = bootstrap([listener(port, [virtual_host(route("b"))], name="l")], [cluster("b", backend)], admin)
-    proxy = stage.start(config, ports=[port, admin], admin=admin, preexec_fn=few)
+    proxy = stage.start(config, ports=[port, admin], admin=admin, before=few)
     first = stage.client(port)
     assert first.ask().status == 200
     crowd = [Client(port) for _ in range(100)]  # The kernel takes them; the proxy cannot.

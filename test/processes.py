@@ -1,6 +1,7 @@
 """The programs that a test starts, and ends by their id."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -17,20 +18,31 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.path.abspath(os.environ.get("OUTRIDER") or ROOT / "build/release/outrider")
 
 
+# Each pytest-xdist worker has its own range, below those of the kernel.
+PORTS_OF_A_WORKER = 2500
+WORKER = int((os.environ.get("PYTEST_XDIST_WORKER") or "gw0").removeprefix("gw")) % 8
+port_numbers = itertools.count(random.randrange(PORTS_OF_A_WORKER))
+
+
 def free_port():
-    """A port that nobody listens on. Each pytest-xdist worker has its own range, below those of the kernel."""
-    number = int((os.environ.get("PYTEST_XDIST_WORKER") or "gw0").removeprefix("gw")) % 8
+    """A port that nobody listens on, and not one just given: outrider's listeners would share it (SO_REUSEPORT)."""
     while True:
-        port = 12000 + number * 2500 + random.randrange(2500)
+        port = 12000 + WORKER * PORTS_OF_A_WORKER + next(port_numbers) % PORTS_OF_A_WORKER
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("0.0.0.0", port))
             return port
 
 
-class Process:
-    """A child process whose output is read line by line. `within` puts words before the command, as `nsenter` needs."""
+def heed_interrupts():
+    """A shell's background job ignores SIGINT, and so would all that it starts: what we test shall not inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-    def __init__(self, argv, env=None, within=(), net=socket, **options):
+
+class Process:
+    """A child process whose output is read line by line. `within` puts words before the command, as `nsenter` needs;
+    `before` is called in the child first."""
+
+    def __init__(self, argv, env=None, within=(), net=socket, before=heed_interrupts, **options):
         self.argv, self.net = [str(word) for word in argv], net
         self.lines = {"stdout": [], "stderr": []}
         self.changed = threading.Condition()
@@ -42,6 +54,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=before,
             **options,
         )
         self.pid = self.popen.pid

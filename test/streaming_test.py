@@ -80,26 +80,30 @@ def test_a_large_body_goes_both_ways_unchanged(stage, framing):
 
 def test_a_client_that_does_not_read_costs_no_memory(stage):
     """64 MiB for each of 4 clients: what the proxy holds stays far below."""
-    stuck = []
+    writers = []
 
     def serve(stream):
+        writers.append(writer := {"sent": 0, "end": None})
         stream.request()
         total = 64 * MIB
         stream.send(f"HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n")
         stream.socket.settimeout(1.0)
         try:
-            for _ in range(total // 65536):
+            for writer["sent"] in range(0, total, 65536):
                 stream.send(pattern(65536))
-        except TimeoutError:
-            stuck.append(True)
+        except OSError as error:
+            writer["end"] = type(error)
             threading.Event().wait(PATIENCE_S)
+
+    def waiting():
+        return [w["end"] for w in writers] == [TimeoutError] * 4
 
     proxy = stage.proxy(stage.backend(serve=serve))
     before = proxy.rss_kib()
     clients = [stage.client(proxy, receive_buffer=4096) for _ in range(4)]
     for client in clients:
         client.send(request_bytes())
-    eventually(lambda: len(stuck) == 4, "the backend's writers wait")
+    eventually(waiting, lambda: f"the backend's writers wait: {writers}, {proxy.stats('cluster.')}")
     assert proxy.rss_kib() - before < 16 * 1024
     assert stage.client(proxy).send(request_bytes()).head().status == 200, "others are served meanwhile"
 
