@@ -32,10 +32,12 @@ def cluster(name, *endpoints, **fields):
     }
 
 
-def http1_cluster(name, *endpoints, common=None, **fields):
+def http1_cluster(name, *endpoints, common=None, http1=None, **fields):
     """With options of the protocol, common ones as `common`."""
     options = typed(
-        HTTP_OPTIONS, explicit_http_config={"http_protocol_options": {}}, common_http_protocol_options=common or {}
+        HTTP_OPTIONS,
+        explicit_http_config={"http_protocol_options": http1 or {}},
+        common_http_protocol_options=common or {},
     )
     return cluster(name, *endpoints, typed_extension_protocol_options={HTTP_OPTIONS: options}, **fields)
 

@@ -2,11 +2,12 @@
 
 import http.client
 import json
+import socket
 import subprocess
 
 import pytest
 
-from config_text import cluster, route
+from config_text import cluster, http1_cluster, route
 from peers import Client, request_bytes, response_bytes, tally
 
 
@@ -141,21 +142,13 @@ def test_a_chunked_response_stays_chunked(stage):
         assert response["transfer-encoding"] == "chunked" and "content-length" not in response.fields
 
 
-def test_trailers_go_both_ways(stage):
+@pytest.mark.parametrize("enabled", [True, False])
+def test_trailers_go_both_ways_whatever_enable_trailers_says(stage, enabled):
     backend = stage.backend(
         lambda r: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\nX-End: yes\r\n\r\n"
     )
-    options = {"enable_trailers": True}
-    upstream = cluster(
-        "backend",
-        backend,
-        typed_extension_protocol_options={
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": {"http_protocol_options": options},
-            }
-        },
-    )
+    options = {"enable_trailers": enabled}
+    upstream = http1_cluster("backend", backend, http1=options)
     proxy = stage.proxy(route("backend"), clusters=[upstream], http_protocol_options=options)
     client = stage.client(proxy)
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Check: 42\r\n\r\n")
@@ -217,6 +210,24 @@ def test_expect_continue_is_answered_before_the_body_and_not_forwarded(echo):
         client.send("body")
         answer = client.response().json()
         assert answer["body"] == "body" and "expect" not in dict(answer["fields"])
+
+
+def test_an_expectation_is_the_backends_to_answer_where_the_configuration_says_so(stage):
+    def serve(stream):
+        head = stream.head()
+        assert head["expect"] == "100-continue"
+        if head.target == "/no":
+            return stream.send(response_bytes("417 Expectation Failed"))
+        stream.send("HTTP/1.1 100 Continue\r\nX-A: 1\r\n\r\n")
+        stream.send(response_bytes(body=stream.exactly(4)))
+
+    proxy = stage.proxy(stage.backend(serve=serve), proxy_100_continue=True)
+    asking = "POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+    client = stage.client(proxy).send(asking.format("/yes"))
+    assert client.head().head == b"HTTP/1.1 100 Continue\r\nx-a: 1\r\n\r\n"
+    assert client.send("body").response().body == b"body"
+    refused = stage.client(proxy).send(asking.format("/no")).response()
+    assert refused.status == 417 and refused.informational == [] and refused["connection"] == "close"
 
 
 def test_curl_sends_its_body_after_100_continue(echo):
@@ -395,7 +406,11 @@ def test_the_address_of_the_client_is_told_where_the_world_connects(stage):
         }
     )
     seen = backend.requests[0]
-    assert seen["x-forwarded-for"].startswith("10.0.0.9,") and seen["x-forwarded-proto"] == "http"
+    told, machine = seen["x-forwarded-for"].split(",")
+    assert told == "10.0.0.9" and seen["x-forwarded-proto"] == "http"
+    # Others cannot reach this client by 127.0.0.1: they are told the machine's address, if it has one.
+    with socket.socket() as own:
+        own.bind((machine, 0))
     assert seen["x-envoy-external-address"] == "127.0.0.1" and seen["x-request-id"] != "mine"
 
 

@@ -1,12 +1,15 @@
 """Bodies stream with bounded buffers; who is slow, idle or many does not disturb the others."""
 
+import contextlib
 import hashlib
 import resource
+import socket
 import subprocess
 import threading
 
 import pytest
 
+from config_text import cluster, route
 from peers import PATIENCE_S, eventually, request_bytes, response_bytes
 
 MIB = 1 << 20
@@ -240,6 +243,39 @@ def test_a_truncated_chunked_response_is_seen_as_truncated(stage):
     assert not client.rest().endswith(b"0\r\n\r\n")
 
 
+# --- buffers ------------------------------------------------------------------------------------------------------
+
+
+def chunked(data):
+    return b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
+
+
+@pytest.mark.parametrize("limit", [1000, 0, MIB, None])
+def test_the_buffer_limits_bound_what_one_read_takes(stage, limit):
+    """What is read at once goes on as one chunk. Above 68 KiB, or 0, a limit changes nothing."""
+    data = pattern(300_000)
+    backend = stage.backend(lambda r: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(data))
+    fields = {} if limit is None else {"per_connection_buffer_limit_bytes": limit}
+    proxy = stage.proxy(route("b"), clusters=[cluster("b", backend, **fields)], listener=fields)
+    client = stage.client(proxy)
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(data))
+    response = client.response()
+    request = backend.wait_requests(1)[0]
+    for message in (request, response):
+        assert message.body == data
+        largest = max(map(len, message.chunks))
+        assert largest <= 1000 if limit == 1000 else 1000 < largest <= 68 * 1024
+
+
+def test_a_head_may_be_larger_than_the_buffer_limit(stage):
+    fields = {"per_connection_buffer_limit_bytes": 100}
+    backend = stage.backend(lambda r: response_bytes(fields=[("X-Big", "b" * 5000)], body=b"body"))
+    proxy = stage.proxy(route("b"), clusters=[cluster("b", backend, **fields)], listener=fields)
+    response = stage.client(proxy).ask("/" + "a" * 5000, "POST", body=pattern(5000))
+    assert response["x-big"] == "b" * 5000 and response.body == b"body"
+    assert backend.requests[0].target == "/" + "a" * 5000 and backend.requests[0].body == pattern(5000)
+
+
 # --- many ---------------------------------------------------------------------------------------------------------
 
 
@@ -260,3 +296,37 @@ def test_a_thousand_slow_clients_and_a_thousand_idle_ones_leave_others_served(st
         client.send(head[-1:])
     assert [c.response().body for c in slow] == [b"backend"] * 1000
     assert proxy.stat("http.in.downstream_cx_active") >= 2000
+
+
+IDLE = 10_000
+
+
+def why_not_so_many(needed):
+    """Why there cannot be as many open files; empty: there can, from here on."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = needed if hard == resource.RLIM_INFINITY else max(hard, needed)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+    except (ValueError, OSError) as error:
+        return f"{needed} open files are needed, {hard} allowed: {error}"
+    return ""
+
+
+def test_ten_thousand_idle_connections_cost_little_and_leave_others_served(stage):
+    reason = why_not_so_many(IDLE + 1000)
+    if reason:
+        pytest.skip(reason)
+    proxy = stage.proxy(stage.backend(), concurrency=2)
+    assert stage.client(proxy).ask().status == 200
+    before = proxy.rss_kib()
+    with contextlib.ExitStack() as crowd:
+        for number in range(IDLE):
+            idle = crowd.enter_context(socket.create_connection(("127.0.0.1", proxy.port)))
+            if number % 20 == 0:  # Some were busy once.
+                idle.sendall(request_bytes())
+                assert idle.recv(65536).endswith(b"backend")
+        proxy.wait_stat("http.in.downstream_cx_active", IDLE + 1)
+        assert proxy.rss_kib() - before < 4 * IDLE, "KiB: less than four for each"
+        others = [stage.client(proxy) for _ in range(10)]
+        assert [c.ask().body for c in others] == [b"backend"] * 10
+    proxy.wait_stat("http.in.downstream_cx_active", 11)

@@ -6,7 +6,7 @@ import pytest
 from websockets.sync.client import connect
 
 from config_text import cluster, route
-from peers import PATIENCE_S, eventually, response_bytes
+from peers import PATIENCE_S, eventually, request_bytes, response_bytes
 from processes import BINARY, free_port
 
 UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "chat")]
@@ -131,9 +131,9 @@ def test_an_upgrade_on_a_route_without_is_refused_and_counted(stage):
     proxy = stage.proxy(backend)
     client = stage.client(proxy)
     assert client.ask("/", fields=UPGRADE).status == 403
+    assert client.at_end(), "what follows may be another protocol"
     assert proxy.stat("http.in.downstream_rq_ws_on_non_ws_route") == 1
     assert backend.requests == []
-    assert client.ask("/").status == 200, "the connection goes on"
 
 
 def test_upgrades_of_the_connection_manager_hold_for_every_route_and_a_route_may_forbid(stage):
@@ -152,12 +152,24 @@ def test_the_upgrade_reaches_the_backend_as_it_was_asked(stage):
     assert backend.requests[0]["upgrade"] == "chat" and backend.requests[0]["connection"].lower() == "upgrade"
 
 
-def test_a_backend_that_does_not_upgrade_answers_plainly(stage):
-    backend = stage.backend(lambda r: response_bytes("200 OK", body=b"plain"))
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
+def test_a_backend_that_does_not_upgrade_answers_plainly_and_for_the_last_time(stage, status):
+    backend = stage.backend(lambda r: response_bytes(status, body=b"plain"))
     proxy = stage.proxy(upgrade_route("backend"), clusters=[cluster("backend", backend)])
     client = stage.client(proxy)
-    answer = client.ask("/", fields=UPGRADE)
-    assert answer.status == 200 and answer.body == b"plain"
+    client.send(request_bytes(fields=UPGRADE) + b"bytes of another protocol\r\n\r\n")
+    answer = client.response()
+    assert answer.start_line == f"HTTP/1.1 {status}" and answer.body == b"plain"
+    assert answer["connection"] == "close" and client.at_end()
+    proxy.wait_stat("cluster.backend.upstream_cx_active", 0)
+    assert len(backend.requests) == 1
+
+
+def test_a_websocket_client_gets_no_body_that_it_did_not_ask_for(stage):
+    backend = stage.backend(lambda r: response_bytes("200 OK", [("X-A", "1")], b"plain"))
+    proxy = stage.proxy(upgrade_route("backend", protocol="websocket"), clusters=[cluster("backend", backend)])
+    answer = stage.client(proxy).ask(fields=[("Connection", "Upgrade"), ("Upgrade", "WebSocket")])
+    assert (answer.status, answer.body, answer["x-a"]) == (200, b"", "1")
 
 
 def test_h2c_is_no_upgrade(stage):

@@ -5,6 +5,10 @@
 
 namespace outrider::config {
 
+std::size_t read_bytes_max(std::uint32_t limit) {
+  return limit == 0 ? BlockPool::kBodyBytes : std::min<std::size_t>(limit, BlockPool::kBodyBytes);
+}
+
 std::chrono::milliseconds to_ms(const google::protobuf::Duration& d) {
   // Rounded up: a short time-out must not become none.
   return std::chrono::milliseconds(d.seconds() * 1000 + (d.nanos() + 999'999) / 1'000'000);

@@ -17,6 +17,7 @@ struct Process {
   int workers;                                // Indices 0 … workers - 1 serve requests; `workers` is the main thread's.
   std::function<int()> next_cluster_slot;     // A number that no living cluster has.
   std::string service_node, service_cluster;  // From the command line, over the file's.
+  std::string machine_address;                // An IP by which other machines know this one.
 };
 
 // Clusters whose configuration has not changed are those of the previous snapshot (null: there is none), with their

@@ -155,7 +155,8 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
                                  : o.dns_failure_rate * 10;
   }
   o.respect_dns_ttl = proto.respect_dns_ttl();
-  if (proto.has_per_connection_buffer_limit_bytes()) o.buffer_bytes = proto.per_connection_buffer_limit_bytes().value();
+  if (proto.has_per_connection_buffer_limit_bytes())
+    o.read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
   std::size_t before = c.problems.size();
   read_hosts(c, proto, path, o);
   read_thresholds(proto, o);

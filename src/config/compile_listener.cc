@@ -67,9 +67,9 @@ void read_headers(const hcm::HttpConnectionManager& m, HttpOptions& o) {
   }
   if (m.has_generate_request_id()) o.generate_request_id = m.generate_request_id().value();
   o.use_remote_address = m.use_remote_address().value();
+  o.proxy_100_continue = m.proxy_100_continue();
   o.accept_http_10 = m.http_protocol_options().accept_http_10();
   o.default_host_for_http_10 = m.http_protocol_options().default_host_for_http_10();
-  o.enable_trailers = m.http_protocol_options().enable_trailers();
   for (const auto& upgrade : m.upgrade_configs()) {
     if (!upgrade.has_enabled() || upgrade.enabled().value()) o.upgrades.push_back(ascii_lower(upgrade.upgrade_type()));
   }
@@ -109,6 +109,7 @@ std::shared_ptr<const HttpOptions> compile_http(Compilation& c, const google::pr
   o->stat_prefix = m.stat_prefix();
   o->stats = c.process.stats.scope("http." + m.stat_prefix() + ".", http_stat_table());
   o->codec = codec_of(m);
+  o->machine_address = c.process.machine_address;
   read_timeouts(m, *o);
   read_headers(m, *o);
   add_filters(c, m, path, *o);
@@ -198,7 +199,7 @@ void compile_listener(Compilation& c, const envoy::config::listener::v3::Listene
   }
   auto http = std::const_pointer_cast<HttpOptions>(compile_http(c, any, chain_path + ".filters[0].typed_config"));
   if (http && proto.has_per_connection_buffer_limit_bytes())
-    http->buffer_bytes = proto.per_connection_buffer_limit_bytes().value();
+    http->read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
   l.http = std::move(http);
   c.snapshot.listeners.push_back(std::move(l));
 }

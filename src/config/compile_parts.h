@@ -42,6 +42,8 @@ struct Compilation {
   void fail(const std::string& path, std::string message) { problems.push_back(loaded.at(path, std::move(message))); }
 };
 
+// What a per_connection_buffer_limit_bytes lets one read take. 0 is no limit.
+std::size_t read_bytes_max(std::uint32_t limit);
 std::chrono::milliseconds to_ms(const google::protobuf::Duration& d);
 // Reports malformed addresses under `path`.
 Address to_address(Compilation& c, const envoy::config::core::v3::Address& address, const std::string& path);

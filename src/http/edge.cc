@@ -32,15 +32,27 @@ std::string_view make_uuid(Exchange& x) {
   return {out, 36};
 }
 
+// x-forwarded-for is one list, however many fields it came in (RFC 9110 section 5.3).
+void join_forwarded_for(Exchange& x) {
+  Headers& headers = x.request.headers;
+  if (!headers.has(Known::x_forwarded_for) || headers.count(Known::x_forwarded_for) == 1) return;
+  std::string joined;
+  for (const Field& field : headers) {
+    if (field.known != Known::x_forwarded_for) continue;
+    if (!joined.empty()) joined += ',';
+    joined += field.value;
+  }
+  headers.set(Known::x_forwarded_for, x.arena.copy(joined));
+}
+
+// The client's address; where the client is on this machine, the address that others know the machine by.
 void add_forwarded_for(Exchange& x) {
   Headers& headers = x.request.headers;
-  std::string ip = x.connection.peer->ip_text();
-  if (const Field* field = headers.find(Known::x_forwarded_for)) {
-    std::string joined(field->value);
-    headers.set(Known::x_forwarded_for, x.arena.copy(joined + "," + ip));
-  } else {
-    headers.add(Known::x_forwarded_for, x.arena.copy(ip));
-  }
+  const Address& peer = *x.connection.peer;
+  std::string list(headers.value(Known::x_forwarded_for));
+  if (!list.empty()) list += ',';
+  list += peer.is_loopback() ? x.options.machine_address : peer.ip_text();
+  headers.set(Known::x_forwarded_for, x.arena.copy(list));
 }
 
 // What only proxies of one's own may say to each other. Nobody else counts as one here: there are no internal
@@ -79,9 +91,12 @@ std::expected<void, ProtocolError> prepare_request(Exchange& x) {
   if (!x.options.edge) return {};
   bool at_edge = x.options.use_remote_address;
   remove_internal(headers, at_edge);
+  join_forwarded_for(x);
   if (at_edge) {  // What a client says of itself is not believed.
-    add_forwarded_for(x);
-    headers.set(Known::x_envoy_external_address, x.arena.copy(x.connection.peer->ip_text()));
+    if (!x.connection.peer->is_pipe()) {
+      add_forwarded_for(x);
+      headers.set(Known::x_envoy_external_address, x.arena.copy(x.connection.peer->ip_text()));
+    }
     headers.set(Known::x_forwarded_proto, "http");
   } else if (!headers.has(Known::x_forwarded_proto)) {
     headers.add(Known::x_forwarded_proto, "http");

@@ -122,7 +122,7 @@ std::optional<std::string_view> request_value(const Exchange& x, const HeaderNam
     case Source::path:
       return not_empty(head.path);
     case Source::authority:
-      return not_empty(head.authority);
+      return head.authority.data() ? std::optional(head.authority) : std::nullopt;  // An empty Host is one.
     case Source::scheme:
       if (!has_request(head)) return std::nullopt;
       return head.scheme.empty() ? "http" : head.scheme;

@@ -7,7 +7,7 @@ namespace outrider {
 using Kind = h1::BodyFraming::Kind;
 
 H1Body::H1Body(Worker& worker, Transport& transport, Inbox& inbox, const h1::Limits& limits, h1::BodyFraming framing,
-               Arena& arena, Cell& received)
+               Arena& arena, Cell& received, std::size_t read_max)
     : worker_(worker),
       transport_(transport),
       inbox_(inbox),
@@ -16,6 +16,7 @@ H1Body::H1Body(Worker& worker, Transport& transport, Inbox& inbox, const h1::Lim
       decoder_(limits),
       trailers_(arena),
       received_(received),
+      read_max_(read_max),
       window_(inbox.data()),
       window_end_(inbox.data() + inbox.size()) {
   ended_ = framing.kind == Kind::none || (framing.kind == Kind::length && framing.length == 0);
@@ -128,6 +129,7 @@ Task<Frame> H1Body::pull(std::size_t max) {
     if (!frame.pending()) co_return frame;
     if (continue_first_) {
       continue_first_ = false;
+      continue_sent_ = true;
       iovec piece{const_cast<char*>(h1::kContinue.data()), h1::kContinue.size()};
       co_await transport_.write(&piece, 1);
     }
@@ -144,7 +146,7 @@ Task<Frame> H1Body::pull(std::size_t max) {
     prepare_block();
     std::size_t room = block_.size() - window_size();
     if (room == 0) co_return finish(Frame::reset(Failure::too_large));
-    IoResult read = co_await transport_.read(window_end_, room);
+    IoResult read = co_await transport_.read(window_end_, std::min(room, read_max_));
     frame = more(read);
     if (!frame.pending()) co_return frame;
   }

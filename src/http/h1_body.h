@@ -13,9 +13,9 @@ namespace outrider {
 // BlockPool::kBodyBytes is buffered. At its end, bytes of the next message are put back into the inbox.
 class H1Body : public Body {
  public:
-  // All outlive the body. `received` counts bytes read from the transport.
+  // All outlive the body. `received` counts bytes read from the transport; no read takes more than `read_max` > 0.
   H1Body(Worker& worker, Transport& transport, Inbox& inbox, const h1::Limits& limits, h1::BodyFraming framing,
-         Arena& arena, Cell& received);
+         Arena& arena, Cell& received, std::size_t read_max);
 
   Frame poll(std::size_t max) override;
   Task<Frame> pull(std::size_t max) override;
@@ -28,6 +28,7 @@ class H1Body : public Body {
   // Before the first read from the transport, `100 Continue` is written to the peer.
   void continue_first() { continue_first_ = true; }
   bool continue_owed() const { return continue_first_; }
+  bool continue_sent() const { return continue_sent_; }
   // Nobody looks at the head in the inbox any more: its memory goes back to the pool as soon as the bytes that came
   // with the head are used, so that all bodies pass through the few buffers that are warm in the cache.
   void free_inbox() { inbox_free_ = true; }
@@ -53,6 +54,7 @@ class H1Body : public Body {
   h1::ChunkDecoder decoder_;
   Headers trailers_;
   Cell& received_;
+  const std::size_t read_max_;
   Block block_;
   char* window_;  // Bytes at hand: in the inbox at first, then in the block.
   char* window_end_;
@@ -61,6 +63,7 @@ class H1Body : public Body {
   TimePoint ended_at_{};
   bool failed_ = false;
   bool continue_first_ = false;
+  bool continue_sent_ = false;
   bool inbox_free_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/block_pool.h"
 #include "core/clock.h"
 #include "http/filter.h"
 #include "observe/counters.h"
@@ -35,11 +36,12 @@ struct HttpOptions {
   bool generate_request_id = true;
   bool preserve_external_request_id = false;
   bool use_remote_address = false;
+  std::string machine_address;  // IP that stands in x-forwarded-for for a client on this machine.
   bool accept_http_10 = false;
   std::string default_host_for_http_10;
-  bool proxy_100_continue = false;
-  bool enable_trailers = false;          // HTTP/1 trailers go on; else they are dropped.
-  std::uint32_t buffer_bytes = 1 << 20;  // Soft limit of what one stream buffers in one direction.
+  bool proxy_100_continue = false;  // `expect: 100-continue` is the backend's to answer.
+  // No read from a client takes more (per_connection_buffer_limit_bytes).
+  std::size_t read_bytes_max = BlockPool::kBodyBytes;
   // False for services of the program itself (admin, echo): their requests get no x-forwarded-proto or x-request-id.
   bool edge = true;
   std::vector<std::string> upgrades;  // Protocols that may be upgraded to on every route, lower case.

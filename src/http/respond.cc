@@ -53,10 +53,25 @@ bool ends_body(const Frame& frame) { return !frame.pending() && (frame.last || !
 
 // Whether the connection may carry another request behind this response, which has no further frame.
 bool may_go_on(ServerConnection& c, Exchange& x) {
-  if (request_received(c, x)) return true;
-  if (!c.closing) x.stats[HttpStat::downstream_rq_response_before_rq_complete].add();
-  c.closing = true;
+  if (!c.request_left && request_received(c, x)) return true;
+  c.leave_request(x);
   return false;
+}
+
+// Whether the connection ends behind this response, whatever the client wished. Envoy's rules: an HTTP/1.0 client waits
+// for the end where no length is told, and what follows a request to upgrade may be another protocol.
+void decide_closing(ServerConnection& c, Exchange& x, const ResponseHead& head, h1::BodyFraming framing) {
+  if (!x.upgrade.empty()) c.leave_request(x);
+  bool no_length = x.request.version == Version::http10 && !head.headers.has(Known::content_length);
+  if (no_length || framing.kind == h1::BodyFraming::Kind::until_close) c.closing = true;
+}
+
+// The framing that the head speaks of: for HEAD, that of the body that GET would get.
+h1::BodyFraming announced(const Exchange& x, const ResponseHead& head, h1::BodyFraming framing) {
+  bool bodiless_status = head.status < 200 || head.status == 204 || head.status == 304;
+  bool told = head.headers.has(Known::content_length) || x.request.version == Version::http10;
+  if (x.request.method != Method::head || bodiless_status || told) return framing;
+  return {h1::BodyFraming::Kind::chunked, 0};
 }
 
 }  // namespace
@@ -66,7 +81,7 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
   h1::BodyFraming framing =
       h1::outgoing_response_framing(head.status, x.request.method, x.request.version, response.body->length());
   bool chunked = framing.kind == h1::BodyFraming::Kind::chunked;
-  if (framing.kind == h1::BodyFraming::Kind::until_close) c.closing = true;
+  decide_closing(c, x, head, framing);
   bool has_body = framing.kind != h1::BodyFraming::Kind::none;
   Frame frame = has_body ? response.body->poll(BlockPool::kBodyBytes) : Frame::end();
   if (ends_body(frame)) may_go_on(c, x);  // While a body still flows, so may the request's.
@@ -74,10 +89,11 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
   x.record.status = head.status;
   x.response_headers = &head.headers;
 
-  char* out = static_cast<char*>(x.arena.allocate(h1::response_head_size(head, framing), 1));
+  h1::BodyFraming told = announced(x, head, framing);
+  char* out = static_cast<char*>(x.arena.allocate(h1::response_head_size(head, told), 1));
   Pieces pieces;
   Version version = x.options.accept_http_10 ? x.request.version : Version::http11;
-  pieces.add({out, static_cast<std::size_t>(h1::encode_response_head(head, framing, out, version) - out)});
+  pieces.add({out, static_cast<std::size_t>(h1::encode_response_head(head, told, out, version) - out)});
   char chunk_header[h1::kChunkHeaderSizeMax];
   c.head_sent = true;
   Cell& sent = x.stats[HttpStat::downstream_cx_tx_bytes_total];
@@ -95,6 +111,7 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
     }
     if (frame.is_reset()) {  // The client must see that it is cut short.
       x.stats[HttpStat::downstream_rq_tx_reset].add();
+      x.stats[HttpStat::downstream_rq_rx_reset].add();
       if (framing.kind == h1::BodyFraming::Kind::until_close) c.reset();
       co_return false;
     }
@@ -117,6 +134,7 @@ Task<> ServerConnection::inform(const ResponseHead& head) {
   iovec piece{out, static_cast<std::size_t>(end - out)};
   IoResult written = co_await transport->write(&piece, 1);
   http_stats()[HttpStat::downstream_cx_tx_bytes_total].add(written.bytes);
+  count_response(exchange->stats, head.status);
 }
 
 }  // namespace outrider

@@ -53,7 +53,7 @@ Task<HeadResult> read_head(ServerConnection& c, Exchange& x) {
     if (!c.inbox.make_room(c.worker.blocks(), x.options.limits.head_bytes_max + 1)) {
       co_return HeadResult{HeadOutcome::refused, {431, "http1.headers_too_large", "the head is larger than allowed"}};
     }
-    read = co_await c.transport->read(c.inbox.space(), c.inbox.room());
+    read = co_await c.transport->read(c.inbox.space(), std::min(c.inbox.room(), x.options.read_bytes_max));
     if (c.abort_reason != AbortReason::none) co_return HeadResult{HeadOutcome::timed_out, {}};
     if (!read.ok()) {
       c.farewell = read.state == IoResult::State::would_block;
@@ -73,13 +73,15 @@ void forget_request(Exchange& x) { x.request = RequestHead(x.arena); }
 // The answer to bytes that are no request of ours; the connection ends behind it.
 Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
   c.closing = true;
+  if (error.detail == kMissingHost) return x.reply(error.status, "", error.detail);  // It is a request, and whole.
   if (error.status == 431) {
     x.stats[HttpStat::downstream_rq_too_large].add();
   } else {
     x.stats[HttpStat::downstream_cx_protocol_error].add();
   }
+  c.leave_request(x);
   x.request.version = Version::http11;  // The highest that we speak, whatever the client tried.
-  if (error.detail == kMissingHost || error.detail == kBadPath) return x.reply(error.status, "", error.detail);
+  if (error.detail == kBadPath) return x.reply(error.status, "", error.detail);
   return x.reply(error.status, reason_phrase(error.status), error.detail, ResponseFlag::downstream_protocol_error);
 }
 
@@ -89,11 +91,12 @@ bool equals_continue(std::string_view expectation) {
                             [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
 }
 
-// An HTTP/1.0 request names its host if it likes.
+// An HTTP/1.0 request names its host if it likes; an empty name is one.
 std::expected<void, ProtocolError> find_host(Exchange& x) {
-  if (!x.request.authority.empty()) return {};
-  x.request.authority = x.options.default_host_for_http_10;
-  if (x.request.authority.empty()) return std::unexpected(ProtocolError{400, kMissingHost, "no Host field"});
+  if (x.request.authority.data()) return {};
+  const std::string& fallback = x.options.default_host_for_http_10;
+  if (fallback.empty()) return std::unexpected(ProtocolError{400, kMissingHost, "no Host field"});
+  x.request.authority = fallback;
   return {};
 }
 
@@ -114,32 +117,23 @@ std::optional<Response> admit(ServerConnection& c, Exchange& x) {
   if (!framing) return refusal(c, x, framing.error());
   if (!h1::persistent(x.request.version, x.request.headers)) c.closing = true;
   const Field* expect = x.request.headers.find(Known::expect);
-  bool expects_continue = expect && equals_continue(expect->value);
+  bool answers_expectation = expect && equals_continue(expect->value) && !o.proxy_100_continue;
   if (auto prepared = prepare_request(x); !prepared) return refusal(c, x, prepared.error());
   if (framing->kind != h1::BodyFraming::Kind::none &&
       !(framing->kind == h1::BodyFraming::Kind::length && framing->length == 0)) {
     auto& body = x.arena.make_owned<H1Body>(c.worker, *c.transport, c.inbox, o.limits, *framing, x.arena,
-                                            x.stats[HttpStat::downstream_cx_rx_bytes_total]);
-    if (expects_continue && x.request.version == Version::http11) body.continue_first();
+                                            x.stats[HttpStat::downstream_cx_rx_bytes_total], o.read_bytes_max);
+    if (answers_expectation && x.request.version == Version::http11) body.continue_first();
     x.request_body = c.request_body = &body;
   } else {
     x.record.request_end = x.worker.now();
   }
-  if (expects_continue) x.request.headers.remove(Known::expect);
+  if (answers_expectation) x.request.headers.remove(Known::expect);
   if (!x.request.path.starts_with('/') && x.request.method != Method::connect) {
     x.stats[HttpStat::downstream_rq_non_relative_path].add();
     return x.reply(404, "", "absolute_path_rejected");
   }
   return std::nullopt;
-}
-
-void count_response(Exchange& x) {
-  int status = x.record.status;
-  if (status == 0) return;
-  x.stats[HttpStat::downstream_rq_completed].add();
-  auto first = static_cast<unsigned>(HttpStat::downstream_rq_1xx);
-  unsigned hundreds = static_cast<unsigned>(status) / 100;
-  if (hundreds >= 1 && hundreds <= 5) x.stats.cell(first + hundreds - 1).add();
 }
 
 // The filters, then the response to the client. May be stopped at any await, by a time-out or the client's leaving.
@@ -198,7 +192,8 @@ void finish_record(Exchange& x, const ServerConnection& c) {
     x.record.bytes_received = c.request_body->bytes();
     if (c.request_body->ended() && !c.request_body->failed()) x.record.request_end = c.request_body->ended_at();
   }
-  count_response(x);
+  if (c.request_body && c.request_body->continue_sent()) count_response(x.stats, 100);
+  if (x.record.status != 0) count_response(x.stats, x.record.status);
   x.stats.record(HttpStat::downstream_rq_time,
                  static_cast<std::uint64_t>((*x.record.end - x.record.start) / std::chrono::milliseconds(1)));
   for (const auto& log : x.options.access_logs) log->write(x);
@@ -302,8 +297,8 @@ Task<> serve_requests(ServerConnection& c) {
   }
 }
 
-void count_end(ServerConnection& c, StatBlock& stats) {
-  bool remote = c.transport->hung_up();
+// `remote`: the client was the first to end it.
+void count_end(ServerConnection& c, StatBlock& stats, bool remote) {
   stats[HttpStat::downstream_cx_destroy].add();
   stats[remote ? HttpStat::downstream_cx_destroy_remote : HttpStat::downstream_cx_destroy_local].add();
   auto length = static_cast<std::uint64_t>((c.worker.now() - c.accepted) / std::chrono::milliseconds(1));
@@ -326,8 +321,11 @@ Task<> serve(ServiceWorker& service, std::unique_ptr<Transport> transport, std::
   Held active_h1(stats[HttpStat::downstream_cx_http1_active]);
   Held listener_active(listener_stats[ListenerStat::downstream_cx_active]);
   co_await serve_requests(c);
+  bool remote = c.transport->hung_up();
   if (c.farewell) co_await close_gently(c);
-  count_end(c, stats);
+  // Behind a whole request and response the connection is ours to end; else the client is given time to do so.
+  if (c.request_left || !c.response_ended) remote = c.transport->hung_up();
+  count_end(c, stats, remote);
 }
 
 }  // namespace outrider

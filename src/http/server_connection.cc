@@ -104,6 +104,20 @@ void ServerConnection::abort(AbortReason reason) {
   if (exchange) exchange->scope.stop();
 }
 
+void ServerConnection::leave_request(Exchange& x) {
+  closing = true;
+  if (std::exchange(request_left, true)) return;
+  x.stats[HttpStat::downstream_rq_response_before_rq_complete].add();
+  x.stats[HttpStat::downstream_rq_rx_reset].add();
+}
+
+void count_response(StatBlock& stats, int status) {
+  stats[HttpStat::downstream_rq_completed].add();
+  auto first = static_cast<unsigned>(HttpStat::downstream_rq_1xx);
+  unsigned hundreds = static_cast<unsigned>(status) / 100;
+  if (hundreds >= 1 && hundreds <= 5) stats.cell(first + hundreds - 1).add();
+}
+
 void drain_connections(ServiceWorker& service) {
   ServerConnection* following = nullptr;
   for (ServerConnection* c = service.connections.first; c; c = following) {

@@ -29,12 +29,14 @@ struct ServerConnection final : DownstreamConnection, ClientStream, Transport::H
   void begin_request() {
     abort_reason = AbortReason::none;
     request_body = nullptr;
-    head_sent = response_ended = false;
+    head_sent = response_ended = request_left = false;
     request_since = worker.now();
     enter(Phase::head);
   }
   Task<> inform(const ResponseHead& head) override;
   void deadlines_changed() override;
+  // The request at hand is answered, but what is still to come of it is not waited for: the connection ends with it.
+  void leave_request(Exchange& x);
   void stop_waiting();  // Ends an idle wait: the connection is to close.
   void abort(AbortReason reason);
   // The connection is to end by RST: a FIN would look like the end of the message.
@@ -63,6 +65,7 @@ struct ServerConnection final : DownstreamConnection, ClientStream, Transport::H
   bool first_request = true;
   bool head_sent = false;
   bool response_ended = false;  // Sent whole.
+  bool request_left = false;    // The response ends before the request does.
   bool closing = false;         // No further request.
   bool farewell = true;         // Before closing, the peer is given time to read what was sent.
   std::uint32_t requests = 0;
@@ -83,6 +86,8 @@ struct ServerConnection final : DownstreamConnection, ClientStream, Transport::H
   TimePoint armed_for = TimePoint::max();
 };
 
+// Counts a response, an informational one too.
+void count_response(StatBlock& stats, int status);
 // Sends the response's head and body to the client; false if the connection cannot carry another message.
 Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& response);
 // After a 101 or an accepted CONNECT: bytes go both ways until both directions have ended.

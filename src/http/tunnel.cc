@@ -61,11 +61,10 @@ Task<> download(ServerConnection& c, Exchange& x, Body& from, Upload& up) {
 Task<> run_tunnel(ServerConnection& c, Exchange& x, const Response& response) {
   c.transport->on_hangup(nullptr);  // A half-close is not the end.
   Held active(x.stats[HttpStat::downstream_cx_upgrades_active]);
-  x.stats[HttpStat::downstream_cx_upgrades_total].add();
   if (!co_await send_head(c, x, *response.head)) co_return;
-  auto& from_client = x.arena.make_owned<H1Body>(c.worker, *c.transport, c.inbox, x.options.limits,
-                                                 h1::BodyFraming{h1::BodyFraming::Kind::tunnel, 0}, x.arena,
-                                                 x.stats[HttpStat::downstream_cx_rx_bytes_total]);
+  auto& from_client = x.arena.make_owned<H1Body>(
+      c.worker, *c.transport, c.inbox, x.options.limits, h1::BodyFraming{h1::BodyFraming::Kind::tunnel, 0}, x.arena,
+      x.stats[HttpStat::downstream_cx_rx_bytes_total], x.options.read_bytes_max);
   c.request_body = &from_client;
   auto& up = x.arena.make_owned<Upload>(c, from_client, *response.tunnel);
   x.scope.spawn(upload, up);

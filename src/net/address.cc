@@ -1,6 +1,7 @@
 #include "net/address.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <sys/un.h>
 
 #include <cstddef>
@@ -87,6 +88,26 @@ std::string Address::ip_text() const {
   if (family_ == AF_INET6) inet_ntop(AF_INET6, &v6_.sin6_addr, text, sizeof text);
   if (family_ == AF_UNIX) return path_;
   return text;
+}
+
+bool Address::is_loopback() const {
+  if (family_ == AF_INET) return v4_.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+  return family_ == AF_INET6 && std::memcmp(&v6_.sin6_addr, &in6addr_loopback, sizeof in6addr_loopback) == 0;
+}
+
+Address Address::of_this_machine(int family) {
+  Address found = *parse(family == AF_INET6 ? "::1" : "127.0.0.1", 0);
+  ifaddrs* all = nullptr;
+  if (getifaddrs(&all) != 0) return found;
+  for (ifaddrs* each = all; each; each = each->ifa_next) {
+    if (!each->ifa_addr || each->ifa_addr->sa_family != family) continue;
+    Address address = from(each->ifa_addr, family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in));
+    if (address.is_loopback()) continue;
+    found = address;
+    break;
+  }
+  freeifaddrs(all);
+  return found;
 }
 
 std::string Address::text() const {

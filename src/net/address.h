@@ -23,6 +23,7 @@ class Address {
 
   int family() const { return family_; }
   bool is_pipe() const { return family_ == AF_UNIX; }
+  bool is_loopback() const;    // 127.0.0.1 or ::1, as Envoy sees it: not all of 127.0.0.0/8.
   std::uint16_t port() const;  // 0 for pipes.
   Address with_port(std::uint16_t port) const;
 
@@ -31,6 +32,9 @@ class Address {
   std::string ip_text() const;  // Without the port.
   // Fills storage; returns the length to pass to bind() or connect(), or 0 if the path of a pipe is too long.
   socklen_t fill(sockaddr_storage& storage) const;
+
+  // This machine's own address of that family: the first of its interfaces' that is no loopback; else loopback.
+  static Address of_this_machine(int family);
 
   bool operator==(const Address& other) const;
   bool operator<(const Address& other) const;

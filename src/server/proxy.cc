@@ -79,6 +79,11 @@ std::string change_level(std::string_view logger, std::string_view level) {
   return {};
 }
 
+std::string machine_address(const Flags& flags) {
+  bool v6 = flags.local_address_version == AddressVersion::v6;
+  return Address::of_this_machine(v6 ? AF_INET6 : AF_INET).ip_text();
+}
+
 LogFiles::Options log_file_options(const Flags& flags, StatRegistry& stats) {
   LogFiles::Options o;
   o.workers = static_cast<int>(flags.concurrency) + 1;
@@ -102,7 +107,8 @@ Proxy::Proxy(Flags flags)
                static_cast<int>(flags_.concurrency),
                [this] { return next_slot(); },
                flags_.service_node,
-               flags_.service_cluster},
+               flags_.service_cluster,
+               machine_address(flags_)},
       resolver_(poller_),
       discovery_(main_, resolver_, static_cast<int>(flags_.concurrency),
                  [this](const Cluster& c) {

@@ -1,5 +1,7 @@
 #include "upstream/attempt.h"
 
+#include "core/ascii.h"
+
 namespace outrider {
 namespace {
 
@@ -47,12 +49,16 @@ Sending prepare(Exchange& x) {
 
 }  // namespace
 
+bool declines_websocket(const Exchange& x, const ResponseHead& head) {
+  return head.status != 101 && head.status < 400 && equals_ignore_case(x.upgrade, "websocket");
+}
+
 Task<Attempt> attempt(Exchange& x, const Route& route, WorkerCluster& cluster, Limit& limit) {
   Sending sending = prepare(x);
-  if (sending.first.is_reset()) co_return Attempt{Failure::local_reset, {}, false, true, {}};
+  if (sending.first.is_reset()) co_return Attempt{Failure::local_reset, {}, false, true, false, {}};
   for (int replays = 0;; replays++) {
     Endpoint* endpoint = cluster.pick();
-    if (!endpoint) co_return Attempt{Failure::connect_failed, {}, true, false, {}};
+    if (!endpoint) co_return Attempt{Failure::connect_failed, {}, true, false, false, {}};
     EndpointPool& pool = cluster.pool(*endpoint);
     x.record.upstream_peer = &endpoint->address;
     x.record.attempts++;
@@ -63,7 +69,7 @@ Task<Attempt> attempt(Exchange& x, const Route& route, WorkerCluster& cluster, L
       x.arena.make_owned<PoolUse>(pool);  // The record for the log names its endpoint, whatever comes of this.
       Acquired acquired =
           co_await acquire(cluster, pool, cluster.cluster->breakers[static_cast<std::size_t>(route.priority)]);
-      if (!acquired.connection) co_return Attempt{acquired.failure, acquired.reason, false, false, {}};
+      if (!acquired.connection) co_return Attempt{acquired.failure, acquired.reason, false, false, false, {}};
       connection = acquired.connection;
       reused = connection->requests > 0;
     }
@@ -75,15 +81,15 @@ Task<Attempt> attempt(Exchange& x, const Route& route, WorkerCluster& cluster, L
       head = co_await stream.receive_head();
     }
     if (head) {
-      note_status(x, cluster, *endpoint, head->status);
-      co_return Attempt{Failure::none, {}, false, false, Response{head, &stream, stream.tunnel() ? &stream : nullptr}};
+      if (!declines_websocket(x, *head)) note_status(x, cluster, *endpoint, head->status);
+      co_return Attempt{Failure::none, {},    false,
+                        false,         false, Response{head, &stream, stream.tunnel() ? &stream : nullptr}};
     }
     bool replay = stream.failure() == Failure::connection_closed && reused && stream.untouched() && sending.whole &&
                   idempotent(x.request.method) && replays < kReplaysMax;
     if (!replay) {
       endpoint->numbers.rq_error.fetch_add(1, std::memory_order_relaxed);
-      if (!stream.client_failed()) cluster.stats[ClusterStat::upstream_rq_rx_reset].add();
-      co_return Attempt{stream.failure(), {}, false, stream.client_failed(), {}};
+      co_return Attempt{stream.failure(), {}, false, stream.client_failed(), stream.interim(), {}};
     }
   }
 }

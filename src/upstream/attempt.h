@@ -12,12 +12,16 @@ struct Attempt {
   std::string_view reason;     // Of a failed connect.
   bool no_host = false;        // The cluster has none that could take it.
   bool client_failed = false;  // The client's body broke, not the upstream.
+  bool interim = false;        // An informational response came before the failure.
   Response response;           // Where failure is none.
 };
 
 // A connection from the pool may have died unnoticed: then the request is sent again on another one, at most this
 // often.
 inline constexpr int kReplaysMax = 4;
+
+// Whether this is the answer to a WebSocket client that its backend speaks no WebSocket: neither 101 nor an error.
+bool declines_websocket(const Exchange& x, const ResponseHead& head);
 
 // `limit` starts when the request has been sent whole. The response's body is left to be pulled.
 Task<Attempt> attempt(Exchange& x, const Route& route, WorkerCluster& cluster, Limit& limit);

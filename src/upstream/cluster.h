@@ -44,7 +44,8 @@ struct ClusterOptions {
   std::chrono::milliseconds dns_failure_rate_max{5000};
   std::chrono::milliseconds dns_jitter{0};
   bool respect_dns_ttl = false;
-  std::uint32_t buffer_bytes = 1 << 20;  // Soft limit of what one stream buffers in one direction.
+  // No read from a host takes more (per_connection_buffer_limit_bytes).
+  std::size_t read_bytes_max = BlockPool::kBodyBytes;
   std::vector<ConfiguredHost> hosts;
   struct Threshold {
     std::uint64_t connections = 1024, pending_requests = 1024, requests = 1024, retries = 3;

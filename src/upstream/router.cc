@@ -40,6 +40,22 @@ Meaning meaning_of(Failure failure) {
   }
 }
 
+// What the client of a declined WebSocket is told, as by Envoy: the status and the fields, but no body.
+Response without_body(Exchange& x, Response response) {
+  x.record.details = "websocket_handshake_unsuccessful";
+  response.head->headers.remove(Known::content_length);
+  response.body = &NoBody::shared();
+  return response;
+}
+
+// Whatever the route would do otherwise.
+Response refuse_upgrade(Exchange& x, const Route& route) {
+  x.stats[HttpStat::downstream_rq_ws_on_non_ws_route].add();
+  x.record.route_name = route.name;
+  if (route.cluster) x.record.cluster_name = route.cluster->name();
+  return x.reply(403, "", "upgrade_failed");
+}
+
 struct InUse {
   WorkerCluster& cluster;
   explicit InUse(WorkerCluster& c) : cluster(c) { cluster.users++; }
@@ -49,8 +65,12 @@ struct InUse {
 }  // namespace
 
 Task<Response> Router::handle(Exchange& x, Next) const {
-  x.stats[HttpStat::rq_total].add();
   const Route* route = routes_->match(x.request);
+  if (route && !x.upgrade.empty()) {
+    if (!upgrade_allowed(x, *route)) co_return refuse_upgrade(x, *route);
+    x.stats[HttpStat::downstream_cx_upgrades_total].add();
+  }
+  x.stats[HttpStat::rq_total].add();
   if (!route) {
     x.stats[HttpStat::no_route].add();
     co_return x.reply(404, "", "route_not_found", ResponseFlag::no_route_found);
@@ -61,13 +81,8 @@ Task<Response> Router::handle(Exchange& x, Next) const {
     if (x.client) x.client->deadlines_changed();
   }
   if (route->redirect) {
-    x.stats[HttpStat::rq_redirect].add();
+    x.stats[HttpStat::rq_direct_response].add();
     co_return redirect(x, *route);
-  }
-  if (!x.upgrade.empty() && !upgrade_allowed(x, *route)) {
-    x.stats[HttpStat::downstream_rq_ws_on_non_ws_route].add();
-    if (route->cluster) x.record.cluster_name = route->cluster->name();
-    co_return x.reply(403, "", "upgrade_failed");
   }
   if (route->direct) {
     x.stats[HttpStat::rq_direct_response].add();
@@ -107,8 +122,10 @@ Task<Response> Router::forward(Exchange& x, const Route& route) const {
   if (tried->failure != Failure::none) co_return fail(x, cluster, *tried);
   x.record.details = "via_upstream";
   if (tried->response.tunnel) limit.cancel();  // The route's time-out is one for responses.
-  if (!options_.suppress_envoy_headers && !tried->response.tunnel) {
-    auto spent = (x.worker.now() - x.record.request_end.value_or(x.record.start)) / std::chrono::milliseconds(1);
+  if (declines_websocket(x, *tried->response.head)) co_return without_body(x, tried->response);
+  // Where the request has not come whole, there is no time that the answer took.
+  if (!options_.suppress_envoy_headers && x.record.request_end && x.upgrade.empty()) {
+    auto spent = (x.worker.now() - *x.record.request_end) / std::chrono::milliseconds(1);
     tried->response.head->headers.set(Known::x_envoy_upstream_service_time, decimal(x.arena, spent));
   }
   co_return tried->response;
@@ -124,10 +141,11 @@ Response Router::fail(Exchange& x, WorkerCluster& cluster, const Attempt& attemp
     return x.reply(503, "no healthy upstream", "no_healthy_upstream", ResponseFlag::no_healthy_upstream);
   }
   Meaning meaning = meaning_of(attempt.failure);
-  cluster.stats.count_code(meaning.status);
+  if (!attempt.interim) cluster.stats.count_code(meaning.status);
   std::string body = "upstream connect error or disconnect/reset before headers. reset reason: ";
   body += meaning.reset_reason;
-  std::string details = "upstream_reset_before_response_started{";
+  std::string details =
+      attempt.interim ? "upstream_reset_after_response_started{" : "upstream_reset_before_response_started{";
   details += meaning.details;
   if (!attempt.reason.empty()) {
     std::string reason = "delayed connect error: " + std::string(attempt.reason);

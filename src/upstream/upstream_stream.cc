@@ -24,12 +24,14 @@ UpstreamStream::UpstreamStream(Exchange& x, EndpointPool& pool, UpstreamConnecti
 }
 
 UpstreamStream::~UpstreamStream() {
-  if (body_ && body_->ended() && !body_->failed() && failure_ == Failure::none) {
+  bool declined = !x_.upgrade.empty() && !tunnel();  // Such a request has no end: its client waits to go on.
+  bool request_whole = request_done_ && !declined;
+  if (request_whole && body_ && body_->ended() && !body_->failed() && failure_ == Failure::none) {
     complete();
   } else {
     stats_[ClusterStat::upstream_cx_destroy_with_active_rq].add();
-    stats_[failure_ == Failure::connection_closed ? ClusterStat::upstream_cx_destroy_remote_with_active_rq
-                                                  : ClusterStat::upstream_cx_destroy_local_with_active_rq]
+    stats_[failure_ == Failure::connection_closed || cut_short_ ? ClusterStat::upstream_cx_destroy_remote_with_active_rq
+                                                                : ClusterStat::upstream_cx_destroy_local_with_active_rq]
         .add();
     delete connection_;
   }
@@ -120,6 +122,7 @@ Task<> UpstreamStream::pump(UpstreamStream& stream) {
 Task<ResponseHead*> UpstreamStream::receive_head() {
   Transport& transport = *connection_->transport;
   const h1::Limits& limits = pool_.owner.cluster->options.limits;
+  const std::size_t read_max = pool_.owner.cluster->options.read_bytes_max;
   h1::ResponseParser parser(limits);
   auto* head = &x_.arena.make_owned<ResponseHead>(x_.arena);
   for (;;) {
@@ -138,7 +141,7 @@ Task<ResponseHead*> UpstreamStream::receive_head() {
       if (parsed.status == h1::ParseStatus::complete) {
         inbox_.consume(parsed.consumed);
         if (!head->informational() || head->status == 101) co_return accept(*head, parsed.consumed);
-        if (head->status != 100 && x_.client && !h1::strip_hop_by_hop(head->headers)) co_await x_.client->inform(*head);
+        co_await pass_on(*head);
         head = &x_.arena.make_owned<ResponseHead>(x_.arena);
         parser.reset();
         continue;
@@ -148,16 +151,35 @@ Task<ResponseHead*> UpstreamStream::receive_head() {
       failure_ = Failure::too_large;
       co_return nullptr;
     }
-    IoResult read = co_await transport.read(inbox_.space(), inbox_.room());
+    IoResult read = co_await transport.read(inbox_.space(), std::min(inbox_.room(), read_max));
     if (read.state == IoResult::State::would_block) continue;
     if (!read.ok()) {
-      failure_ = Failure::connection_closed;
+      end_of_connection();
       co_return nullptr;
     }
     answered_ = true;
     stats_[ClusterStat::upstream_cx_rx_bytes_total].add(read.bytes);
     inbox_.filled(read.bytes);
   }
+}
+
+// Informational responses are for the client, but for the 100 that this side has asked for or promised itself.
+Task<> UpstreamStream::pass_on(ResponseHead& head) {
+  if (!std::exchange(interim_, true)) stats_.count_code(head.status);
+  bool is_continue = head.status == 100;
+  if (!x_.client || (is_continue && (!x_.options.proxy_100_continue || continued_))) co_return;
+  if (h1::strip_hop_by_hop(head.headers)) co_return;
+  continued_ = continued_ || is_continue;
+  co_await x_.client->inform(head);
+}
+
+// Part of a head is no HTTP; nothing at all is a peer that left.
+void UpstreamStream::end_of_connection() {
+  failure_ = Failure::connection_closed;
+  if (inbox_.empty()) return;
+  cut_short_ = true;
+  failure_ = Failure::protocol_error;
+  stats_[ClusterStat::upstream_cx_protocol_error].add();
 }
 
 // Moves the head out of the buffer, which can then be given back before the exchange ends.
@@ -186,7 +208,7 @@ ResponseHead* UpstreamStream::accept(ResponseHead& head, std::size_t head_bytes)
     return nullptr;
   }
   body_.emplace(x_.worker, *connection_->transport, inbox_, pool_.owner.cluster->options.limits, framing_, x_.arena,
-                stats_[ClusterStat::upstream_cx_rx_bytes_total]);
+                stats_[ClusterStat::upstream_cx_rx_bytes_total], pool_.owner.cluster->options.read_bytes_max);
   if (framing_.kind != Kind::none && framing_.length > inbox_.size()) detach(head, head_bytes);
   x_.record.response_start = x_.worker.now();
   return &head;
@@ -198,7 +220,7 @@ void UpstreamStream::complete() {
                 static_cast<std::uint64_t>((x_.worker.now() - began_) / std::chrono::milliseconds(1)));
   body_->settle();
   // Bytes behind the response belong to no request: such a connection is not used again.
-  if (keep_alive_ && request_done_ && inbox_.empty()) {
+  if (keep_alive_ && inbox_.empty()) {
     pool_.give_idle(*connection_);
   } else {
     delete connection_;
@@ -206,14 +228,16 @@ void UpstreamStream::complete() {
 }
 
 Frame UpstreamStream::note(Frame frame) {
-  if (frame.is_reset()) {
-    failure_ = frame.failure;
-    bool broken = frame.failure == Failure::protocol_error;
-    x_.record.flags.set(broken ? ResponseFlag::upstream_protocol_error : ResponseFlag::upstream_connection_termination);
-    x_.record.details = broken ? "upstream_reset_after_response_started{protocol_error}"
-                               : "upstream_reset_after_response_started{connection_termination}";
-    stats_[ClusterStat::upstream_rq_rx_reset].add();
-  }
+  if (!frame.is_reset()) return frame;
+  failure_ = frame.failure;
+  cut_short_ = failure_ == Failure::connection_closed;
+  // A message whose framing says that more must come is broken by its end; one that ends with the connection is not.
+  bool framed = framing_.kind == Kind::length || framing_.kind == Kind::chunked;
+  bool broken = failure_ == Failure::protocol_error || (cut_short_ && framed);
+  if (broken) stats_[ClusterStat::upstream_cx_protocol_error].add();
+  x_.record.flags.set(broken ? ResponseFlag::upstream_protocol_error : ResponseFlag::upstream_connection_termination);
+  x_.record.details = broken ? "upstream_reset_after_response_started{protocol_error}"
+                             : "upstream_reset_after_response_started{connection_termination}";
   return frame;
 }
 

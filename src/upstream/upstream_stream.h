@@ -27,6 +27,8 @@ class UpstreamStream final : public Body, public Sink {
   Failure failure() const { return failure_; }
   // No byte of a response came: on a reused connection, a sign that it was dead already.
   bool untouched() const { return !answered_; }
+  // An informational response came.
+  bool interim() const { return interim_; }
   // The client's body broke, not the upstream.
   bool client_failed() const { return client_failed_; }
   bool tunnel() const { return framing_.kind == h1::BodyFraming::Kind::tunnel; }
@@ -42,6 +44,8 @@ class UpstreamStream final : public Body, public Sink {
   ResponseHead* accept(ResponseHead& head, std::size_t head_bytes);
   void detach(ResponseHead& head, std::size_t head_bytes);
   Frame note(Frame frame);
+  Task<> pass_on(ResponseHead& head);
+  void end_of_connection();
   void complete();
   Task<Frame> pull_body(std::size_t max) { co_return co_await body_->pull(max); }
   Task<bool> write_frame(const Frame& frame);
@@ -62,6 +66,9 @@ class UpstreamStream final : public Body, public Sink {
   bool answered_ = false;
   bool keep_alive_ = false;
   bool client_failed_ = false;
+  bool cut_short_ = false;  // The connection ended within the response.
+  bool continued_ = false;  // The backend's 100 has been passed on.
+  bool interim_ = false;
   TimePoint began_;
 };
 

@@ -38,9 +38,11 @@ struct RequestHead {
   TargetForm target_form = TargetForm::origin;
   Version version = Version::http11;
   std::string_view method_name = "GET";
-  std::string_view path;       // path and query; "*" in asterisk-form; empty in authority-form (CONNECT)
-  std::string_view authority;  // :authority, the host[:port] of the target or of Host, which is never among `headers`
-  std::string_view scheme;     // lower case "http" or "https" from an absolute-form target (or :scheme); else empty
+  std::string_view path;  // path and query; "*" in asterisk-form; empty in authority-form (CONNECT)
+  // :authority, the host[:port] of the target or of Host, which is never among `headers`. May be empty; data() is null
+  // where there was none at all.
+  std::string_view authority;
+  std::string_view scheme;  // lower case "http" or "https" from an absolute-form target (or :scheme); else empty
   Headers headers;
 };
 
