@@ -54,7 +54,29 @@ def test_reload_changes_what_is_served_on_the_connection_that_is_open(stage):
     client = stage.client(port)
     assert client.ask().body == b"old"
     rewrite(proxy, bootstrap([listener(port, [direct("new")])], []))
-    eventually(lambda: client.ask().body == b"new", "each worker has been told")
+    assert client.ask().body == b"new"
+
+
+def test_who_reads_that_it_was_reloaded_gets_the_new_configuration(stage):
+    """From every worker, on connections old and new; and an address that is no longer listened on refuses."""
+    port, gone = free_port(), free_port()
+
+    def configuration(text, *more):
+        return bootstrap([listener(port, [direct(text)]), *more], [])
+
+    proxy = stage.start(
+        configuration("0", listener(gone, [direct("gone")])), ports=[port, gone], concurrency=4, wait=True
+    )
+    clients = [stage.client(port) for _ in range(16)]
+    for round in range(1, 20):
+        rewrite(proxy, configuration(str(round), *[listener(gone, [direct("gone")])] * (round % 2)))
+        assert {c.ask().body for c in clients} == {str(round).encode()}
+        assert stage.client(port).ask().body == str(round).encode()
+        if round % 2:
+            assert ask(gone).status == 200
+        else:
+            with pytest.raises(ConnectionRefusedError):
+                Client(gone)
 
 
 def test_reload_does_not_touch_a_request_in_flight(stage):

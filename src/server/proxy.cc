@@ -249,7 +249,19 @@ void Proxy::reload() {
     return;
   }
   publish(std::move(*next), std::move(*opened));
-  log(Logger::config, LogLevel::info, "the configuration was reloaded");
+  announce_reload();
+}
+
+// When it holds everywhere: who reads the line and sends a request gets the new configuration.
+void Proxy::announce_reload() {
+  auto behind = std::make_shared<std::size_t>(workers_.size());
+  for (auto& w : workers_) {
+    w->when_settled([this, behind] {
+      main_.post([behind] {
+        if (--*behind == 0) log(Logger::config, LogLevel::info, "the configuration was reloaded");
+      });
+    });
+  }
 }
 
 int Proxy::run() {

@@ -45,6 +45,7 @@ class Proxy {
   void hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot);
   void publish(SnapshotPtr next, std::vector<OpenListener> opened);
   void reload();
+  void announce_reload();
 
   static Task<> live(Proxy& self);
   static Task<> body(Proxy& self);

@@ -105,6 +105,12 @@ void ProxyWorker::drain() {
   });
 }
 
+void ProxyWorker::when_settled(std::function<void()> then) {
+  worker_.post([this, then = std::move(then)] {
+    worker_.post([this, then] { worker_.post(then); });  // As many turns as remove_listener() takes.
+  });
+}
+
 void ProxyWorker::refresh_cluster(int slot) {
   worker_.post([this, slot] { clusters_.refresh(slot); });
 }

@@ -1,5 +1,6 @@
 // One worker of the proxy: a thread with its listeners, connections and clusters.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -33,6 +34,9 @@ class ProxyWorker {
   void stop_listening();
   // Ends idle connections, and the others after their request.
   void drain();
+  // Calls it, on the worker's thread, when all that was asked for before is done: sockets of listeners that were
+  // removed are closed too.
+  void when_settled(std::function<void()> then);
   void refresh_cluster(int slot);
   void remove_cluster(int slot);
   // Connections that are open at this moment; any thread may ask.
