@@ -102,6 +102,7 @@ Outcome set_log_level_of_all(Flags& flags, std::string_view value) {
 
 // name:level,name:level
 Outcome set_component_levels(Flags& flags, std::string_view value) {
+  flags.component_log_level = value;
   while (!value.empty()) {
     std::string_view each = value.substr(0, value.find(','));
     value.remove_prefix(std::min(value.size(), each.size() + 1));
@@ -116,6 +117,13 @@ Outcome set_component_levels(Flags& flags, std::string_view value) {
     flags.component_log_levels.emplace_back(name, *level);
   }
   return {};
+}
+
+// Octal, as chmod takes it.
+Outcome set_socket_mode(Flags& flags, std::string_view value) {
+  auto [end, error] = std::from_chars(value.begin(), value.end(), flags.socket_mode, 8);
+  if (error == std::errc() && end == value.end()) return {};
+  return std::unexpected(fmt::format("invalid socket-mode '{}'", value));
 }
 
 // A name of letters, digits and '_', and a value without '.'.
@@ -165,8 +173,8 @@ constexpr Flag kFlags[] = {
     {"ignore-unknown-dynamic-fields", 0, Takes::nothing,
      "Unknown fields in discovered configuration are neither errors nor noted.",
      set<&Flags::ignore_unknown_dynamic_fields>, kNoDiscovery},
-    {"skip-deprecated-logs", 0, Takes::nothing, "Do not log the use of deprecated fields.", accept,
-     "deprecated spellings are always noted"},
+    {"skip-deprecated-logs", 0, Takes::nothing, "Do not log the use of deprecated fields.",
+     set<&Flags::skip_deprecated_logs>, "deprecated spellings are always noted"},
     {"service-cluster", 0, Takes::text, "Name of the cluster that this proxy belongs to.",
      set<&Flags::service_cluster>},
     {"service-node", 0, Takes::text, "Name of this proxy.", set<&Flags::service_node>},
@@ -184,10 +192,10 @@ constexpr Flag kFlags[] = {
      set<&Flags::log_format>},
     {"log-format-escaped", 0, Takes::nothing, "Write line breaks, quotes and the like in log lines as \\n, \\\" ...",
      set<&Flags::log_format_escaped>},
-    {"enable-fine-grain-logging", 0, Takes::nothing, "Log levels by source file.", accept,
-     "log levels are set by logger"},
-    {"log-stacktrace-single-entry", 0, Takes::nothing, "One log entry for a whole stack trace.", accept,
-     "outrider logs no stack traces"},
+    {"enable-fine-grain-logging", 0, Takes::nothing, "Log levels by source file.",
+     set<&Flags::enable_fine_grain_logging>, "log levels are set by logger"},
+    {"log-stacktrace-single-entry", 0, Takes::nothing, "One log entry for a whole stack trace.",
+     set<&Flags::log_stacktrace_single_entry>, "outrider logs no stack traces"},
     {"file-flush-interval-msec", 0, Takes::number, "Access logs are written this often, in ms. Default: 10000.",
      set<&Flags::file_flush_interval_ms>},
     {"file-flush-min-size-kb", 0, Takes::number, "Access logs are written at this size, in KiB. Default: 64.",
@@ -207,20 +215,23 @@ constexpr Flag kFlags[] = {
      set<&Flags::restart_epoch>, kNoHotRestart},
     {"base-id", 0, Takes::number, "Hot restart: tells apart the proxies of one machine. Default: 0.",
      set<&Flags::base_id>, kNoHotRestart},
-    {"use-dynamic-base-id", 0, Takes::nothing, "Hot restart: choose a free base id.", accept, kNoHotRestart},
-    {"base-id-path", 0, Takes::text, "Hot restart: file to write the base id to.", accept, kNoHotRestart},
+    {"use-dynamic-base-id", 0, Takes::nothing, "Hot restart: choose a free base id.", set<&Flags::use_dynamic_base_id>,
+     kNoHotRestart},
+    {"base-id-path", 0, Takes::text, "Hot restart: file to write the base id to.", set<&Flags::base_id_path>,
+     kNoHotRestart},
     {"socket-path", 0, Takes::text, "Hot restart: path of the socket.", set<&Flags::socket_path>, kNoHotRestart},
-    {"socket-mode", 0, Takes::text, "Hot restart: permissions of the socket.", set<&Flags::socket_mode>, kNoHotRestart},
-    {"skip-hot-restart-on-no-parent", 0, Takes::nothing, "Hot restart: start even if there is no parent.", accept,
-     kNoHotRestart},
-    {"skip-hot-restart-parent-stats", 0, Takes::nothing, "Hot restart: do not take over statistics.", accept,
-     kNoHotRestart},
-    {"cpuset-threads", 0, Takes::nothing, "Count worker threads by the CPU set of the process.", accept,
-     "they are always counted so"},
-    {"disable-extensions", 0, Takes::text, "Comma-separated extensions to turn off.", accept,
+    {"socket-mode", 0, Takes::text, "Hot restart: permissions of the socket.", set_socket_mode, kNoHotRestart},
+    {"skip-hot-restart-on-no-parent", 0, Takes::nothing, "Hot restart: start even if there is no parent.",
+     set<&Flags::skip_hot_restart_on_no_parent>, kNoHotRestart},
+    {"skip-hot-restart-parent-stats", 0, Takes::nothing, "Hot restart: do not take over statistics.",
+     set<&Flags::skip_hot_restart_parent_stats>, kNoHotRestart},
+    {"cpuset-threads", 0, Takes::nothing, "Count worker threads by the CPU set of the process.",
+     set<&Flags::cpuset_threads>, "they are always counted so"},
+    {"disable-extensions", 0, Takes::text, "Comma-separated extensions to turn off.", set<&Flags::disabled_extensions>,
      "extensions cannot be turned off yet"},
-    {"enable-mutex-tracing", 0, Takes::nothing, "Trace waiting for mutexes.", accept, "no request waits for a mutex"},
-    {"enable-core-dump", 0, Takes::nothing, "Allow core dumps.", accept, "`ulimit -c` decides"},
+    {"enable-mutex-tracing", 0, Takes::nothing, "Trace waiting for mutexes.", set<&Flags::enable_mutex_tracing>,
+     "no request waits for a mutex"},
+    {"enable-core-dump", 0, Takes::nothing, "Allow core dumps.", set<&Flags::enable_core_dump>, "`ulimit -c` decides"},
     {"v2-config-only", 0, Takes::nothing, "Envoy 1.3-1.9: refuse v1 configuration.", accept, kAllDialects},
     {"allow-deprecated-v1-api", 0, Takes::nothing, "Envoy 1.8-1.9: read v1 configuration.", accept, kAllDialects},
     {"bootstrap-version", 0, Takes::number, "Envoy 1.16-1.19: API version of the configuration.", accept_number,

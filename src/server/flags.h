@@ -44,6 +44,7 @@ struct Flags {
   std::string admin_address_path;  // the admin's address is written to this file; empty: it is not
   LogLevel log_level = LogLevel::info;
   std::vector<std::pair<std::string, LogLevel>> component_log_levels;  // in the order given
+  std::string component_log_level;                                     // the same as it was given
   std::string log_format{kLogFormatDefault};
   bool log_format_escaped = false;
   std::string log_path;                          // empty: stderr
@@ -56,8 +57,21 @@ struct Flags {
   std::uint32_t base_id = 0;
   std::uint32_t restart_epoch = 0;
   std::string socket_path = "@envoy_domain_socket";
-  std::string socket_mode = "600";
+  std::uint32_t socket_mode = 0600;
   bool disable_hot_restart = false;
+
+  // Taken and shown; nothing depends on them.
+  std::string disabled_extensions;  // comma-separated
+  std::string base_id_path;
+  bool use_dynamic_base_id = false;
+  bool skip_hot_restart_on_no_parent = false;
+  bool skip_hot_restart_parent_stats = false;
+  bool skip_deprecated_logs = false;
+  bool enable_fine_grain_logging = false;
+  bool log_stacktrace_single_entry = false;
+  bool enable_mutex_tracing = false;
+  bool enable_core_dump = false;
+  bool cpuset_threads = false;
 
   // The flags given that change nothing, each with the reason, for one line of the log at the start.
   std::vector<std::string> without_effect;

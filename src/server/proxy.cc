@@ -10,6 +10,7 @@
 #include <random>
 
 #include "core/log_levels.h"
+#include "server/command_line_options.h"
 #include "server/logging.h"
 #include "server/service_loop.h"
 
@@ -403,14 +404,7 @@ AdminView Proxy::admin_view() {
                  .reopen_logs = [this] { reopen_logs(); },
                  .set_level = change_level,
                  .configured = [this] { return configured_; }};
-  view.command_line = {{"config_path", flags_.config_path},
-                       {"service_cluster", flags_.service_cluster},
-                       {"service_node", flags_.service_node},
-                       {"service_zone", flags_.service_zone},
-                       {"log_path", flags_.log_path},
-                       {"log_format", flags_.log_format},
-                       {"concurrency", std::to_string(flags_.concurrency)},
-                       {"drain_time", std::to_string(flags_.drain_time_s) + "s"}};
+  view.command_line = command_line_options(flags_);
   return view;
 }
 
