@@ -289,37 +289,145 @@ def test_ten_mistakes_are_ten_errors_each_with_its_place(stage):
         assert 1 <= column <= len(lines[line - 1]) and lines[line - 1][column - 1] != " "
 
 
-def test_mistakes_between_the_parts_are_all_told(stage):
-    config = """static_resources:
+# Unknown fields, values of the wrong kind or out of range, what is not built, and what only shows between the parts.
+ALL_KINDS = """static_resources:
   listeners:
-  - address: {socket_address: {address: 127.0.0.1, port_value: 8080}}
+  - name: one
+    address: {socket_address: {address: 127.0.0.1, port_value: 99999}}
     filter_chains:
     - filters:
       - name: envoy.http_connection_manager
         config:
           stat_prefix: in
+          access_log: [{name: envoy.file_access_log, config: {path: /dev/null, format: "%NONSENSE%"}}]
           route_config:
             virtual_hosts:
             - name: one
               domains: [a.example, "*"]
               routes:
-              - {match: {prefix: /}, route: {cluster: nowhere}}
-              - {match: {safe_regex: {regex: "("}}, route: {cluster: b}}
+              - {match: {prefix: /}, route: {cluster: nowhere, timeout: soon}}
+              - {match: {safe_regex: {regex: "("}}, route: {cluster: typo}}
+              - {match: {path: /}, route: {cluster: plain, regex_rewrite: {pattern: {regex: a}, substitution: '\\2'}}}
+              - {matsch: {prefix: /b}, route: {cluster: plain}}
             - name: two
               domains: [a.example]
               routes:
               - {match: {prefix: /}, route: {cluster: neither}}
           http_filters: [{name: envoy.router}]
+  - name: one
+    address: {socket_address: {address: example.com, port_value: 80}}
   clusters:
-  - {name: b, connect_timeout: 1s, type: static, hosts: [{socket_address: {address: not-an-address, port_value: 1}}]}
+  - name: typo
+    type: STRICKT_DNS
+    connect_timeout: 1s
+    hosts: [{socket_address: {address: host.example, port_value: 1}}]
+  - {name: plain, connect_timeout: 5, type: static, hosts: [{socket_address: {address: not-an-address, port_value: 1}}]}
+  - name: plain
+    type: LOGICAL_DNS
+    lb_policy: RING_HASH
 """
-    done = validate(stage, config)
+ALL_KINDS_EXPECTED = [
+    (4, "65535"),
+    (10, "NONSENSE"),
+    (16, "nowhere"),
+    (16, "duration"),
+    (17, "regular expression"),
+    (18, "2 matches"),
+    (19, "matsch"),
+    (21, "a.example"),
+    (23, "neither"),
+    (25, "a listener named 'one'"),
+    (26, "example.com"),
+    (25, "filter chain"),
+    (29, "STRICT_DNS"),
+    (32, "duration"),
+    (32, "not-an-address"),
+    (33, "a cluster named 'plain'"),
+    (33, "exactly one host"),
+    (35, "RING_HASH"),
+]
+
+
+def test_mistakes_of_all_kinds_are_told_in_one_run_by_their_lines(stage):
+    done = validate(stage, ALL_KINDS)
     assert done.status == 1
-    found = collections.defaultdict(str)
-    for line, _, text in errors(done):
-        found[line] += text
-    for line, word in {14: "nowhere", 15: "(", 17: "a.example", 19: "neither", 22: "not-an-address"}.items():
-        assert word in found[line], f"line {line}: {done.stderr}"
+    found = errors(done)
+    for line, word in ALL_KINDS_EXPECTED:
+        assert any(n == line and word in text for n, _, text in found), f"line {line}, {word}:\n{done.stderr}"
+    assert len(found) == len(ALL_KINDS_EXPECTED), done.stderr
+    assert [(n, c) for n, c, _ in found] == sorted((n, c) for n, c, _ in found)
+
+
+SMALL = """static_resources:
+  listeners:
+  - address: {socket_address: {address: 127.0.0.1, port_value: 8080}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: in
+          access_log:
+          - name: envoy.access_loggers.file
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+              path: /dev/null
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes:
+              - match: {prefix: /}
+                route: {cluster: b, regex_rewrite: {pattern: {regex: "(a)"}, substitution: '\\1'}}
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+  clusters:
+  - name: b
+    type: STRICT_DNS
+    load_assignment:
+      cluster_name: b
+      endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: b.example, port_value: 1}}}}]}]
+"""
+
+
+@pytest.mark.parametrize(
+    "right, wrong",
+    [
+        ("  - name: b\n", "  - nmae: b\n"),
+        ("  - name: b\n", "  - name: [b]\n"),
+        ("  clusters:", "  clusterz:"),
+        ("    type: STRICT_DNS", "    type: STRICKT_DNS"),
+        ("    type: STRICT_DNS", "    tpye: STRICT_DNS"),
+        ("    type: STRICT_DNS", "    type: EDS"),
+        ("    type: STRICT_DNS", "    type: STRICT_DNS\n    lb_policy: RING_HASH"),
+        ("    type: STRICT_DNS", "    type: LOGICAL_DNS\n    hosts: 1"),
+        ("port_value: 1}", "port_value: one}"),
+        ("{cluster: b, ", "{clustre: b, "),
+        ("{cluster: b, ", "{cluster: [b], "),
+        ("{cluster: b, ", "{cluster_header: b, "),
+        ("{cluster: b, ", "{"),
+        ('pattern: {regex: "(a)"}', "pattern: {regex: [a]}"),
+        ('pattern: {regex: "(a)"}', "pattern: {regx: a}"),
+        ('domains: ["*"]', "domains: [{all: yes}]"),
+        ("path: /dev/null", "paht: /dev/null"),
+        ("path: /dev/null", "path: ''"),
+        ("FileAccessLog", "FileAccessLogg"),
+        ("http_filters:", "http_filter:"),
+        ("filters.http.router.v3.Router", "filters.http.router.v3.Rooter"),
+        ("HttpConnectionManager\n", "HttpConnectionManagerr\n"),
+        ("filter_chains:", "filter_chian:"),
+        ("- filters:", "- filter:"),
+        ("address: 127.0.0.1, ", "adress: 127.0.0.1, "),
+        ("address: 127.0.0.1, ", "address: [], "),
+        ("address: 127.0.0.1, ", ""),
+        ("socket_address: {address: 127", "sock_address: {address: 127"),
+    ],
+)
+def test_a_mistake_has_no_followers(stage, right, wrong):
+    assert SMALL.count(right) == 1
+    done = validate(stage, SMALL.replace(right, wrong))
+    assert done.status == 1 and len(errors(done)) == 1, done.stderr
 
 
 def test_a_wrong_configuration_opens_no_listener(stage):

@@ -72,7 +72,7 @@ std::string expected(const FieldType& field) {
 }  // namespace
 
 void Binder::refuse(const Node& node, const Path& path, std::string message, std::string hint) {
-  refused_.insert(&node);
+  refused.add(node);
   problems_.add(tree_.problem(node.mark(), path.text(), std::move(message), std::move(hint)));
 }
 
@@ -114,7 +114,7 @@ void Binder::entry(const Node& parent, const Node& node, Message& out, const Pat
   }
   if (!oneof_is_free(parent, node, *field, out, here)) return;
   this->field(node, *field, out, here);
-  if (field->real_containing_oneof() != nullptr && refused_.contains(&node)) incomplete_.insert(&parent);
+  if (field->real_containing_oneof() != nullptr && refused.contains(node)) refused.add_incomplete(parent);
 }
 
 void Binder::unknown_field(const Node& parent, const Node& node, const Message& out, const Path& path) {
@@ -129,16 +129,16 @@ void Binder::unknown_field(const Node& parent, const Node& node, const Message& 
       tree_.problem(node.key_mark(), path.text(), fmt::format("{} has no field `{}`", descriptor.full_name(), node.key),
                     near.empty() ? std::string() : fmt::format("did you mean `{}`?", near));
   problem.fatal = !allow_unknown_fields;
-  refused_.insert(&node);
-  incomplete_.insert(&parent);
+  refused.add(node);
+  refused.add_incomplete(parent);
   problems_.add(std::move(problem));
 }
 
 bool Binder::not_built(const Node& parent, const Node& node, const Field& field, const Path& path) {
   const std::string& owner = field.containing_type()->full_name();
   if (built_.field(owner, field.name())) return false;
-  refused_.insert(&node);
-  if (field.real_containing_oneof() != nullptr) incomplete_.insert(&parent);
+  refused.add(node);
+  if (field.real_containing_oneof() != nullptr) refused.add_incomplete(parent);
   std::string message = fmt::format("`{}` of {} is not built into outrider yet", field.name(), owner);
   if (owner == "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig" &&
       field.name() == "http2_protocol_options") {
@@ -153,7 +153,7 @@ bool Binder::oneof_is_free(const Node& parent, const Node& node, const Field& fi
   const pb::OneofDescriptor* oneof = field.real_containing_oneof();
   if (oneof == nullptr || !out.GetReflection()->HasOneof(out, oneof)) return true;
   const Field* other = out.GetReflection()->GetOneofFieldDescriptor(out, oneof);
-  incomplete_.insert(&parent);
+  refused.add_incomplete(parent);
   const std::string what =
       other == &field ? "stands here twice" : fmt::format("excludes `{}`, which is set too", other->name());
   refuse(node, path, fmt::format("`{}` {}", field.name(), what));
@@ -177,7 +177,7 @@ void Binder::list(const Node& node, const Field& field, Message& out, const Path
     const Path here = path.item(index++);
     if (field.cpp_type() != FieldType::CPPTYPE_MESSAGE) {
       scalar(item, field, out, here);
-      if (refused_.contains(&item)) incomplete_.insert(&node);
+      if (refused.contains(item)) refused.add_incomplete(node);
       continue;
     }
     Message& element = *out.GetReflection()->AddMessage(&out, &field, &schema_.factory());
@@ -316,7 +316,7 @@ bool Binder::any(const Node& node, Message& out, const Path& path) {
   }
   const std::string_view name = type_of_url(type->text);
   const pb::Descriptor* descriptor = schema_.message(name);
-  refused_.insert(&node);  // until it turns out to be good
+  refused.add(node);  // until it turns out to be good
   if (descriptor == nullptr) {
     const std::vector<std::string> near = near_messages(name);
     refuse(*type, path.field("@type"), fmt::format("the API has no message `{}`", name),
@@ -331,7 +331,7 @@ bool Binder::any(const Node& node, Message& out, const Path& path) {
                : fmt::format("{}, {}, is not built into outrider yet", extension->name, to_text(extension->slot)));
     return true;
   }
-  refused_.erase(&node);
+  refused.forgive(node);
   pb::Message* content = schema_.factory().GetPrototype(descriptor)->New(&arena_);
   const Node* value = descriptor->full_name().starts_with("google.protobuf.") ? node.find("value") : &node;
   if (value != nullptr) message(*value, *content, path);

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <unordered_set>
-
 #include <google/protobuf/arena.h>
 #include <google/protobuf/message.h>
 
@@ -12,6 +10,7 @@
 
 #include "config/built.h"
 #include "config/problem.h"
+#include "config/refused.h"
 #include "config/scalar.h"
 #include "config/schema.h"
 #include "config/tree.h"
@@ -40,9 +39,8 @@ class Binder {
   // The content of each Any comes before the message around it; the message of the whole tree is the last.
   std::vector<Bound> bind(const Node& root, std::string_view message_full_name);
 
-  // Nodes with a problem of their own, or that lack a value because what stands right below them was refused: a later
-  // check has no more to say of them.
-  bool is_refused(const Node& node) const { return refused_.contains(&node) || incomplete_.contains(&node); }
+  // A later check has no more to say of these.
+  Refused refused;
 
  private:
   using Message = google::protobuf::Message;
@@ -78,8 +76,6 @@ class Binder {
   Problems& problems_;
   std::vector<Bound> done_;
   google::protobuf::Arena arena_;
-  std::unordered_set<const Node*> refused_;     // with a problem of their own
-  std::unordered_set<const Node*> incomplete_;  // the one right around a refused one
 };
 
 }  // namespace outrider::config

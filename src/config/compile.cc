@@ -37,14 +37,17 @@ void compile_admin(Compilation& c, const envoy::config::bootstrap::v3::Admin& ad
 }
 
 void compile_clusters(Compilation& c, const envoy::config::bootstrap::v3::Bootstrap::StaticResources& resources) {
+  const std::string all = "static_resources.clusters";
+  c.cluster_names_known = !c.loaded.lacks(all);
   for (int i = 0; i < resources.clusters_size(); i++) {
     const auto& proto = resources.clusters(i);
-    std::string path = "static_resources.clusters[" + std::to_string(i) + "]";
-    ClusterPtr cluster = compile_cluster(c, proto, path);
-    if (!cluster) continue;
-    if (!c.snapshot.clusters.try_emplace(cluster->name(), cluster).second) {
-      c.fail(path + ".name", "a cluster named '" + cluster->name() + "' exists already");
+    std::string path = all + "[" + std::to_string(i) + "]";
+    if (proto.name().empty()) {
+      c.cluster_names_known = false;
+    } else if (!c.cluster_names.insert(proto.name()).second) {
+      c.fail(path + ".name", "a cluster named '" + proto.name() + "' exists already");
     }
+    if (ClusterPtr cluster = compile_cluster(c, proto, path)) c.snapshot.clusters.emplace(proto.name(), cluster);
   }
 }
 
@@ -54,10 +57,10 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
                                                          Process& process) {
   envoy::config::bootstrap::v3::Bootstrap bootstrap;
   auto snapshot = std::make_shared<Snapshot>();
-  Compilation c{loaded, process, previous, *snapshot, {}};
+  Compilation c{loaded, process, previous, *snapshot, loaded.mistakes, {}};
   if (!bootstrap.ParseFromString(loaded.bootstrap)) {
     c.fail("", "the configuration does not survive its own encoding");
-    return std::unexpected(std::move(c.problems));
+    return std::unexpected(c.problems.take());
   }
   snapshot->node_id = process.service_node.empty() ? bootstrap.node().id() : process.service_node;
   snapshot->node_cluster = process.service_cluster.empty() ? bootstrap.node().cluster() : process.service_cluster;
@@ -67,7 +70,7 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
     compile_listener(c, bootstrap.static_resources().listeners(i),
                      "static_resources.listeners[" + std::to_string(i) + "]");
   }
-  if (!c.problems.empty()) return std::unexpected(std::move(c.problems));
+  if (c.problems.any_fatal()) return std::unexpected(c.problems.take());
   snapshot->bootstrap = loaded.bootstrap;
   return SnapshotPtr(std::move(snapshot));
 }

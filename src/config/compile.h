@@ -21,7 +21,7 @@ struct Process {
 };
 
 // Clusters whose configuration has not changed are those of the previous snapshot (null: there is none), with their
-// hosts and connections.
+// hosts and connections. On failure all that is wrong, the load's mistakes too, ordered by file and line.
 std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, const SnapshotPtr& previous,
                                                          Process& process);
 

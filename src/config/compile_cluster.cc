@@ -78,17 +78,20 @@ void read_hosts(Compilation& c, const ClusterProto& proto, const std::string& pa
       h.sub_zone = locality.locality().sub_zone();
       std::string at =
           path + ".load_assignment.endpoints[" + std::to_string(l) + "].lb_endpoints[" + std::to_string(e) + "]";
-      if (o.discovery == DiscoveryType::static_ && !h.is_pipe && !Address::parse(h.address, h.port)) {
+      if (c.loaded.lacks(path + ".type")) {
+        // Who knows what was meant.
+      } else if (o.discovery == DiscoveryType::static_ && !h.is_pipe && !Address::parse(h.address, h.port)) {
         c.fail(at + ".endpoint.address.socket_address.address",
                "'" + h.address + "' is not an IP address; a name needs type STRICT_DNS or LOGICAL_DNS");
+      } else if (o.discovery != DiscoveryType::static_ && h.is_pipe) {
+        c.fail(at + ".endpoint.address.pipe", "a pipe has no name to resolve; use type STATIC");
       }
-      if (o.discovery != DiscoveryType::static_ && h.is_pipe)
-        c.fail(at, "a pipe has no name to resolve; use type STATIC");
       o.hosts.push_back(std::move(h));
     }
   }
   if (o.discovery == DiscoveryType::logical_dns && o.hosts.size() != 1) {
-    c.fail(path, "a LOGICAL_DNS cluster has exactly one host, this one has " + std::to_string(o.hosts.size()));
+    c.fail(path + ".load_assignment",
+           "a LOGICAL_DNS cluster has exactly one host, this one has " + std::to_string(o.hosts.size()));
   }
 }
 
@@ -157,11 +160,10 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   o.respect_dns_ttl = proto.respect_dns_ttl();
   if (proto.has_per_connection_buffer_limit_bytes())
     o.read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
-  std::size_t before = c.problems.size();
   read_hosts(c, proto, path, o);
   read_thresholds(proto, o);
   read_http(c, proto, path, o);
-  if (c.problems.size() != before) return nullptr;
+  if (c.problems.any_fatal()) return nullptr;  // Nothing is made for a configuration that is refused.
 
   auto stats = c.process.stats.scope("cluster." + o.name + ".", cluster_stat_table());
   auto cluster = std::make_shared<Cluster>(std::move(o), std::move(stats), c.process.next_cluster_slot());

@@ -28,15 +28,24 @@ bool is_type(const google::protobuf::Any& any, std::string_view name) {
   return url.ends_with(name) && (url.size() == name.size() || url[url.size() - name.size() - 1] == '/');
 }
 
+// A text and where it stands.
+struct Placed {
+  std::string text;
+  std::string path;
+};
+
 template <class M>
-std::string format_of(Compilation& c, const M& logger, const std::string& path) {
-  if (!logger.has_log_format()) return std::string(kAccessLogFormatDefault);
-  if (!logger.log_format().has_text_format_source()) return logger.log_format().text_format();
+Placed format_of(Compilation& c, const M& logger, const std::string& path) {
+  if (!logger.has_log_format()) return {std::string(kAccessLogFormatDefault), path};
+  const std::string at = path + ".log_format";
+  if (!logger.log_format().has_text_format_source()) return {logger.log_format().text_format(), at + ".text_format"};
   const auto& source = logger.log_format().text_format_source();
-  if (!source.has_filename()) return source.inline_string().empty() ? source.inline_bytes() : source.inline_string();
+  const std::string from = at + ".text_format_source";
+  if (!source.inline_bytes().empty()) return {source.inline_bytes(), from + ".inline_bytes"};
+  if (!source.has_filename()) return {source.inline_string(), from + ".inline_string"};
   auto text = read_file(source.filename());
-  if (!text) c.fail(path + ".log_format.text_format_source", text.error());
-  return text.value_or("");
+  if (!text) c.fail(from + ".filename", text.error());
+  return {text.value_or(""), from + ".filename"};
 }
 
 void read_timeouts(const hcm::HttpConnectionManager& m, HttpOptions& o) {
@@ -101,8 +110,7 @@ void add_filters(Compilation& c, const hcm::HttpConnectionManager& m, const std:
   if (m.http_filters_size() == 0) c.fail(path, "http_filters is empty: the router is missing");
 }
 
-std::shared_ptr<const HttpOptions> compile_http(Compilation& c, const google::protobuf::Any& any,
-                                                const std::string& path) {
+std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf::Any& any, const std::string& path) {
   hcm::HttpConnectionManager m;
   if (!unpack(c, any, path, m)) return nullptr;
   auto o = std::make_shared<HttpOptions>();
@@ -131,14 +139,15 @@ std::string stat_name(std::string address) {
 std::shared_ptr<AccessLog> compile_access_log(Compilation& c, const envoy::config::accesslog::v3::AccessLog& log,
                                               const std::string& path) {
   const auto& any = log.typed_config();
-  std::string at = path + ".typed_config", file, text;
+  std::string at = path + ".typed_config", file;
+  Placed text;
   envoy::extensions::access_loggers::file::v3::FileAccessLog to_file;
   envoy::extensions::access_loggers::stream::v3::StdoutAccessLog to_stdout;
   envoy::extensions::access_loggers::stream::v3::StderrAccessLog to_stderr;
   if (is_type(any, "FileAccessLog") || is_type(any, "envoy.extensions.access_loggers.file.v3.FileAccessLog")) {
     if (!unpack(c, any, at, to_file)) return nullptr;
     file = to_file.path();
-    text = !to_file.format().empty() ? to_file.format() : format_of(c, to_file, at);
+    text = !to_file.format().empty() ? Placed{to_file.format(), at + ".format"} : format_of(c, to_file, at);
   } else if (is_type(any, "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog")) {
     if (!unpack(c, any, at, to_stdout)) return nullptr;
     file = "/dev/stdout";
@@ -151,18 +160,57 @@ std::shared_ptr<AccessLog> compile_access_log(Compilation& c, const envoy::confi
     c.fail(path, "the access logger '" + log.name() + "' is not built into outrider yet");
     return nullptr;
   }
-  auto format = Format::compile(text);
+  auto format = Format::compile(text.text);
   if (!format) {
-    c.fail(at, "in the format, at byte " + std::to_string(format.error().position) + ": " + format.error().message);
+    c.fail(text.path,
+           "in the format, at byte " + std::to_string(format.error().position) + ": " + format.error().message);
     return nullptr;
   }
   auto opened = c.process.logs.open(file);
   if (!opened) {
-    c.fail(at, opened.error());
+    c.fail(at + ".path", opened.error());
     return nullptr;
   }
   return std::make_shared<FileAccessLog>(std::move(*opened), std::move(*format));
 }
+
+namespace {
+
+// What the connections of a chain get. A chain that cannot be used is looked through all the same, for its other
+// mistakes.
+std::shared_ptr<HttpOptions> compile_chain(Compilation& c, const envoy::config::listener::v3::FilterChain& chain,
+                                           const std::string& path) {
+  std::shared_ptr<HttpOptions> http;
+  if (chain.filters_size() == 0) c.fail(path + ".filters", "a filter chain needs a network filter");
+  for (int i = 0; i < chain.filters_size(); i++) {
+    const auto& any = chain.filters(i).typed_config();
+    std::string at = path + ".filters[" + std::to_string(i) + "]";
+    if (is_type(any, "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager")) {
+      http = compile_http(c, any, at + ".typed_config");
+    } else {
+      c.fail(at, "the network filter '" + chain.filters(i).name() + "' is not built into outrider yet");
+    }
+  }
+  if (chain.filters_size() > 1)
+    c.fail(path + ".filters", "more than one network filter is not built into outrider yet");
+  return http;
+}
+
+void refuse_duplicate(Compilation& c, const ListenerConfig& l, const std::string& path) {
+  bool address_known = !c.loaded.doubts(path + ".address");
+  for (const ListenerConfig& other : c.snapshot.listeners) {
+    bool same_address = other.address == l.address && address_known && l.address.port() != 0;
+    if (same_address) {
+      c.fail(path + ".address", "the listener '" + other.name + "' has the address " + l.address.text() + " already");
+    }
+    bool made_from_address = same_address && l.name == l.address.text();
+    if (other.name == l.name && !l.name.empty() && !made_from_address) {
+      c.fail(path + ".name", "a listener named '" + l.name + "' exists already");
+    }
+  }
+}
+
+}  // namespace
 
 void compile_listener(Compilation& c, const envoy::config::listener::v3::Listener& proto, const std::string& path) {
   ListenerConfig l;
@@ -171,36 +219,17 @@ void compile_listener(Compilation& c, const envoy::config::listener::v3::Listene
   if (proto.has_tcp_backlog_size()) l.backlog = static_cast<int>(proto.tcp_backlog_size().value());
   std::string stat = proto.stat_prefix().empty() ? stat_name(l.address.text()) : proto.stat_prefix();
   l.stats = c.process.stats.scope("listener." + stat + ".", listener_stat_table());
-  for (const ListenerConfig& other : c.snapshot.listeners) {
-    if (other.name == l.name) c.fail(path + ".name", "a listener named '" + l.name + "' exists already");
-    if (other.address == l.address && l.address.port() != 0) {
-      c.fail(path + ".address", "the listener '" + other.name + "' has the address " + l.address.text() + " already");
+  refuse_duplicate(c, l, path);
+  const std::string chains = path + ".filter_chains";
+  if (proto.filter_chains_size() == 0) c.fail(chains, "a listener needs a filter chain");
+  if (proto.filter_chains_size() > 1) c.fail(chains, "more than one filter chain is not built into outrider yet");
+  for (int i = 0; i < proto.filter_chains_size(); i++) {
+    auto http = compile_chain(c, proto.filter_chains(i), chains + "[" + std::to_string(i) + "]");
+    if (http && proto.has_per_connection_buffer_limit_bytes()) {
+      http->read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
     }
+    l.http = std::move(http);
   }
-  if (proto.filter_chains_size() != 1) {
-    c.fail(path + ".filter_chains", proto.filter_chains_size() == 0
-                                        ? "a listener needs a filter chain"
-                                        : "more than one filter chain is not built into outrider yet");
-    return;
-  }
-  const auto& chain = proto.filter_chains(0);
-  std::string chain_path = path + ".filter_chains[0]";
-  if (chain.filters_size() != 1) {
-    c.fail(chain_path + ".filters", chain.filters_size() == 0
-                                        ? "a filter chain needs a network filter"
-                                        : "more than one network filter is not built into outrider yet");
-    return;
-  }
-  const auto& any = chain.filters(0).typed_config();
-  if (!is_type(any, "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager")) {
-    c.fail(chain_path + ".filters[0]",
-           "the network filter '" + chain.filters(0).name() + "' is not built into outrider yet");
-    return;
-  }
-  auto http = std::const_pointer_cast<HttpOptions>(compile_http(c, any, chain_path + ".filters[0].typed_config"));
-  if (http && proto.has_per_connection_buffer_limit_bytes())
-    http->read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
-  l.http = std::move(http);
   c.snapshot.listeners.push_back(std::move(l));
 }
 

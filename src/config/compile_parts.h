@@ -1,9 +1,9 @@
 // The parts of compile(); private to compile*.cc.
 #pragma once
 #include <chrono>
+#include <set>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "config/compile.h"
 
@@ -37,9 +37,15 @@ struct Compilation {
   Process& process;
   const SnapshotPtr& previous;
   Snapshot& snapshot;
-  std::vector<Problem> problems;
+  Problems problems;  // The load's mistakes first.
+  // Of all clusters, also of those that are wrong: whoever names one of them is right to do so.
+  std::set<std::string, std::less<>> cluster_names;
+  bool cluster_names_known = true;  // No cluster has lost its name to a mistake.
 
-  void fail(const std::string& path, std::string message) { problems.push_back(loaded.at(path, std::move(message))); }
+  // Nothing is said of what may be a consequence of a mistake that is known.
+  void fail(const std::string& path, std::string message) {
+    if (!loaded.doubts(path)) problems.add(loaded.at(path, std::move(message)));
+  }
 };
 
 // What a per_connection_buffer_limit_bytes lets one read take. 0 is no limit.

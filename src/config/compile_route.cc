@@ -28,6 +28,7 @@ Regex compile_rewrite(Compilation& c, const envoy::type::matcher::v3::RegexMatch
                       const std::string& path) {
   Regex regex = compile_regex(c, rewrite.pattern().regex(), path + ".pattern.regex");
   std::string error;
+  if (c.loaded.lacks(path + ".pattern.regex")) return regex;
   if (regex && !regex->CheckRewriteString(rewrite.substitution(), &error)) c.fail(path + ".substitution", error);
   return regex;
 }
@@ -49,7 +50,7 @@ void compile_match(Compilation& c, const proto::RouteMatch& match, const std::st
 // Clusters of this configuration, for "did you mean".
 std::string unknown_cluster(const Compilation& c, const std::string& name) {
   std::vector<std::string_view> known;
-  for (const auto& [each, cluster] : c.snapshot.clusters) known.push_back(each);
+  for (const std::string& each : c.cluster_names) known.push_back(each);
   std::string message = "unknown cluster '" + name + "'";
   std::string_view near = nearest(name, known);
   if (!near.empty()) message.append("; did you mean '").append(near).append("'?");
@@ -61,8 +62,8 @@ void compile_action(Compilation& c, const proto::RouteAction& action, const std:
   auto found = c.snapshot.clusters.find(action.cluster());
   if (found != c.snapshot.clusters.end()) {
     r.cluster = found->second;
-  } else if (validate_clusters) {
-    c.fail(path + ".cluster", unknown_cluster(c, action.cluster()));
+  } else if (validate_clusters && !action.cluster().empty() && !c.cluster_names.contains(action.cluster())) {
+    if (c.cluster_names_known) c.fail(path + ".cluster", unknown_cluster(c, action.cluster()));
   } else {
     r.missing_cluster = action.cluster();
   }
@@ -166,7 +167,7 @@ std::shared_ptr<const RouteTable> compile_routes(Compilation& c, const proto::Ro
         r.redirect = compile_redirect(c, from.redirect(), at + ".redirect");
       } else if (from.has_direct_response()) {
         r.direct = compile_direct(c, from.direct_response(), at + ".direct_response", body_max);
-      } else {
+      } else if (from.has_route()) {
         compile_action(c, from.route(), at + ".route", validate, r);
       }
       list.push_back(std::move(r));

@@ -15,6 +15,7 @@
 #include "config/environment.h"
 #include "config/from_proto.h"
 #include "config/reader.h"
+#include "config/refused.h"
 #include "config/schema.h"
 #include "config/tree.h"
 #include "config/upgrade.h"
@@ -108,39 +109,50 @@ void merge(Tree& tree, Node& base, Node& over) {
   }
 }
 
-void validate(const std::vector<Binder::Bound>& messages, const Binder& binder, const Schema& schema, const Tree& tree,
+void validate(const std::vector<Binder::Bound>& messages, const Schema& schema, const Tree& tree, Refused& refused,
               Problems& problems) {
   Validator validator(schema, Built::get());
+  std::vector<const Node*> violating;  // All rules of one value are told.
   for (const Binder::Bound& bound : messages) {
     validator.check(*bound.message, Path{}, [&](const Path& below, std::string message) {
       const std::string rest = below.text();
       const std::string path = bound.path + (bound.path.empty() || rest.empty() ? "" : ".") + rest;
       const Node& node = tree.at(path);
-      if (!binder.is_refused(node)) problems.add(tree.problem(node.mark(), path, std::move(message)));
+      if (refused.contains(node) || refused.is_incomplete(node)) return;
+      problems.add(tree.problem(node.mark(), path, std::move(message)));
+      // A value that is wrong, or missing. Of a message or list, something that is missing is wrong: the rest is sound.
+      if (!tree.way_to(path).whole) {
+        refused.add_path(path);
+      } else if (node.is_scalar()) {
+        violating.push_back(&node);
+      }
     });
   }
+  for (const Node* node : violating) refused.add(*node);
 }
 
 }  // namespace
+
+bool Loaded::lacks(std::string_view path) const { return mistakes.any_fatal() && refused->lacks(*tree, path); }
+
+bool Loaded::doubts(std::string_view path) const { return mistakes.any_fatal() && refused->doubts(*tree, path); }
 
 Problem Loaded::at(std::string_view path, std::string message) const {
   return tree->problem(tree->at(path).mark(), std::string(path), std::move(message));
 }
 
-std::expected<Loaded, std::vector<Problem>> load(const Source& source) {
-  if (source.path.empty()) return load_text("", "", source);
-  Problems problems;
-  std::optional<std::string> text = read_file(source.path, problems);
-  if (!text) return std::unexpected(problems.take());
-  return load_text(source.path, std::move(*text), source);
+namespace {
+
+using Result = std::expected<Loaded, std::vector<Problem>>;
+
+// A path that an old version's rules complained of: the value there may be gone.
+void doubt_upgraded(const Problems& problems, Refused& refused) {
+  for (const Problem& each : problems.list()) {
+    if (each.fatal && !each.path.empty()) refused.add_path(each.path);
+  }
 }
 
-std::expected<Loaded, std::vector<Problem>> load_text(std::string_view name, std::string text, const Source& source) {
-  return load_text(Schema(), name, std::move(text), source);
-}
-
-std::expected<Loaded, std::vector<Problem>> load_text(const Schema& schema, std::string_view name, std::string text,
-                                                      const Source& source) {
+Result load_tree(const Schema& schema, std::string_view name, std::string text, const Source& source) {
   Problems problems;
   auto tree = std::make_shared<Tree>();
   Upgrade upgrade(*tree, schema, problems);
@@ -159,15 +171,45 @@ std::expected<Loaded, std::vector<Problem>> load_text(const Schema& schema, std:
 
   Binder binder(*tree, schema, Built::get(), &upgrade, problems);
   binder.allow_unknown_fields = source.allow_unknown_fields;
+  doubt_upgraded(problems, binder.refused);
   const std::vector<Binder::Bound> messages = binder.bind(*tree->root, kBootstrap);
-  validate(messages, binder, schema, *tree, problems);
-  if (problems.any_fatal()) return std::unexpected(problems.take());
+  validate(messages, schema, *tree, binder.refused, problems);
   Loaded out;
   out.bootstrap = messages.back().message->SerializePartialAsString();
   out.dialect = dialect;
-  out.notes = problems.take();
+  out.refused = std::make_shared<const Refused>(std::move(binder.refused));
+  if (problems.any_fatal()) {
+    out.mistakes = std::move(problems);
+  } else {
+    out.notes = problems.take();
+  }
   out.tree = std::move(tree);
   return out;
+}
+
+Result without_mistakes(Result loaded) {
+  if (!loaded || !loaded->mistakes.any_fatal()) return loaded;
+  return std::unexpected(loaded->mistakes.take());
+}
+
+}  // namespace
+
+Result load_with_mistakes(const Source& source) {
+  if (source.path.empty()) return load_tree(Schema(), "", "", source);
+  Problems problems;
+  std::optional<std::string> text = read_file(source.path, problems);
+  if (!text) return std::unexpected(problems.take());
+  return load_tree(Schema(), source.path, std::move(*text), source);
+}
+
+Result load(const Source& source) { return without_mistakes(load_with_mistakes(source)); }
+
+Result load_text(std::string_view name, std::string text, const Source& source) {
+  return load_text(Schema(), name, std::move(text), source);
+}
+
+Result load_text(const Schema& schema, std::string_view name, std::string text, const Source& source) {
+  return without_mistakes(load_tree(schema, name, std::move(text), source));
 }
 
 }  // namespace outrider::config

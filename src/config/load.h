@@ -11,6 +11,7 @@
 
 namespace outrider::config {
 
+class Refused;
 class Schema;
 class Tree;
 
@@ -22,10 +23,12 @@ struct Source {
   bool allow_unknown_fields = false;   // a field that the API does not have is a note instead of an error
 };
 
-// A configuration that is well-formed, valid, and built.
+// A configuration that is well-formed, valid, and built; or, from load_with_mistakes(), what is left of one that is
+// not.
 struct Loaded {
   std::string bootstrap;       // serialized envoy.config.bootstrap.v3.Bootstrap
   std::vector<Problem> notes;  // deprecated spellings and the like; none is fatal
+  Problems mistakes;           // if any of them is fatal, the notes are among them
   Dialect dialect = Dialect::v3;
 
   // A fatal problem at `path` (v3 names, as `static_resources.listeners[0].filter_chains[0].filters[0].typed_config
@@ -33,11 +36,20 @@ struct Loaded {
   // goes through typed_config without a word. A path that the file does not have takes the mark of its nearest parent.
   Problem at(std::string_view path, std::string message) const;
 
-  std::shared_ptr<const Tree> tree;  // the marks; drop the Loaded when compile has ended
+  // Without mistakes all is well. lacks(): the value at that path did not get into `bootstrap`. doubts(): or not whole,
+  // so that a problem with it may be a consequence of what is known already.
+  bool lacks(std::string_view path) const;
+  bool doubts(std::string_view path) const;
+
+  std::shared_ptr<const Tree> tree;        // the marks; drop the Loaded when compile has ended
+  std::shared_ptr<const Refused> refused;  // where the mistakes are
 };
 
 // Reads, substitutes, upgrades (v1, v2, mixed), binds and validates. On failure every error that was found.
 std::expected<Loaded, std::vector<Problem>> load(const Source& source);
+
+// The same, but what is wrong with single values is no failure: it is in `mistakes`, and compile() adds what it finds.
+std::expected<Loaded, std::vector<Problem>> load_with_mistakes(const Source& source);
 
 // The same for a text that is already here; `name` is the file name of its marks and decides by its suffix how the text
 // is read. Of `.pb` and `.pb_text` the marks are those of the JSON that says the same.

@@ -26,6 +26,7 @@ class Problems {
   static constexpr size_t kProblemsMax = 100;
 
   void add(Problem problem);
+  const std::vector<Problem>& list() const { return list_; }
   bool any_fatal() const { return fatal_ > 0; }
   size_t fatal() const { return fatal_; }
   // Ordered by file, line and column; the last one says how many were left out, if any were.

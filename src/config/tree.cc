@@ -159,8 +159,15 @@ bool next_step(std::string_view& path, Step& step) {
 
 const Node& Tree::at(std::string_view path) const {
   static const Node kNowhere;
+  const Way way = way_to(path);
+  return way.nodes.empty() ? kNowhere : *way.nodes.back();
+}
+
+Tree::Way Tree::way_to(std::string_view path) const {
+  Way way;
   const Node* here = root;
-  if (here == nullptr) return kNowhere;
+  if (here == nullptr) return way;
+  way.nodes.push_back(here);
   Step step;
   while (next_step(path, step)) {
     const Node* below = nullptr;
@@ -170,10 +177,12 @@ const Node& Tree::at(std::string_view path) const {
     } else if (!step.is_index) {
       below = here->find(step.name);
     }
-    if (below == nullptr) return *here;
+    if (below == nullptr) return way;
     here = below;
+    way.nodes.push_back(here);
   }
-  return *here;
+  way.whole = true;
+  return way;
 }
 
 Problem Tree::problem(Mark mark, std::string path, std::string message, std::string hint) const {

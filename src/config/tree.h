@@ -94,6 +94,12 @@ class Tree {
   // The node at a path such as `a.b[2].c` or `a["key.with.dots"]`, or the nearest parent that exists. A step that a
   // message takes into an Any costs nothing: `typed_config.stat_prefix`.
   const Node& at(std::string_view path) const;
+  // The nodes from the root to that one. `whole`: the last is the node at the path itself, not only its nearest parent.
+  struct Way {
+    std::vector<const Node*> nodes;
+    bool whole = false;
+  };
+  Way way_to(std::string_view path) const;
 
   Problem problem(Mark mark, std::string path, std::string message, std::string hint = {}) const;
 

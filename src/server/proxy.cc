@@ -135,7 +135,7 @@ std::expected<SnapshotPtr, std::vector<config::Problem>> Proxy::load_snapshot(co
   source.overlay_yaml = flags_.config_yaml;
   source.substitute_environment = flags_.substitute_environment;
   source.allow_unknown_fields = flags_.allow_unknown_fields;
-  auto loaded = config::load(source);
+  auto loaded = config::load_with_mistakes(source);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   for (const config::Problem& note : loaded->notes) log(Logger::config, LogLevel::warning, config::to_text(note));
   auto compiled = config::compile(*loaded, previous, process_);
