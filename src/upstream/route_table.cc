@@ -90,6 +90,7 @@ bool VirtualHost::matches(const Route& r, std::string_view path) {
 
 const Route* VirtualHost::match(const RequestHead& request) const {
   std::string_view path = without_query(request.path);
+  if (path.empty()) return nullptr;  // CONNECT: it would need a connect_matcher.
   if (routes_.size() <= kListedMax) {
     for (const Route& r : routes_) {
       if (matches(r, path)) return &r;
@@ -159,7 +160,7 @@ const VirtualHost* RouteTable::find_wildcard(std::string_view authority) const {
 
 const VirtualHost* RouteTable::host(std::string_view authority) const {
   if (exact_.empty() && suffixes_.empty() && prefixes_.empty()) return default_;
-  constexpr std::size_t kAuthorityBytesMax = 255;  // Longer ones name no host.
+  constexpr std::size_t kAuthorityBytesMax = 255 + 6;  // A name (RFC 1035 section 2.3.4) and ":65535".
   char lower[kAuthorityBytesMax];
   if (authority.size() > sizeof lower) return default_;
   if (ignore_port_) {
