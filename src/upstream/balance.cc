@@ -35,24 +35,6 @@ std::vector<std::uint32_t> smooth_rotation(std::span<const std::uint32_t> weight
   return rotation;
 }
 
-HostSetPtr make_host_set(std::vector<EndpointPtr> all) {
-  auto set = std::make_shared<HostSet>();
-  set->all = std::move(all);
-  std::uint32_t best = UINT32_MAX;
-  for (const EndpointPtr& e : set->all) {
-    if (e->health != HostHealth::unhealthy) best = std::min(best, e->priority);
-  }
-  std::vector<Endpoint*> hosts;
-  std::vector<std::uint32_t> weights;
-  for (const EndpointPtr& e : set->all) {
-    if (e->health == HostHealth::unhealthy || e->priority != best) continue;
-    hosts.push_back(e.get());
-    weights.push_back(e->weight);
-  }
-  for (std::uint32_t i : smooth_rotation(weights)) set->eligible.push_back(hosts[i]);
-  return set;
-}
-
 Endpoint* pick_least_request(std::span<Endpoint* const> hosts, Random& random, std::uint32_t choices) {
   Endpoint* best = nullptr;
   std::uint64_t fewest = UINT64_MAX;

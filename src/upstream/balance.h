@@ -12,12 +12,10 @@ namespace outrider {
 enum class LbPolicy : std::uint8_t { round_robin, least_request, random };
 
 // The rotation for those weights: host i occurs weight[i] times (divided by their common divisor), spread as evenly as
-// can be ("smooth" weighted round robin). The length is bounded by kRotationMax; beyond, weights are scaled down.
+// can be ("smooth" weighted round robin). Where that would be more than kRotationMax, weights are scaled down, but each
+// host occurs once at least.
 inline constexpr std::size_t kRotationMax = 4096;
 std::vector<std::uint32_t> smooth_rotation(std::span<const std::uint32_t> weights);
-
-// The set of hosts to choose from, out of all.
-HostSetPtr make_host_set(std::vector<EndpointPtr> all);
 
 // The list is not empty. `turn` counts up with each choice, over all workers.
 inline Endpoint* pick_round_robin(std::span<Endpoint* const> hosts, std::uint64_t turn) {

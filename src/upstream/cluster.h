@@ -11,6 +11,7 @@
 #include "upstream/balance.h"
 #include "upstream/breaker.h"
 #include "upstream/cluster_stats.h"
+#include "upstream/host_set.h"
 #include "wire/h1.h"
 
 namespace outrider {

@@ -49,6 +49,7 @@ namespace outrider {
   COUNTER(update_empty)                                   \
   COUNTER(update_no_rebuild)                              \
   COUNTER(bind_errors)                                    \
+  COUNTER(lb_healthy_panic)                               \
   GAUGE(upstream_cx_active)                               \
   GAUGE(upstream_rq_active)                               \
   GAUGE(upstream_rq_pending_active)                       \

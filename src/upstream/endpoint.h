@@ -46,9 +46,10 @@ using EndpointPtr = std::shared_ptr<Endpoint>;
 // Immutable. Hosts of the same priority keep the order in which they were found.
 struct HostSet {
   std::vector<EndpointPtr> all;
-  // The hosts to choose from: the healthy ones of the best priority that has any. Hosts with a larger weight stand
-  // there more often, spread evenly (see balance.h), so a rotation over this list respects the weights.
+  // The hosts to choose from (see host_set.h). Those with a larger share stand there more often, spread evenly (see
+  // balance.h), so a rotation over this list respects weights and priorities.
   std::vector<Endpoint*> eligible;
+  std::vector<bool> panic;  // By priority: so few of its hosts are healthy that all are taken.
 };
 
 using HostSetPtr = std::shared_ptr<const HostSet>;

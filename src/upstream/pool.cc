@@ -131,14 +131,32 @@ Acquired connect_failed(WorkerCluster& cluster, EndpointPool& pool, Failure fail
   return {nullptr, failure, error ? strerrordesc_np(error) : ""};
 }
 
-// One more request that waits for a connection to the host.
-struct PendingOnHost {
-  explicit PendingOnHost(Endpoint& e) : endpoint(e) {
-    endpoint.numbers.rq_pending_active.fetch_add(1, std::memory_order_relaxed);
+// One more request that waits for a connection to the host, for as long as this lives.
+class Pending {
+ public:
+  Pending(StatBlock& stats, Endpoint& endpoint, Breaker& taken)
+      : stats_(stats), endpoint_(endpoint), taken_(taken), active_(stats[ClusterStat::upstream_rq_pending_active]) {
+    stats_[ClusterStat::upstream_rq_pending_total].add();
+    endpoint_.numbers.rq_pending_active.fetch_add(1, std::memory_order_relaxed);
   }
-  PendingOnHost(const PendingOnHost&) = delete;
-  ~PendingOnHost() { endpoint.numbers.rq_pending_active.fetch_sub(1, std::memory_order_relaxed); }
-  Endpoint& endpoint;
+  Pending(const Pending&) = delete;
+  ~Pending() {
+    if (!over_) stats_[ClusterStat::upstream_rq_cancelled].add();
+    endpoint_.numbers.rq_pending_active.fetch_sub(1, std::memory_order_relaxed);
+  }
+  // It got its connection, or an answer that there is none.
+  Acquired end(Acquired acquired) {
+    over_ = true;
+    if (!acquired.connection) stats_[ClusterStat::upstream_rq_pending_failure_eject].add();
+    return acquired;
+  }
+
+ private:
+  StatBlock& stats_;
+  Endpoint& endpoint_;
+  Taken taken_;
+  Held active_;
+  bool over_ = false;
 };
 
 // Within the breaker's count, which the connection takes over.
@@ -165,18 +183,15 @@ Task<Acquired> acquire(WorkerCluster& cluster, EndpointPool& pool, Breakers& bre
     cluster.stats[ClusterStat::upstream_rq_pending_overflow].add();
     co_return Acquired{nullptr, Failure::overflow, {}};
   }
-  Taken pending(breakers.pending_requests);
-  cluster.stats[ClusterStat::upstream_rq_pending_total].add();
-  Held active(cluster.stats[ClusterStat::upstream_rq_pending_active]);
-  PendingOnHost pending_on_host(*pool.endpoint);
+  Pending pending(cluster.stats, *pool.endpoint, breakers.pending_requests);
   for (;;) {
-    if (UpstreamConnection* c = pool.take_idle()) co_return Acquired{c, Failure::none, {}};
-    if (breakers.connections.try_take()) co_return co_await open(cluster, pool, breakers.connections);
+    if (UpstreamConnection* c = pool.take_idle()) co_return pending.end({c, Failure::none, {}});
+    if (breakers.connections.try_take()) co_return pending.end(co_await open(cluster, pool, breakers.connections));
     cluster.stats[ClusterStat::upstream_cx_overflow].add();
     // A host without any connection gets one all the same, or nothing could ever wake those who wait for it.
     if (pool.connections == 0) {
       breakers.connections.take();
-      co_return co_await open(cluster, pool, breakers.connections);
+      co_return pending.end(co_await open(cluster, pool, breakers.connections));
     }
     co_await pool.freed.wait();
   }
@@ -188,8 +203,12 @@ WorkerCluster::WorkerCluster(Worker& w, Network& n, ClusterPtr c)
 WorkerCluster::~WorkerCluster() = default;
 
 Endpoint* WorkerCluster::pick() {
-  std::span<Endpoint* const> hosts = hosts_->eligible;
-  if (hosts.empty()) return nullptr;
+  Endpoint* chosen = hosts_->eligible.empty() ? nullptr : choose(hosts_->eligible);
+  if (!chosen || hosts_->panic[chosen->priority]) stats[ClusterStat::lb_healthy_panic].add();
+  return chosen;
+}
+
+Endpoint* WorkerCluster::choose(std::span<Endpoint* const> hosts) {
   if (hosts.size() == 1) return hosts[0];
   switch (cluster->options.policy) {
     case LbPolicy::round_robin:

@@ -74,6 +74,7 @@ class WorkerCluster {
   WorkerCluster(const WorkerCluster&) = delete;
   ~WorkerCluster();
 
+  // The load balancer's choice; null: there is no host.
   Endpoint* pick();
   EndpointPool& pool(Endpoint& endpoint) {
     EndpointPool* p = endpoint.local[static_cast<std::size_t>(worker.index())];
@@ -92,6 +93,7 @@ class WorkerCluster {
   bool removed = false;  // Gone from the configuration.
 
  private:
+  Endpoint* choose(std::span<Endpoint* const> hosts);
   EndpointPool& make_pool(Endpoint& endpoint);
   HostSetPtr hosts_;
   std::vector<std::unique_ptr<EndpointPool>> pools_;

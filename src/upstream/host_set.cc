@@ -1,0 +1,121 @@
+#include "upstream/host_set.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "upstream/balance.h"
+
+namespace outrider {
+namespace {
+
+using Hosts = std::vector<Endpoint*>;
+
+// The hosts of one priority.
+struct Level {
+  Hosts all, healthy, degraded;
+
+  // In percent of what is needed.
+  std::uint32_t availability(const Hosts& usable) const {
+    if (all.empty()) return 0;
+    return static_cast<std::uint32_t>(
+        std::min<std::size_t>(100, kOverprovisioningPercent * usable.size() / all.size()));
+  }
+  bool panics() const { return all.empty() || 100 * (healthy.size() + degraded.size()) < kPanicPercent * all.size(); }
+};
+
+// Hosts that share so much of the requests.
+struct Share {
+  const Hosts* hosts;
+  std::uint32_t percent;
+};
+
+std::vector<Level> levels_of(const std::vector<EndpointPtr>& all) {
+  std::vector<Level> levels;
+  for (const EndpointPtr& e : all) {
+    if (e->priority >= levels.size()) levels.resize(e->priority + 1);
+    Level& level = levels[e->priority];
+    level.all.push_back(e.get());
+    if (e->health == HostHealth::healthy) level.healthy.push_back(e.get());
+    if (e->health == HostHealth::degraded) level.degraded.push_back(e.get());
+  }
+  return levels;
+}
+
+std::uint32_t total_availability(const std::vector<Level>& levels) {
+  std::uint32_t total = 0;
+  for (const Level& l : levels) total += l.availability(l.healthy) + l.availability(l.degraded);
+  return std::min(total, 100U);
+}
+
+// Nobody knows better: each priority by its number of hosts.
+std::vector<Share> shares_in_panic(const std::vector<Level>& levels, std::size_t hosts) {
+  std::vector<Share> shares;
+  for (const Level& l : levels) {
+    shares.push_back({&l.all, static_cast<std::uint32_t>((100 * l.all.size() + hosts - 1) / hosts)});
+  }
+  return shares;
+}
+
+// Healthy hosts first, by priority; then degraded ones for what is left.
+std::vector<Share> shares_of(const std::vector<Level>& levels, const std::vector<bool>& panic) {
+  std::uint32_t total = total_availability(levels);
+  std::uint32_t left = 100;
+  std::vector<Share> shares;
+  for (const Hosts Level::* usable : {&Level::healthy, &Level::degraded}) {
+    for (std::size_t p = 0; p < levels.size(); p++) {
+      const Level& l = levels[p];
+      std::uint32_t percent = std::min(left, l.availability(l.*usable) * 100 / total);
+      left -= percent;
+      if (percent > 0) shares.push_back({panic[p] ? &l.all : &(l.*usable), percent});
+    }
+  }
+  shares.front().percent += left;  // What rounding has lost.
+  return shares;
+}
+
+std::uint64_t weight_of(const Hosts& hosts) {
+  return std::accumulate(hosts.begin(), hosts.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, const Endpoint* e) { return sum + e->weight; });
+}
+
+// Spreads the shares over their hosts, by weight.
+Hosts rotation_of(const std::vector<Share>& shares) {
+  constexpr std::uint64_t kScaleMax = 1 << 20;
+  std::uint64_t scale = 1;  // Makes a whole number of each host's part, where that is possible.
+  for (const Share& s : shares) {
+    std::uint64_t sum = weight_of(*s.hosts);
+    if (sum > 0 && scale < kScaleMax) scale = std::min(kScaleMax, scale / std::gcd(scale, sum) * sum);
+  }
+  Hosts hosts;
+  std::vector<std::uint32_t> weights;
+  for (const Share& s : shares) {
+    std::uint64_t sum = std::max<std::uint64_t>(1, weight_of(*s.hosts));
+    for (Endpoint* e : *s.hosts) {
+      hosts.push_back(e);
+      std::uint64_t part = s.percent * e->weight * scale / sum;
+      weights.push_back(static_cast<std::uint32_t>(std::max<std::uint64_t>(1, part)));
+    }
+  }
+  Hosts rotation;
+  for (std::uint32_t i : smooth_rotation(weights)) rotation.push_back(hosts[i]);
+  return rotation;
+}
+
+}  // namespace
+
+HostSetPtr make_host_set(std::vector<EndpointPtr> all) {
+  auto set = std::make_shared<HostSet>();
+  set->all = std::move(all);
+  if (set->all.empty()) return set;
+  std::vector<Level> levels = levels_of(set->all);
+  bool enough = total_availability(levels) == 100;
+  bool everywhere = true;
+  for (const Level& l : levels) {
+    set->panic.push_back(!enough && l.panics());
+    everywhere = everywhere && set->panic.back();
+  }
+  set->eligible = rotation_of(everywhere ? shares_in_panic(levels, set->all.size()) : shares_of(levels, set->panic));
+  return set;
+}
+
+}  // namespace outrider

@@ -1,0 +1,17 @@
+// From the hosts of a cluster to those that requests go to: priorities, health and weights, as Envoy's load balancers
+// take them ("Priority levels", "Degraded endpoints" and "Panic threshold" of its architecture overview).
+#pragma once
+#include <vector>
+
+#include "upstream/endpoint.h"
+
+namespace outrider {
+
+// A priority is as good as full while healthy / all * this is 100 % or more; what it lacks goes to the next one.
+inline constexpr std::uint32_t kOverprovisioningPercent = 140;
+// Where all priorities together do not reach 100 %, one with fewer usable hosts than this takes all of its hosts.
+inline constexpr std::uint32_t kPanicPercent = 50;
+
+HostSetPtr make_host_set(std::vector<EndpointPtr> all);
+
+}  // namespace outrider
