@@ -17,6 +17,12 @@ std::string rewrite_path(std::string_view path, const re2::RE2& regex, const std
   return result.append(path.substr(bare.size()));
 }
 
+// What the route's match leaves of the path; a regular expression has matched all but the query.
+std::string_view behind_match(const Route& route, std::string_view path) {
+  std::size_t matched = route.match == PathMatch::regex ? without_query(path).size() : route.path.size();
+  return path.substr(std::min(matched, path.size()));
+}
+
 bool contains(const std::vector<std::string>& list, std::string_view protocol) {
   return std::any_of(list.begin(), list.end(),
                      [&](const std::string& each) { return equals_ignore_case(each, protocol); });
@@ -29,12 +35,13 @@ std::string_view without_port(std::string_view authority) {
   return authority.substr(0, colon);
 }
 
-std::string redirect_authority(const Exchange& x, const Redirect& r) {
+std::string redirect_authority(const Exchange& x, const Redirect& r, std::string_view scheme) {
   std::string_view given = r.host.empty() ? x.request.authority : std::string_view(r.host);
   if (!r.port) {
     // A port that was only the default of the old scheme does not survive the change of scheme, as in Envoy.
-    bool https = r.https || r.scheme == "https";
-    if (r.host.empty() && https && given.ends_with(":80")) return std::string(without_port(given));
+    std::string_view before = x.request.headers.value(Known::x_forwarded_proto);
+    bool by_default = (before == "http" && given.ends_with(":80")) || (before == "https" && given.ends_with(":443"));
+    if (r.host.empty() && scheme != before && by_default) return std::string(without_port(given));
     return std::string(given);
   }
   return std::string(without_port(given)) + ":" + std::to_string(*r.port);
@@ -46,9 +53,7 @@ void rewrite_request(Exchange& x, const Route& route, bool envoy_headers) {
   RequestHead& request = x.request;
   std::string_view before = request.path;
   if (!route.prefix_rewrite.empty()) {
-    std::size_t matched = route.match == PathMatch::regex ? 0 : route.path.size();
-    request.path =
-        x.arena.copy(route.prefix_rewrite + std::string(request.path.substr(std::min(matched, request.path.size()))));
+    request.path = x.arena.copy(route.prefix_rewrite + std::string(behind_match(route, request.path)));
   } else if (route.rewrite_regex) {
     request.path = x.arena.copy(rewrite_path(request.path, *route.rewrite_regex, route.rewrite_substitution));
   }
@@ -56,12 +61,13 @@ void rewrite_request(Exchange& x, const Route& route, bool envoy_headers) {
     x.record.original_path = before;
     if (envoy_headers) request.headers.set(Known::x_envoy_original_path, before);
   }
-  if (!route.host_rewrite.empty()) {
-    if (envoy_headers && request.authority != route.host_rewrite) {
-      request.headers.set(Known::x_envoy_original_host, request.authority);
-    }
-    request.authority = route.host_rewrite;
-  }
+  if (!route.host_rewrite.empty()) rewrite_host(x, route.host_rewrite, envoy_headers);
+}
+
+void rewrite_host(Exchange& x, std::string_view host, bool envoy_headers) {
+  if (x.request.authority == host) return;
+  if (envoy_headers) x.request.headers.set(Known::x_envoy_original_host, x.request.authority);
+  x.request.authority = host;
 }
 
 Response redirect(Exchange& x, const Route& route) {
@@ -78,11 +84,11 @@ Response redirect(Exchange& x, const Route& route) {
     path = r.path;
     if (r.path.find('?') != std::string::npos) query = {};
   } else if (r.has_prefix_rewrite) {
-    path = r.prefix_rewrite + path.substr(std::min(route.path.size(), path.size()));
+    path = r.prefix_rewrite + std::string(behind_match(route, path));
   } else if (r.regex) {
     re2::RE2::GlobalReplace(&path, *r.regex, r.regex_substitution);
   }
-  std::string location = scheme + "://" + redirect_authority(x, r) + path;
+  std::string location = scheme + "://" + redirect_authority(x, r, scheme) + path;
   location.append(query);
   Response response = x.reply(r.status, "", "direct_response");
   response.head->headers.add(Known::location, x.arena.copy(location));
