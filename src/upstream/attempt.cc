@@ -1,6 +1,7 @@
 #include "upstream/attempt.h"
 
 #include "core/ascii.h"
+#include "upstream/rewrite.h"
 
 namespace outrider {
 namespace {
@@ -24,6 +25,8 @@ void note_status(Exchange& x, WorkerCluster& cluster, Endpoint& endpoint, int st
   cluster.stats.count_code(status);
   (status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success).fetch_add(1, std::memory_order_relaxed);
 }
+
+void note_failure(Endpoint& endpoint) { endpoint.numbers.rq_error.fetch_add(1, std::memory_order_relaxed); }
 
 // Keeps a pool, and with it its endpoint, as long as the exchange.
 struct PoolUse {
@@ -53,44 +56,55 @@ bool declines_websocket(const Exchange& x, const ResponseHead& head) {
   return head.status != 101 && head.status < 400 && equals_ignore_case(x.upgrade, "websocket");
 }
 
-Task<Attempt> attempt(Exchange& x, const Route& route, WorkerCluster& cluster, Limit& limit) {
+Task<Attempt> attempt(Forwarding& f) {
+  Exchange& x = f.x;
+  WorkerCluster& cluster = f.cluster;
   Sending sending = prepare(x);
   if (sending.first.is_reset()) co_return Attempt{Failure::local_reset, {}, false, true, false, {}};
+  if (sending.whole) f.timeout.request_received(x);
+  std::string_view authority = x.request.authority;
   for (int replays = 0;; replays++) {
     Endpoint* endpoint = cluster.pick();
     if (!endpoint) co_return Attempt{Failure::connect_failed, {}, true, false, false, {}};
     EndpointPool& pool = cluster.pool(*endpoint);
     x.record.upstream_peer = &endpoint->address;
     x.record.attempts++;
-    if (route.auto_host_rewrite) x.request.authority = endpoint->hostname;
+    if (f.route.auto_host_rewrite && !endpoint->hostname.empty()) {
+      x.request.authority = authority;
+      rewrite_host(x, endpoint->hostname, f.envoy_headers);
+    }
     UpstreamConnection* connection = pool.take_idle();
     bool reused = connection != nullptr;
     if (!connection) {
       x.arena.make_owned<PoolUse>(pool);  // The record for the log names its endpoint, whatever comes of this.
       Acquired acquired =
-          co_await acquire(cluster, pool, cluster.cluster->breakers[static_cast<std::size_t>(route.priority)]);
-      if (!acquired.connection) co_return Attempt{acquired.failure, acquired.reason, false, false, false, {}};
+          co_await acquire(cluster, pool, cluster.cluster->breakers[static_cast<std::size_t>(f.route.priority)]);
+      if (!acquired.connection) {
+        if (acquired.failure != Failure::overflow) note_failure(*(f.host = endpoint));
+        co_return Attempt{acquired.failure, acquired.reason, false, false, false, {}};
+      }
       connection = acquired.connection;
       reused = connection->requests > 0;
     }
-    auto& stream = x.arena.make_owned<UpstreamStream>(x, pool, *connection, route.timeout, limit);
+    f.host = endpoint;
+    auto& stream = x.arena.make_owned<UpstreamStream>(x, pool, *connection, f.timeout);
     x.record.upstream_local = &connection->transport->local();
-    ResponseHead* head = nullptr;
-    if (co_await stream.send(x.request, sending.framing, sending.first, sending.whole)) {
-      if (!sending.whole) x.scope.spawn(&UpstreamStream::pump, stream);
-      head = co_await stream.receive_head();
-    }
-    if (head) {
+    bool more = stream.send(x.request, sending.framing, sending.first, sending.whole);
+    if (more) x.scope.spawn(&UpstreamStream::pump, stream);
+    // Even if sending has failed: a response may have come before.
+    if (ResponseHead* head = co_await stream.receive_head()) {
       if (!declines_websocket(x, *head)) note_status(x, cluster, *endpoint, head->status);
       co_return Attempt{Failure::none, {},    false,
                         false,         false, Response{head, &stream, stream.tunnel() ? &stream : nullptr}};
     }
     bool replay = stream.failure() == Failure::connection_closed && reused && stream.untouched() && sending.whole &&
-                  idempotent(x.request.method) && replays < kReplaysMax;
+                  !more && idempotent(x.request.method) && replays < kReplaysMax;
     if (!replay) {
-      endpoint->numbers.rq_error.fetch_add(1, std::memory_order_relaxed);
+      if (!stream.client_failed()) note_failure(*endpoint);
       co_return Attempt{stream.failure(), {}, false, stream.client_failed(), stream.interim(), {}};
     }
+    x.record.upstream_local = nullptr;
+    stream.abandon();  // What it holds of the circuit breakers may be what the next connection needs.
   }
 }
 

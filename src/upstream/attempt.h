@@ -23,7 +23,17 @@ inline constexpr int kReplaysMax = 4;
 // Whether this is the answer to a WebSocket client that its backend speaks no WebSocket: neither 101 nor an error.
 bool declines_websocket(const Exchange& x, const ResponseHead& head);
 
-// `limit` starts when the request has been sent whole. The response's body is left to be pulled.
-Task<Attempt> attempt(Exchange& x, const Route& route, WorkerCluster& cluster, Limit& limit);
+// What belongs to one request, whatever is tried for it; outlives the exchange's streams.
+struct Forwarding {
+  Exchange& x;
+  const Route& route;
+  WorkerCluster& cluster;
+  bool envoy_headers;
+  ResponseTimeout timeout{route.timeout};
+  Endpoint* host = nullptr;  // Once there is a connection to it, or none could be had.
+};
+
+// The response's body is left to be pulled.
+Task<Attempt> attempt(Forwarding& f);
 
 }  // namespace outrider

@@ -100,10 +100,11 @@ Task<Response> Router::forward(Exchange& x, const Route& route) const {
   x.arena.make_owned<InUse>(cluster);
   x.record.cluster = route.cluster.get();
   x.record.cluster_name = route.cluster->name();
-  rewrite_request(x, route, !options_.suppress_envoy_headers);
-  if (!options_.suppress_envoy_headers && route.timeout.count() > 0) {
+  bool envoy_headers = !options_.suppress_envoy_headers;
+  if (envoy_headers && route.timeout.count() > 0) {
     x.request.headers.set(Known::x_envoy_expected_rq_timeout_ms, decimal(x.arena, route.timeout.count()));
   }
+  rewrite_request(x, route, envoy_headers);
   Breaker& requests = route.cluster->breakers[static_cast<std::size_t>(route.priority)].requests;
   if (!requests.try_take()) {
     cluster.stats[ClusterStat::upstream_rq_pending_overflow].add();
@@ -112,23 +113,29 @@ Task<Response> Router::forward(Exchange& x, const Route& route) const {
     co_return fail(x, cluster, overflow);
   }
   x.arena.make_owned<Taken>(requests);
-  auto& limit = x.arena.make_owned<Limit>();
-  std::optional<Attempt> tried = co_await within(limit, attempt(x, route, cluster, limit));
-  if (!tried) {
-    cluster.stats[ClusterStat::upstream_rq_timeout].add();
-    cluster.stats.count_code(504);
-    co_return x.reply(504, "upstream request timeout", "response_timeout", ResponseFlag::upstream_request_timeout);
-  }
+  auto& f = x.arena.make_owned<Forwarding>(x, route, cluster, envoy_headers);
+  std::optional<Attempt> tried = co_await within(f.timeout.limit, attempt(f));
+  if (!tried) co_return time_out(f);
   if (tried->failure != Failure::none) co_return fail(x, cluster, *tried);
   x.record.details = "via_upstream";
-  if (tried->response.tunnel) limit.cancel();  // The route's time-out is one for responses.
+  if (tried->response.tunnel) f.timeout.limit.cancel();  // The route's time-out is one for responses.
   if (declines_websocket(x, *tried->response.head)) co_return without_body(x, tried->response);
   // Where the request has not come whole, there is no time that the answer took.
-  if (!options_.suppress_envoy_headers && x.record.request_end && x.upgrade.empty()) {
+  if (envoy_headers && x.record.request_end && x.upgrade.empty()) {
     auto spent = (x.worker.now() - *x.record.request_end) / std::chrono::milliseconds(1);
     tried->response.head->headers.set(Known::x_envoy_upstream_service_time, decimal(x.arena, spent));
   }
   co_return tried->response;
+}
+
+Response Router::time_out(Forwarding& f) const {
+  f.cluster.stats[ClusterStat::upstream_rq_timeout].add();
+  f.cluster.stats.count_code(504);
+  if (f.host) {
+    f.host->numbers.rq_timeout.fetch_add(1, std::memory_order_relaxed);
+    f.host->numbers.rq_error.fetch_add(1, std::memory_order_relaxed);
+  }
+  return f.x.reply(504, "upstream request timeout", "response_timeout", ResponseFlag::upstream_request_timeout);
 }
 
 Response Router::fail(Exchange& x, WorkerCluster& cluster, const Attempt& attempt) const {
@@ -138,6 +145,7 @@ Response Router::fail(Exchange& x, WorkerCluster& cluster, const Attempt& attemp
   }
   if (attempt.no_host) {
     cluster.stats[ClusterStat::upstream_cx_none_healthy].add();
+    cluster.stats.count_code(503);
     return x.reply(503, "no healthy upstream", "no_healthy_upstream", ResponseFlag::no_healthy_upstream);
   }
   Meaning meaning = meaning_of(attempt.failure);

@@ -7,6 +7,7 @@ namespace outrider {
 
 class WorkerCluster;
 struct Attempt;
+struct Forwarding;
 
 struct RouterOptions {
   bool suppress_envoy_headers = false;
@@ -20,6 +21,7 @@ class Router final : public Filter {
 
  private:
   Task<Response> forward(Exchange& x, const Route& route) const;
+  Response time_out(Forwarding& f) const;
   Response fail(Exchange& x, WorkerCluster& cluster, const Attempt& attempt) const;
 
   std::shared_ptr<const RouteTable> routes_;

@@ -1,5 +1,7 @@
 #include "upstream/upstream_stream.h"
 
+#include <algorithm>
+
 #include "wire/h1_lines.h"
 
 namespace outrider {
@@ -7,13 +9,12 @@ namespace outrider {
 using Kind = h1::BodyFraming::Kind;
 
 UpstreamStream::UpstreamStream(Exchange& x, EndpointPool& pool, UpstreamConnection& connection,
-                               std::chrono::milliseconds timeout, Limit& limit)
+                               ResponseTimeout& timeout)
     : x_(x),
       pool_(pool),
       connection_(&connection),
       stats_(pool.owner.stats),
       timeout_(timeout),
-      limit_(limit),
       began_(x.worker.now()) {
   pool_.streams++;
   connection.requests++;
@@ -24,8 +25,14 @@ UpstreamStream::UpstreamStream(Exchange& x, EndpointPool& pool, UpstreamConnecti
 }
 
 UpstreamStream::~UpstreamStream() {
+  abandon();
+  pool_.streams--;
+}
+
+void UpstreamStream::abandon() {
+  if (!connection_) return;
   bool declined = !x_.upgrade.empty() && !tunnel();  // Such a request has no end: its client waits to go on.
-  bool request_whole = request_done_ && !declined;
+  bool request_whole = request_sent_ && !declined;
   if (request_whole && body_ && body_->ended() && !body_->failed() && failure_ == Failure::none) {
     complete();
   } else {
@@ -35,45 +42,52 @@ UpstreamStream::~UpstreamStream() {
         .add();
     delete connection_;
   }
+  connection_ = nullptr;
   stats_[ClusterStat::upstream_rq_active].sub();
   pool_.endpoint->numbers.rq_active.fetch_sub(1, std::memory_order_relaxed);
-  pool_.streams--;
 }
 
-void UpstreamStream::request_whole() {
-  request_done_ = true;
-  if (!x_.record.request_end) x_.record.request_end = x_.worker.now();
-  if (timeout_.count() > 0) limit_.start(timeout_);
-}
-
-Task<bool> UpstreamStream::send(const RequestHead& head, h1::BodyFraming framing, const Frame& first, bool whole) {
+bool UpstreamStream::send(const RequestHead& head, h1::BodyFraming framing, const Frame& first, bool whole) {
   request_framing_ = framing;
+  whole_ = whole;
   char* out = static_cast<char*>(x_.arena.allocate(h1::request_head_size(head, framing), 1));
-  char* end = h1::encode_request_head(head, framing, out);
-  char chunk_header[h1::kChunkHeaderSizeMax];
-  iovec pieces[4];
-  int count = 0;
-  auto add = [&](std::string_view piece) { pieces[count++] = {const_cast<char*>(piece.data()), piece.size()}; };
-  add({out, static_cast<std::size_t>(end - out)});
+  auto add = [&](std::string_view piece) {
+    unsent_[unsent_count_++] = {const_cast<char*>(piece.data()), piece.size()};
+  };
+  add({out, static_cast<std::size_t>(h1::encode_request_head(head, framing, out) - out)});
   bool chunked = framing.kind == Kind::chunked;
   if (first.is_data()) {
-    if (chunked)
-      add({chunk_header,
-           static_cast<std::size_t>(h1::encode_chunk_header(first.data.size(), chunk_header) - chunk_header)});
+    if (chunked) {
+      char* size = static_cast<char*>(x_.arena.allocate(h1::kChunkHeaderSizeMax, 1));
+      add({size, static_cast<std::size_t>(h1::encode_chunk_header(first.data.size(), size) - size)});
+    }
     add(first.data);
     if (chunked) add(whole ? std::string_view("\r\n0\r\n\r\n") : h1::kChunkEnd);
   } else if (chunked && whole) {
     add(h1::kLastChunk);
   }
   x_.record.upstream_start = x_.worker.now();
-  IoResult written = co_await connection_->transport->write(pieces, count);
-  if (!written.ok()) {
-    failure_ = Failure::connection_closed;
-    co_return false;
-  }
+  IoResult written = connection_->transport->try_write(unsent_.data(), static_cast<int>(unsent_count_));
+  if (written.state != IoResult::State::ok && written.state != IoResult::State::would_block) return false;
   stats_[ClusterStat::upstream_cx_tx_bytes_total].add(written.bytes);
-  if (whole) request_whole();
-  co_return true;
+  forget_sent(written.bytes);
+  request_sent_ = whole && unsent_count_ == 0;
+  return !request_sent_;
+}
+
+void UpstreamStream::forget_sent(std::size_t bytes) {
+  std::size_t sent = 0;
+  while (sent < unsent_count_ && bytes >= unsent_[sent].iov_len) bytes -= unsent_[sent++].iov_len;
+  std::copy(unsent_.begin() + sent, unsent_.begin() + unsent_count_, unsent_.begin());
+  unsent_count_ -= sent;
+  if (unsent_count_ == 0) return;
+  unsent_[0] = {static_cast<char*>(unsent_[0].iov_base) + bytes, unsent_[0].iov_len - bytes};
+}
+
+Task<bool> UpstreamStream::write_unsent() {
+  IoResult written = co_await connection_->transport->write(unsent_.data(), static_cast<int>(unsent_count_));
+  stats_[ClusterStat::upstream_cx_tx_bytes_total].add(written.bytes);
+  co_return written.ok();
 }
 
 Task<bool> UpstreamStream::write_frame(const Frame& frame) {
@@ -101,6 +115,11 @@ Task<bool> UpstreamStream::write_frame(const Frame& frame) {
 }
 
 Task<> UpstreamStream::pump(UpstreamStream& stream) {
+  if (stream.unsent_count_ > 0 && !co_await stream.write_unsent()) co_return;
+  if (stream.whole_) {
+    stream.request_sent_ = true;
+    co_return;
+  }
   Body& body = *stream.x_.request_body;
   for (;;) {
     Frame frame = body.poll(BlockPool::kBodyBytes);
@@ -110,10 +129,12 @@ Task<> UpstreamStream::pump(UpstreamStream& stream) {
       stream.connection_->transport->interrupt_reader();
       co_return;
     }
+    bool last = frame.last || !frame.is_data();
+    if (last) stream.timeout_.request_received(stream.x_);
     // A failed write is not the exchange's failure: the response may be on its way.
     if (!co_await stream.write_frame(frame)) co_return;
-    if (frame.last || !frame.is_data()) {
-      stream.request_whole();
+    if (last) {
+      stream.request_sent_ = true;
       co_return;
     }
   }
@@ -142,7 +163,7 @@ Task<ResponseHead*> UpstreamStream::receive_head() {
         inbox_.consume(parsed.consumed);
         if (!head->informational() || head->status == 101) co_return accept(*head, parsed.consumed);
         co_await pass_on(*head);
-        head = &x_.arena.make_owned<ResponseHead>(x_.arena);
+        head->headers.clear();  // The same memory again, however many there are.
         parser.reset();
         continue;
       }
@@ -244,7 +265,7 @@ Frame UpstreamStream::note(Frame frame) {
 Frame UpstreamStream::poll(std::size_t max) { return note(body_->poll(max)); }
 
 Task<Frame> UpstreamStream::pull(std::size_t max) {
-  std::optional<Frame> frame = co_await within(limit_, pull_body(max));
+  std::optional<Frame> frame = co_await within(timeout_.limit, pull_body(max));
   if (!frame) {
     stats_[ClusterStat::upstream_rq_timeout].add();
     pool_.endpoint->numbers.rq_timeout.fetch_add(1, std::memory_order_relaxed);

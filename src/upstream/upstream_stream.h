@@ -1,5 +1,6 @@
 // One request on one upstream connection, and its response.
 #pragma once
+#include <array>
 #include <optional>
 
 #include "http/exchange.h"
@@ -8,21 +9,37 @@
 
 namespace outrider {
 
+// The route's time-out: from the end of the client's request, wherever that is then, to the end of the response.
+class ResponseTimeout {
+ public:
+  // Zero: none.
+  explicit ResponseTimeout(std::chrono::milliseconds length) : length_(length) {}
+  void request_received(Exchange& x) {
+    if (!x.record.request_end) x.record.request_end = x.worker.now();
+    if (length_.count() > 0) limit.start(length_);
+  }
+  Limit limit;
+
+ private:
+  const std::chrono::milliseconds length_;
+};
+
 // Lives in the exchange's arena. It is the response's body, and for a tunnel the way to the other side. When the
 // response has ended well its connection goes back to the pool; in every other case the connection is closed.
 class UpstreamStream final : public Body, public Sink {
  public:
-  // `limit`: the route's time-out; started when the request has been sent whole. Zero: none.
-  UpstreamStream(Exchange& x, EndpointPool& pool, UpstreamConnection& connection, std::chrono::milliseconds timeout,
-                 Limit& limit);
+  UpstreamStream(Exchange& x, EndpointPool& pool, UpstreamConnection& connection, ResponseTimeout& timeout);
   ~UpstreamStream() override;
 
-  // Writes the head, and the first frame of the body with it. `whole`: no more frames follow.
-  Task<bool> send(const RequestHead& head, h1::BodyFraming framing, const Frame& first, bool whole);
-  // Sends the rest of the request's body. To be spawned into the exchange's scope.
+  // Writes the head, and the first frame of the body with it, as far as that goes without waiting. `whole`: no more
+  // frames follow. True: there is more to send, which pump() does.
+  bool send(const RequestHead& head, h1::BodyFraming framing, const Frame& first, bool whole);
+  // Sends the rest of the request. To be spawned into the exchange's scope: a host may answer before it has read all.
   static Task<> pump(UpstreamStream& stream);
   // The response's head; null: see failure(). Informational responses are passed on.
   Task<ResponseHead*> receive_head();
+  // Gives the connection up before its time: nothing may use the stream any more, a pump neither.
+  void abandon();
 
   Failure failure() const { return failure_; }
   // No byte of a response came: on a reused connection, a sign that it was dead already.
@@ -48,21 +65,24 @@ class UpstreamStream final : public Body, public Sink {
   void end_of_connection();
   void complete();
   Task<Frame> pull_body(std::size_t max) { co_return co_await body_->pull(max); }
+  void forget_sent(std::size_t bytes);
+  Task<bool> write_unsent();
   Task<bool> write_frame(const Frame& frame);
-  void request_whole();
 
   Exchange& x_;
   EndpointPool& pool_;
   UpstreamConnection* connection_;
   StatBlock& stats_;
-  const std::chrono::milliseconds timeout_;
-  Limit& limit_;
+  ResponseTimeout& timeout_;
   Inbox inbox_;
   h1::BodyFraming request_framing_;
   h1::BodyFraming framing_;
   std::optional<H1Body> body_;
   Failure failure_ = Failure::none;
-  bool request_done_ = false;
+  std::array<iovec, 4> unsent_;  // Of the head and the first frame.
+  std::size_t unsent_count_ = 0;
+  bool whole_ = false;         // The first frame was the last.
+  bool request_sent_ = false;  // All of it.
   bool answered_ = false;
   bool keep_alive_ = false;
   bool client_failed_ = false;
