@@ -191,6 +191,15 @@ def test_204_and_304_have_no_body(stage, status):
         assert "transfer-encoding" not in response.fields and "content-length" not in response.fields
 
 
+def test_a_direct_response_that_cannot_have_a_body_has_no_length(stage):
+    direct = {
+        "match": {"prefix": "/"},
+        "direct_response": {"status": 204, "body": {"inline_string": "nobody sees this"}},
+    }
+    response = stage.client(stage.proxy(direct)).ask()
+    assert response.status == 204 and "content-length" not in response.fields
+
+
 def test_304_keeps_the_length_of_what_it_stands_for(stage):
     client = stage.client(
         stage.proxy(stage.backend(lambda r: b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n"))
@@ -412,6 +421,13 @@ def test_the_address_of_the_client_is_told_where_the_world_connects(stage):
     with socket.socket() as own:
         own.bind((machine, 0))
     assert seen["x-envoy-external-address"] == "127.0.0.1" and seen["x-request-id"] != "mine"
+
+
+def test_every_address_that_a_client_came_by_is_kept(stage):
+    backend = stage.backend()
+    fields = [("X-Forwarded-For", "10.0.0.8"), ("X-Forwarded-For", "10.0.0.9")]
+    stage.client(stage.proxy(backend, use_remote_address=True)).ask(fields=fields)
+    assert backend.requests[0].fields.all("x-forwarded-for") == ["10.0.0.8,10.0.0.9,127.0.0.1"]
 
 
 # --- limits -------------------------------------------------------------------------------------------------------

@@ -182,7 +182,8 @@ inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 // A request line says HTTP/1.1, a status line `version` (Envoy answers an HTTP/1.0 client with "HTTP/1.0"); a request's
 // target is `path` (`authority` for CONNECT) and `host` is its first field. The framing fields come from `framing`, not
 // from the headers: `transfer-encoding` is never copied, nor a request's `host`; `content-length` is written in its
-// place when framing is `length`, copied when framing is `none` (the answer to HEAD, a 304) and dropped otherwise.
+// place when framing is `length`, copied when framing is `none` (the answer to HEAD, a 304; but a 1xx or 204 has none)
+// and dropped otherwise.
 // Everything else is written as it stands, names in lower case, so hop-by-hop fields must have been stripped by then. A
 // name, value, path or authority must not hold CR, LF or NUL (asserted in debug builds: the parsers never let one in).
 char* encode_request_head(const RequestHead& head, BodyFraming framing, char* out);

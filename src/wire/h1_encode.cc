@@ -131,7 +131,9 @@ char* encode_response_head(const ResponseHead& head, BodyFraming framing, char* 
   out = put_number(head.status, out);
   *out++ = ' ';
   out = put_line_end(put(reason_phrase(head.status), out));
-  return put_fields(head.headers, kCodingField, framing, out);
+  // RFC 9110 §8.6: these have no length, not even that of a body that could have been.
+  bool no_length = head.informational() || head.status == 204;
+  return put_fields(head.headers, no_length ? kCodingField | kLengthField : kCodingField, framing, out);
 }
 
 char* encode_chunk_header(uint64_t bytes, char* out) {

@@ -465,6 +465,15 @@ TEST(H1Head, KeepsTheFormAndSchemeOfTheTarget) {
   EXPECT_EQ(read_request("CONNECT a:1 HTTP/1.1\r\n\r\n").target_form, TargetForm::authority);
 }
 
+TEST(H1Head, GivesNoLengthToAResponseThatCanHaveNone) {
+  for (uint16_t status : {103, 204, 304}) {
+    Reading response;
+    response.status = status;
+    response.fields = {{"content-length", "0"}};
+    EXPECT_EQ(write_response(response).contains("content-length"), status == 304) << status;
+  }
+}
+
 TEST(H1Head, AnswersAnHttp10ClientInItsVersion) {
   Arena arena;
   ResponseHead head(arena);
