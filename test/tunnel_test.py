@@ -204,6 +204,25 @@ def test_bytes_behind_the_upgrade_request_are_not_lost(stage):
     assert client.exactly(5) == b"early"
 
 
+@pytest.mark.parametrize(
+    "body", ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
+)
+def test_the_body_of_an_upgrade_request_is_no_part_of_the_tunnel(stage, body):
+    backend = tunnel_backend(stage, echo_all)
+    client = stage.client(stage.proxy(upgrade_route("backend"), clusters=[cluster("backend", backend)]))
+    client.send(f"POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: chat\r\n{body}early")
+    assert client.response().status == 101
+    assert client.exactly(5) == b"early" and backend.requests[0].body == b"hello"
+    assert client.send(b"late").exactly(4) == b"late"
+
+
+def test_a_backend_that_upgrades_before_the_request_is_whole_is_refused(stage):
+    backend = stage.backend(serve=lambda stream: (stream.head(), stream.send(SWITCHED), stream.rest()))
+    client = stage.client(stage.proxy(upgrade_route("backend"), clusters=[cluster("backend", backend)]))
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: chat\r\nContent-Length: 50\r\n\r\nhello")
+    assert client.response().status == 502
+
+
 def test_bytes_behind_the_101_are_not_lost(stage):
     def talk(stream):
         stream.fill()
@@ -243,8 +262,8 @@ def test_the_backend_may_end_its_side_and_still_read(stage):
 def test_a_backend_that_resets_ends_the_tunnel(stage):
     proxy, client = open_tunnel(stage, tunnel_backend(stage, lambda stream: (stream.fill(), stream.reset())))
     client.send(b"x")
-    assert client.rest() == b""
-    client.close()
+    with pytest.raises(ConnectionResetError):
+        client.fill()
     proxy.wait_stat("http.in.downstream_cx_upgrades_active", 0)
 
 

@@ -258,6 +258,14 @@ def test_a_get_on_a_dead_connection_is_sent_again(stage):
     assert [client.ask().body for _ in range(3)] == [b"1", b"2", b"3"]
 
 
+def test_a_dead_connection_makes_room_for_the_one_that_replaces_it(stage):
+    backend = dies_after_one(stage)
+    limits = {"thresholds": [{"max_connections": 1}]}
+    proxy = stage.proxy(route("one"), clusters=[cluster("one", backend, circuit_breakers=limits)])
+    client = stage.client(proxy)
+    assert [client.ask().body for _ in range(3)] == [b"1", b"2", b"3"]
+
+
 def test_a_post_on_a_dead_connection_is_not_sent_again(stage):
     backend = dies_after_one(stage)
     proxy = with_log(stage, backend)
@@ -326,6 +334,19 @@ def test_a_backend_that_dies_within_its_response(stage, said):
     assert not body.endswith(b"0\r\n\r\n"), "truncated, and visibly so"
     assert logged(proxy) == ["200 UPE upstream_reset_after_response_started{protocol_error}"]
     assert proxy.stat("cluster.backend.upstream_cx_protocol_error") == 1
+
+
+def test_interim_responses_without_end_are_a_protocol_error(stage):
+    def serve(stream):
+        stream.request()
+        while True:
+            stream.send(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000)
+
+    proxy = with_log(stage, stage.backend(serve=serve))
+    with stage.client(proxy) as client:
+        client.send(request_bytes())
+        assert client.response().status == 502
+    assert logged(proxy) == ["502 UPE upstream_reset_before_response_started{protocol_error}"]
 
 
 def test_a_client_that_leaves_is_logged_as_such(stage):

@@ -78,6 +78,10 @@ class sleep : public Leaf {
   Alarm timer_;
 };
 
+// Where a task could go on without ever waiting (pipelined requests, a fast body), everybody else gets a turn after so
+// many steps.
+inline constexpr int kStepsInARowMax = 32;
+
 // co_await turn(): lets everything else that is ready go first. For loops that could run long without waiting.
 class turn : public Leaf {
  public:

@@ -1,5 +1,6 @@
 #include "http/h1_body.h"
 
+#include <cassert>
 #include <cstring>
 
 namespace outrider {
@@ -31,6 +32,12 @@ std::optional<std::uint64_t> H1Body::length() const {
 void H1Body::mark_ended() {
   ended_ = true;
   ended_at_ = worker_.now();
+}
+
+void H1Body::become_tunnel() {
+  assert(framing_.kind == Kind::tunnel || (ended_ && !failed_));
+  framing_ = {Kind::tunnel, 0};
+  ended_ = false;
 }
 
 Frame H1Body::finish(Frame frame) {
@@ -73,7 +80,11 @@ Frame H1Body::poll_chunked(std::size_t max) {
   std::size_t gathered = 0;
   while (gathered < max && window_ != window_end_) {
     h1::ChunkDecoder before = decoder_;
-    h1::ChunkDecoder::Step step = decoder_.step(window_, std::min(window_size(), max - gathered), trailers_);
+    std::size_t offered = std::min(window_size(), max - gathered);
+    h1::ChunkDecoder::Step step = decoder_.step(window_, offered, trailers_);
+    bool stuck = step.kind == h1::ChunkDecoder::Kind::need_more && step.consumed == 0;
+    // Trailers are no data: `max` does not hold for them, and they are read only as a whole.
+    if (stuck && gathered == 0 && offered < window_size()) step = decoder_.step(window_, window_size(), trailers_);
     if (step.kind == h1::ChunkDecoder::Kind::end && gathered > 0) {
       decoder_ = before;  // The trailers are the next frame.
       trailers_.clear();

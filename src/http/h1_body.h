@@ -29,6 +29,8 @@ class H1Body : public Body {
   void continue_first() { continue_first_ = true; }
   bool continue_owed() const { return continue_first_; }
   bool continue_sent() const { return continue_sent_; }
+  // The body has ended, and what follows it on the connection is a tunnel: its bytes are read from here on.
+  void become_tunnel();
   // Nobody looks at the head in the inbox any more: its memory goes back to the pool as soon as the bytes that came
   // with the head are used, so that all bodies pass through the few buffers that are warm in the cache.
   void free_inbox() { inbox_free_ = true; }

@@ -77,6 +77,10 @@ h1::BodyFraming announced(const Exchange& x, const ResponseHead& head, h1::BodyF
 }  // namespace
 
 Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& response) {
+  if (c.informing) {
+    c.reset();
+    co_return false;
+  }
   ResponseHead& head = *response.head;
   h1::BodyFraming framing =
       h1::outgoing_response_framing(head.status, x.request.method, x.request.version, response.body->length());
@@ -132,7 +136,9 @@ Task<> ServerConnection::inform(const ResponseHead& head) {
   char* out = static_cast<char*>(exchange->arena.allocate(h1::response_head_size(head, framing), 1));
   char* end = h1::encode_response_head(head, framing, out);
   iovec piece{out, static_cast<std::size_t>(end - out)};
+  informing = true;
   IoResult written = co_await transport->write(&piece, 1);
+  informing = false;
   http_stats()[HttpStat::downstream_cx_tx_bytes_total].add(written.bytes);
   count_response(exchange->stats, head.status);
 }

@@ -71,6 +71,30 @@ TEST(Serve, FindsTheNextRequestBehindABodyThatNobodyRead) {
   });
 }
 
+TEST(Serve, GivesTrailersWholeToAReaderOfSmallPieces) {
+  TestService service;
+  service.path().segment_bytes_max = 1 << 20;
+  service.handler = [](TestService& s, Exchange& x) -> Task<Response> {
+    constexpr std::size_t kPiece = 100;
+    for (;;) {
+      Frame frame = x.request_body->poll(kPiece);
+      if (frame.pending()) frame = co_await x.request_body->pull(kPiece);
+      if (frame.kind == Frame::Kind::trailers) s.seen = frame.trailers->value("t");
+      if (!frame.is_data()) break;
+    }
+    co_return x.reply(200, "done", "direct_response");
+  };
+  service.run([](TestService& s) -> Task<> {
+    TestClient client(s.connect());
+    std::string trailer(5000, 't');
+    std::string chunk = "7d0\r\n" + std::string(2000, 'x') + "\r\n";
+    co_await client.send("POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n" + chunk +
+                         "0\r\nt: " + trailer + "\r\n\r\n");
+    EXPECT_THAT(co_await client.read_to("done"), StartsWith("HTTP/1.1 200 OK"));
+    EXPECT_EQ(s.seen, trailer);
+  });
+}
+
 TEST(Serve, ReadsARequestThatComesByteByByte) {
   TestService service;
   service.path().segment_bytes_max = 1;
@@ -384,6 +408,26 @@ TEST(Serve, ClosesOnHttp2WithPriorKnowledge) {
     EXPECT_EQ(co_await client.read_all(), "<end>");
     EXPECT_EQ(s.count(HttpStat::downstream_cx_http2_total), 1u);
     EXPECT_TRUE(s.log.empty());
+  });
+}
+
+TEST(Serve, SaysNothingBehindHalfAnInformationalResponse) {
+  TestService service;
+  service.path().capacity_bytes = 1000;
+  service.handler = [](TestService&, Exchange& x) -> Task<Response> {
+    auto& hints = x.arena.make_owned<ResponseHead>(x.arena);
+    hints.status = 103;
+    hints.headers.add("link", x.arena.copy(std::string(300, 'l')));
+    while (co_await within(seconds(1), x.client->inform(hints))) {
+    }
+    co_return x.reply(504, "late", "direct_response");
+  };
+  service.run([](TestService& s) -> Task<> {
+    TestClient client(s.connect());
+    co_await client.send(kGet);
+    co_await sleep(seconds(5));
+    EXPECT_THAT(co_await client.read_all(), Not(HasSubstr("504")));
+    EXPECT_EQ(s.count(HttpStat::downstream_cx_active), 0u);
   });
 }
 

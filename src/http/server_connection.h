@@ -7,10 +7,6 @@ namespace outrider {
 
 enum class AbortReason : std::uint8_t { none, client_gone, stream_idle, request_timeout, head_timeout };
 
-// Where a connection could go on without ever waiting (pipelined requests, a fast body), everybody else gets a turn
-// after so many steps.
-inline constexpr int kStepsInARowMax = 32;
-
 // Time-outs are checked by one timer, set again lazily: a request that goes well never touches it.
 struct ServerConnection final : DownstreamConnection, ClientStream, Transport::HangupHook {
   enum class Phase : std::uint8_t { idle, head, exchange };
@@ -64,6 +60,7 @@ struct ServerConnection final : DownstreamConnection, ClientStream, Transport::H
   AbortReason abort_reason = AbortReason::none;
   bool first_request = true;
   bool head_sent = false;
+  bool informing = false;       // A 1xx is written in part: stopped there, nothing else can be said.
   bool response_ended = false;  // Sent whole.
   bool request_left = false;    // The response ends before the request does.
   bool closing = false;         // No further request.

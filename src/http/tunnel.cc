@@ -43,6 +43,10 @@ Task<> download(ServerConnection& c, Exchange& x, Body& from, Upload& up) {
     if (steps % kStepsInARowMax == 0) co_await turn();
     Frame frame = from.poll(BlockPool::kBodyBytes);
     if (frame.pending()) frame = co_await from.pull(BlockPool::kBodyBytes);
+    if (frame.is_reset()) {  // A FIN would look like the other side's last word.
+      c.reset();
+      co_return;
+    }
     if (!frame.is_data()) break;
     iovec piece{const_cast<char*>(frame.data.data()), frame.data.size()};
     if (!(co_await c.transport->write(&piece, 1)).ok()) {
@@ -62,11 +66,14 @@ Task<> run_tunnel(ServerConnection& c, Exchange& x, const Response& response) {
   c.transport->on_hangup(nullptr);  // A half-close is not the end.
   Held active(x.stats[HttpStat::downstream_cx_upgrades_active]);
   if (!co_await send_head(c, x, *response.head)) co_return;
-  auto& from_client = x.arena.make_owned<H1Body>(
-      c.worker, *c.transport, c.inbox, x.options.limits, h1::BodyFraming{h1::BodyFraming::Kind::tunnel, 0}, x.arena,
-      x.stats[HttpStat::downstream_cx_rx_bytes_total], x.options.read_bytes_max);
-  c.request_body = &from_client;
-  auto& up = x.arena.make_owned<Upload>(c, from_client, *response.tunnel);
+  if (c.request_body) {  // It knows what of the connection's bytes has been used.
+    c.request_body->become_tunnel();
+  } else {
+    c.request_body = &x.arena.make_owned<H1Body>(
+        c.worker, *c.transport, c.inbox, x.options.limits, h1::BodyFraming{h1::BodyFraming::Kind::tunnel, 0}, x.arena,
+        x.stats[HttpStat::downstream_cx_rx_bytes_total], x.options.read_bytes_max);
+  }
+  auto& up = x.arena.make_owned<Upload>(c, *c.request_body, *response.tunnel);
   x.scope.spawn(upload, up);
   co_await download(c, x, *response.body, up);
 }

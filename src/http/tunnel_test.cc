@@ -26,7 +26,7 @@ class FarSide final : public Sink, public Body {
   }
   Task<Frame> pull(std::size_t) override {
     while (to_send.empty() && !ended) co_await changed.wait();
-    if (to_send.empty()) co_return Frame::end();
+    if (to_send.empty()) co_return broken ? Frame::reset(Failure::connection_closed) : Frame::end();
     sending = std::exchange(to_send, "");
     co_return Frame::bytes(sending, false);
   }
@@ -43,7 +43,7 @@ class FarSide final : public Sink, public Body {
   }
 
   std::string received, to_send, sending;
-  bool accepts = true, finished = false, ended = false;
+  bool accepts = true, finished = false, ended = false, broken = false;
   Signal changed;
 };
 
@@ -114,6 +114,47 @@ TEST(Tunnel, StaysOpenForTheClientAfterTheFarSideHasFinished) {
     client.transport().shutdown_write();
     co_await sleep(seconds(1));
     EXPECT_EQ(s.count(HttpStat::downstream_cx_active), 0u);
+  });
+}
+
+TEST(Tunnel, ResetsTheClientWhenTheFarSideBreaks) {
+  TestService service;
+  service.handler = open_tunnel;
+  service.run([](TestService& s) -> Task<> {
+    TestClient client(s.connect());
+    co_await client.ask(kUpgrade, "\r\n\r\n");
+    far_side->broken = true;
+    far_side->end();
+    EXPECT_EQ(co_await client.read_all(), "<reset>");
+    co_await sleep(seconds(1));
+    EXPECT_EQ(s.count(HttpStat::downstream_cx_active), 0u);
+  });
+}
+
+TEST(Tunnel, GetsOnlyWhatFollowsTheBodyOfItsRequest) {
+  TestService service;
+  service.handler = [](TestService& s, Exchange& x) -> Task<Response> {
+    for (;;) {
+      Frame frame = x.request_body->poll(BlockPool::kBodyBytes);
+      if (frame.pending()) frame = co_await x.request_body->pull(BlockPool::kBodyBytes);
+      if (!frame.is_data() || frame.last) break;
+    }
+    co_return co_await open_tunnel(s, x);
+  };
+  service.run([](TestService& s) -> Task<> {
+    for (std::string_view body :
+         {"content-length: 5\r\n\r\nhello", "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"}) {
+      TestClient client(s.connect());
+      std::string request(kUpgrade.substr(0, kUpgrade.size() - 2));
+      co_await client.send(request.append(body) + "early ");
+      EXPECT_THAT(co_await client.read_to("\r\n\r\n"), StartsWith("HTTP/1.1 101 "));
+      co_await client.send("late");
+      co_await sleep(seconds(1));
+      EXPECT_EQ(far_side->received, "early late");
+      far_side->end();
+      client.close();
+      co_await sleep(seconds(1));
+    }
   });
 }
 

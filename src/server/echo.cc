@@ -109,6 +109,7 @@ Response EchoService::open_websocket(Exchange& x) const {
     response.head->headers.add(Known::upgrade, "websocket");
     return response;
   }
+  if (x.request_body->length() != 0) return refuse(x, 400, "a handshake has no body", "websocket_handshake_error");
   if (const char* wrong = websocket::handshake_error(x.request))
     return refuse(x, 400, wrong, "websocket_handshake_error");
   auto& head = x.arena.make_owned<ResponseHead>(x.arena);

@@ -1,6 +1,7 @@
 #include "upstream/upstream_stream.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "wire/h1_lines.h"
 
@@ -121,7 +122,8 @@ Task<> UpstreamStream::pump(UpstreamStream& stream) {
     co_return;
   }
   Body& body = *stream.x_.request_body;
-  for (;;) {
+  for (int steps = 1;; steps++) {
+    if (steps % kStepsInARowMax == 0) co_await turn();
     Frame frame = body.poll(BlockPool::kBodyBytes);
     if (frame.pending()) frame = co_await body.pull(BlockPool::kBodyBytes);
     if (frame.is_reset()) {
@@ -162,6 +164,11 @@ Task<ResponseHead*> UpstreamStream::receive_head() {
       if (parsed.status == h1::ParseStatus::complete) {
         inbox_.consume(parsed.consumed);
         if (!head->informational() || head->status == 101) co_return accept(*head, parsed.consumed);
+        if (++informational_ > kInformationalMax) {
+          stats_[ClusterStat::upstream_cx_protocol_error].add();
+          failure_ = Failure::protocol_error;
+          co_return nullptr;
+        }
         co_await pass_on(*head);
         head->headers.clear();  // The same memory again, however many there are.
         parser.reset();
@@ -216,7 +223,8 @@ void UpstreamStream::detach(ResponseHead& head, std::size_t head_bytes) {
 ResponseHead* UpstreamStream::accept(ResponseHead& head, std::size_t head_bytes) {
   auto framing = h1::response_framing(head, x_.request.method);
   bool upgraded = head.status == 101;
-  if (!framing || (upgraded && x_.upgrade.empty())) {
+  // The protocol changes behind a whole request only (RFC 9110 section 7.8): until then its body is on the way.
+  if (!framing || (upgraded && (x_.upgrade.empty() || !request_done_))) {
     stats_[ClusterStat::upstream_cx_protocol_error].add();
     failure_ = Failure::protocol_error;
     return nullptr;
