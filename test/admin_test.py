@@ -254,3 +254,8 @@ def test_admin_has_an_access_log_of_its_own(stage):
     proxy = stage.start(config, "--file-flush-interval-msec", "20", ports=[admin], admin=admin)
     proxy.ask_admin("/ready")
     eventually(lambda: log.exists() and '"GET /ready HTTP/1.1" 200' in log.read_text())
+
+
+def test_a_connect_is_answered_without_waiting_for_what_follows_it(stage):
+    client = stage.client(stage.proxy(stage.backend()).admin)
+    assert client.send("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n").response().status == 404

@@ -66,6 +66,8 @@ constexpr Page kPages[] = {
 // Takes the request's body to its end; what a form says goes to `form`. The status of a refusal, or 0.
 Task<int> read_body(Exchange& x, std::string& form) {
   constexpr std::size_t kReadBytes = 16 * 1024;
+  if (x.request.method == Method::connect) co_return 0;  // What follows it is no body.
+  if (x.request_body->length().value_or(0) > Admin::kRequestBodyBytesMax) co_return 413;
   bool is_form = x.request.headers.value(Known::content_type).starts_with("application/x-www-form-urlencoded");
   std::size_t total = 0;
   for (;;) {
