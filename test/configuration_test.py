@@ -430,6 +430,16 @@ def test_a_mistake_has_no_followers(stage, right, wrong):
     assert done.status == 1 and len(errors(done)) == 1, done.stderr
 
 
+def test_a_default_host_is_a_host(stage):
+    options = {"accept_http_10": True, "default_host_for_http_10": "a\r\nx: y"}
+    config = bootstrap(
+        [listener(free_port(), [virtual_host(route("c"))], http_protocol_options=options)], [cluster("c")]
+    )
+    proxy = stage.start(config, wait=False)
+    assert proxy.wait() == 1
+    assert "http_protocol_options.default_host_for_http_10: a host was expected" in proxy.stderr
+
+
 def test_a_wrong_configuration_opens_no_listener(stage):
     port, other = free_port(), free_port()
     config = bootstrap(

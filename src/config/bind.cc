@@ -10,6 +10,7 @@
 
 #include "config/extensions.h"
 #include "config/nearest.h"
+#include "config/reader.h"
 
 namespace outrider::config {
 namespace {
@@ -93,6 +94,10 @@ std::vector<Binder::Bound> Binder::bind(const Node& root, std::string_view messa
 
 void Binder::message(const Node& node, Message& out, const Path& path) {
   if (node.kind == Kind::null && !keeps_null(*out.GetDescriptor())) return;
+  const Deeper deeper(depth_);
+  if (depth_ > kMessageDepthMax) {
+    return refuse(node, path, fmt::format("nested deeper than {} messages", kMessageDepthMax));
+  }
   if (well_known(node, out, path)) return;
   if (!node.is_mapping()) {
     refuse(node, path,
@@ -196,6 +201,7 @@ void Binder::map(const Node& node, const Field& field, Message& out, const Path&
   }
   const Field& key = *field.message_type()->map_key();
   const Field& value = *field.message_type()->map_value();
+  const Deeper deeper(depth_);  // An entry is a message too.
   for (const Node& child : node) {
     Message& entry = *out.GetReflection()->AddMessage(&out, &field, &schema_.factory());
     Node key_node = child;
@@ -334,7 +340,9 @@ bool Binder::any(const Node& node, Message& out, const Path& path) {
   refused.forgive(node);
   pb::Message* content = schema_.factory().GetPrototype(descriptor)->New(&arena_);
   const Node* value = descriptor->full_name().starts_with("google.protobuf.") ? node.find("value") : &node;
+  const int around = std::exchange(depth_, -1);  // It is encoded by itself.
   if (value != nullptr) message(*value, *content, path);
+  depth_ = around;
   const pb::Descriptor& itself = *out.GetDescriptor();
   out.GetReflection()->SetString(&out, itself.FindFieldByNumber(1),
                                  fmt::format("type.googleapis.com/{}", descriptor->full_name()));

@@ -69,12 +69,21 @@ class Binder {
   void refuse(const Node& node, const Path& path, std::string message, std::string hint = {});
   void note(const Node& node, const Path& path, std::string message, std::string hint = {});
 
+  // Counts the messages around the one at hand, as its encoding nests them.
+  struct Deeper {
+    explicit Deeper(int& d) : depth(d) { ++depth; }
+    Deeper(const Deeper&) = delete;
+    ~Deeper() { --depth; }
+    int& depth;
+  };
+
   const Tree& tree_;
   const Schema& schema_;
   const Built& built_;
   const Upgrade* old_keys_;
   Problems& problems_;
   std::vector<Bound> done_;
+  int depth_ = -1;  // Of the message at hand; the root's is 0.
   google::protobuf::Arena arena_;
 };
 

@@ -97,6 +97,7 @@ void Binder::struct_value(const Node& node, Message& out, const Path& path) {
   const auto field = [&](int number) { return descriptor.FindFieldByNumber(number); };
   bool truth = false;
   double real = 0;
+  const Deeper deeper(depth_);  // Of a mapping or a list.
   switch (node.kind) {
     case Kind::null:
       reflection.SetEnumValue(&out, field(1), 0);

@@ -1,6 +1,9 @@
 #include "config/compile.h"
 
+#include <algorithm>
+
 #include "config/compile_parts.h"
+#include "core/worker.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 
 namespace outrider::config {
@@ -10,8 +13,9 @@ std::size_t read_bytes_max(std::uint32_t limit) {
 }
 
 std::chrono::milliseconds to_ms(const google::protobuf::Duration& d) {
-  // Rounded up: a short time-out must not become none.
-  return std::chrono::milliseconds(d.seconds() * 1000 + (d.nanos() + 999'999) / 1'000'000);
+  // Rounded up: a short time-out must not become none. What is as good as for ever must not overflow when it is added.
+  constexpr auto kLongest = std::chrono::floor<std::chrono::milliseconds>(Worker::kTimeoutMax);
+  return std::min(kLongest, std::chrono::milliseconds(d.seconds() * 1000 + (d.nanos() + 999'999) / 1'000'000));
 }
 
 Address to_address(Compilation& c, const envoy::config::core::v3::Address& address, const std::string& path) {

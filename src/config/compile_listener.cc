@@ -9,6 +9,7 @@
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "http/http_stats.h"
+#include "wire/h1_target.h"
 
 namespace outrider::config {
 namespace {
@@ -120,6 +121,9 @@ std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf
   o->machine_address = c.process.machine_address;
   read_timeouts(m, *o);
   read_headers(m, *o);
+  if (!h1::parse_authority(o->default_host_for_http_10).valid) {
+    c.fail(path + ".http_protocol_options.default_host_for_http_10", "a host was expected, such as example.com");
+  }
   add_filters(c, m, path, *o);
   for (int i = 0; i < m.access_log_size(); i++) {
     auto log = compile_access_log(c, m.access_log(i), path + ".access_log[" + std::to_string(i) + "]");

@@ -65,6 +65,21 @@ TEST(Environment, AnUnsetVariableInACommentIsNoError) {
   EXPECT_EQ(substitute("a: 'b # ${NAME}'\n", {}).problems.size(), 1u);
 }
 
+TEST(Environment, ManyReferencesTakeOneLookAtTheText) {
+  constexpr int kMany = 100'000;  // With a look at the whole line for each of them, this test would not end.
+  const auto many = [](std::string_view one) {
+    std::string text;
+    for (int i = 0; i < kMany; i++) text += one;
+    return text;
+  };
+  for (const std::string_view one : {"${", "${a", "${a:-", "${x}", "${X:-", "$${X}"}) {
+    EXPECT_FALSE(substitute(many(one), {}).text.empty()) << one;
+    EXPECT_FALSE(substitute(many(one) + "}", {}).text.empty()) << one;
+  }
+  EXPECT_EQ(substitute(many("${X}"), {{"X", "y"}}).text, std::string(kMany, 'y'));
+  EXPECT_EQ(substitute(many("${X}"), {}).problems.size(), Problems::kProblemsMax + 1);
+}
+
 TEST(Environment, APlaceInTheTextLeadsBackToTheFile) {
   const Result result = substitute("${LONG}: 1, b\nc\n", {{"LONG", "äbcdefghij"}});
   EXPECT_EQ(result.text, "äbcdefghij: 1, b\nc\n");

@@ -8,6 +8,8 @@
 
 #include <memory>
 
+#include "config/reader.h"
+
 namespace outrider::config {
 namespace {
 
@@ -50,6 +52,7 @@ std::string from_proto(std::string_view name, const std::string& text, const Sch
     pb::TextFormat::Parser parser;
     parser.SetFinder(&types);
     parser.RecordErrorsTo(&errors);
+    parser.SetRecursionLimit(kMessageDepthMax);
     if (!parser.ParseFromString(text, message.get())) return {};
   } else if (!message->ParsePartialFromString(text)) {
     problems.add({.file = std::string(name), .message = "is no serialized envoy.config.bootstrap.v3.Bootstrap"});

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/reader.h"
+#include "core/utf8.h"
 
 namespace outrider::config {
 namespace {
@@ -217,8 +218,10 @@ bool JsonReader::string(std::string& out) {
     if (c == '\\') {
       if (!escape(out)) return false;
     } else {
-      out += c;
-      ++at_;
+      const size_t size = utf8_sequence_size(text_.substr(at_));
+      if (size == 0) return fail(fmt::format("{} is not UTF-8", found())) != nullptr;
+      out += text_.substr(at_, size);
+      at_ += size;
     }
   }
   return fail("this text does not end") != nullptr;

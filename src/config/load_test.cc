@@ -306,6 +306,21 @@ TEST(Load, MetadataKeepsItsKindsOfValues) {
                              HasSubstr("\"d\": null"), HasSubstr("\"g\": true"), HasSubstr("\"1\"")));
 }
 
+TEST(Load, MessagesAreNoDeeperThanTheirDecoderTakes) {
+  const auto nested = [](int levels) {
+    std::string value = "1";
+    for (int i = 0; i < levels; i++) value = "{a: " + value + "}";
+    return "node: {metadata: " + value + "}\n";
+  };
+  EXPECT_TRUE(load_text("f.yaml", nested(33)));
+  const auto refused = load_text("f.yaml", nested(34));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(to_text(refused.error()[0]), HasSubstr(": nested deeper than 100 messages"));
+  std::string text = "node { metadata ";
+  for (int i = 0; i < 100'000; i++) text += "{ fields { key: \"a\" value { struct_value ";
+  EXPECT_FALSE(load_text("f.pb_text", text));
+}
+
 TEST(Load, AFileMayBeProtobufItself) {
   const std::string yaml = with_hcm("http_filters: [{name: router}]");
   const std::string bytes = bytes_of("f.yaml", yaml);
@@ -358,6 +373,11 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
       {"static_resources:\n  clusters:\n  - name: c\n    connect_timeout: 5\n",
        {"4:22: " + cluster +
         ".connect_timeout: a duration was expected: seconds with an `s`, such as 5s or 0.25s (did you mean `5s`?)"}},
+      {"static_resources:\n  clusters:\n  - name: c\n    dns_refresh_rate: 9223372037s\n",
+       {"4:23: " + cluster + ".dns_refresh_rate: 0 to 9223372036 seconds were expected"}},
+      {"static_resources:\n  clusters:\n  - name: c\n    per_connection_buffer_limit_bytes: 1\n    dns_jitter: "
+       "{seconds: -1}\n",
+       {"5:5: " + cluster + ".dns_jitter: at least 0 seconds was expected"}},
       {"static_resources:\n  clusters:\n  - name: c\n    connect_timeout: 0s\n",
        {"4:22: " + cluster + ".connect_timeout: more than 0 seconds was expected"}},
       {"static_resources:\n  clusters:\n  - type: STATIC\n    name: ''\n",

@@ -12,6 +12,7 @@ namespace outrider::config {
 // Limits of a configuration's text. What goes past one is refused.
 inline constexpr size_t kTextBytesMax = size_t{256} << 20;
 inline constexpr int kDepthMax = 200;                // nested lists and mappings
+inline constexpr int kMessageDepthMax = 100;         // messages in messages; protobuf's own decoder takes no more
 inline constexpr size_t kNodesMax = 8'000'000;       // values in one file
 inline constexpr size_t kAliasNodesMax = 1'000'000;  // values that aliases and merge keys may add
 

@@ -112,6 +112,24 @@ TEST(Yaml, AnAliasBombIsBounded) {
   EXPECT_NE(yaml(bomb).find("aliases expand to more than 1000000 values"), std::string::npos);
 }
 
+TEST(Yaml, AliasesOfAliasesAreNotDeeperThanTheRest) {
+  std::string chain = "a0: &a0 [x]\n";
+  for (int i = 1; i < 2 * kDepthMax; i++) chain += fmt::format("a{}: &a{} [*a{}]\n", i, i, i - 1);
+  EXPECT_EQ(yaml(chain), fmt::format("f:{}:{}: nested deeper than 200 levels", kDepthMax, 14));
+}
+
+TEST(Yaml, ManyKeysMayBeMergedIntoMany) {
+  constexpr int kMany = 50'000;  // Comparing each with each, this test would not end.
+  std::string here = "{<<: *a", there = "{";
+  for (int i = 0; i < kMany; i++) {
+    there += fmt::format("k{}: 1,", i);
+    here += fmt::format(",j{}: 1", i);
+  }
+  const Read read("a: &a " + there + "}\nb: " + here + "}\n", false);
+  ASSERT_TRUE(read.problems.empty()) << read.text.substr(0, 200);
+  EXPECT_EQ(read.root->find("b")->size(), 2u * kMany);
+}
+
 TEST(Json, ReadsObjectsArraysAndScalars) {
   EXPECT_EQ(json(R"({"a": [1, -2.5e3, "b\n\u00e9\ud83d\ude00\/", true, null, {}], "c": []})"),
             "{a:[1,-2.5e3,'b\né😀/',true,~,{}],c:[]}");
@@ -144,6 +162,12 @@ TEST(Json, ErrorsSayWhatWasExpectedAndWhere) {
   EXPECT_EQ(json("{\"a\":"),
             "f:1:6: a value was expected, but here is the end of the file (text stands in double quotes)");
   EXPECT_NE(json(std::string(1000, '[')).find("nested deeper"), std::string::npos);
+}
+
+TEST(Json, WhatIsNotUtf8IsRefusedAtItsPlace) {
+  EXPECT_EQ(json("{\"a\":\n \"b\xFF\"}"), "f:2:4: byte 0xff is not UTF-8");
+  EXPECT_EQ(json("{\"\xC0\x80\":1}"), "f:1:3: byte 0xc0 is not UTF-8");
+  EXPECT_EQ(json("{\"\xE2\x82\xAC\":1}"), "{\xE2\x82\xAC:1}");
 }
 
 TEST(Reader, TheSuffixDecidesElseTheText) {

@@ -34,8 +34,13 @@ bool is_wrapper(const pb::Descriptor& descriptor) {
          name != "google.protobuf.ListValue";
 }
 
+// What nanoseconds in 64 bits can hold, 292 years. Envoy refuses what lies outside where it uses it.
+constexpr int64_t kSecondsMax = INT64_MAX / 1'000'000'000;
+
+bool is_duration(const pb::Descriptor& descriptor) { return descriptor.full_name() == "google.protobuf.Duration"; }
+
 bool is_span(const pb::Descriptor& descriptor) {
-  return descriptor.full_name() == "google.protobuf.Duration" || descriptor.full_name() == "google.protobuf.Timestamp";
+  return is_duration(descriptor) || descriptor.full_name() == "google.protobuf.Timestamp";
 }
 
 // The value of a scalar field, or of one item of a repeated one.
@@ -192,7 +197,11 @@ void Validator::check_submessage(const pb::Message& message, const FieldRules* r
   if (is_span(descriptor)) {
     if (rules != nullptr && rules->number != nullptr) {
       std::string wanted = violation(*rules->number, seconds_of(message));
-      if (!wanted.empty()) report(path, wanted + " seconds was expected");
+      if (!wanted.empty()) return report(path, wanted + " seconds was expected");
+    }
+    const long double seconds = seconds_of(message);
+    if (is_duration(descriptor) && (seconds < 0 || seconds > kSecondsMax)) {
+      report(path, fmt::format("0 to {} seconds were expected", kSecondsMax));
     }
     return;
   }

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 #include <yaml.h>
 #include <unordered_map>
+#include <unordered_set>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -45,9 +47,10 @@ class YamlReader {
   Node* sequence(Mark mark, int depth);
   Node* mapping(Mark mark, int depth);
   bool entry(Node& mapping, int depth, bool& merges);
-  Node* alias(Mark mark);
+  Node* alias(Mark mark, int depth);
+  using Keys = std::unordered_set<std::string_view>;
   void merge(Node& mapping);
-  void merge_from(Node& mapping, const Node& from);
+  void merge_from(Node& mapping, const Node& from, Keys& present);
   Node* copy_within_limit(const Node& node, Mark mark);
   void check_tag(std::string_view tag, Mark mark);
   void syntax_error();
@@ -64,6 +67,12 @@ class YamlReader {
     size_t sum = 1;
     for (const Node& child : node) sum += count(child);
     return sum;
+  }
+
+  static int height(const Node& node) {  // levels below it
+    int most = -1;
+    for (const Node& child : node) most = std::max(most, height(child));
+    return most + 1;
   }
 
   const Substituted& source_;
@@ -146,7 +155,7 @@ Node* YamlReader::node(int depth) {
   switch (event_.type) {
     case YAML_ALIAS_EVENT:
       ignored_ = false;
-      return alias(mark);
+      return alias(mark, depth);
     case YAML_SCALAR_EVENT:
       check_tag(to_view(event_.data.scalar.tag), mark);
       ignored = ignored_;
@@ -218,7 +227,7 @@ bool YamlReader::entry(Node& mapping, int depth, bool& merges) {
     if (scalar.anchor != nullptr)
       anchors_[std::string(to_view(scalar.anchor))] = tree_.make_scalar(key, plain_key, mark);
   } else if (event_.type == YAML_ALIAS_EVENT) {
-    const Node* named = alias(mark);
+    const Node* named = alias(mark, depth);
     if (named == nullptr) return false;
     if (!named->is_scalar()) return fail(mark, "a key must be a text, not a list or a mapping") != nullptr;
     key = named->text;
@@ -249,25 +258,30 @@ Node* YamlReader::copy_within_limit(const Node& node, Mark mark) {
   return out;
 }
 
-Node* YamlReader::alias(Mark mark) {
+Node* YamlReader::alias(Mark mark, int depth) {
   const std::string name(to_view(event_.data.alias.anchor));
   const auto found = anchors_.find(name);
   if (found == anchors_.end()) return fail(mark, fmt::format("no anchor &{} stands before this", name));
+  if (depth + height(*found->second) > kDepthMax) {
+    return fail(mark, fmt::format("nested deeper than {} levels", kDepthMax));
+  }
   return copy_within_limit(*found->second, mark);
 }
 
 // Puts in what the entries named `<<` bring; a key that is there already wins, and so does the earlier of two merges.
 void YamlReader::merge(Node& mapping) {
+  Keys present;
+  for (const Node& one : mapping) present.insert(one.key);
   while (Node* from = tree_.take(mapping, "<<")) {
     if (from->is_mapping()) {
-      merge_from(mapping, *from);
+      merge_from(mapping, *from, present);
     } else if (from->is_sequence()) {
       for (const Node& one : *from) {
         if (!one.is_mapping()) {
           fail(one.value_mark(), "`<<` merges mappings only");
           continue;
         }
-        merge_from(mapping, one);
+        merge_from(mapping, one, present);
       }
     } else {
       fail(from->value_mark(), "`<<` merges mappings only");
@@ -275,9 +289,9 @@ void YamlReader::merge(Node& mapping) {
   }
 }
 
-void YamlReader::merge_from(Node& mapping, const Node& from) {
+void YamlReader::merge_from(Node& mapping, const Node& from, Keys& present) {
   for (const Node& one : from) {
-    if (mapping.find(one.key) != nullptr) continue;
+    if (!present.insert(one.key).second) continue;
     Node* copied = copy_within_limit(one, from.value_mark());
     if (copied == nullptr) return;
     copied->has_key = true;

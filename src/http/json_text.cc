@@ -2,26 +2,10 @@
 
 #include <algorithm>
 
+#include "core/utf8.h"
+
 namespace outrider {
 namespace {
-
-// The size of the UTF-8 sequence at the front (RFC 3629), 0 if there is none.
-std::size_t sequence_size(std::string_view text) {
-  auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  auto continues = [&](std::size_t i) { return (byte(i) & 0xc0) == 0x80; };
-  unsigned first = byte(0), second = byte(1);
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first <= 0xdf) return continues(1) ? 2 : 0;
-  if ((first & 0xf0) == 0xe0) {
-    bool overlong = first == 0xe0 && second < 0xa0, surrogate = first == 0xed && second >= 0xa0;
-    return continues(1) && continues(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    bool overlong = first == 0xf0 && second < 0x90, beyond = first == 0xf4 && second >= 0x90;
-    return continues(1) && continues(2) && continues(3) && !overlong && !beyond ? 4 : 0;
-  }
-  return 0;
-}
 
 void append_escaped(unsigned char byte, std::string& out) {
   static constexpr char kHex[] = "0123456789abcdef";
@@ -49,7 +33,7 @@ class JsonReader {
     if (!take('"')) return false;
     while (!rest_.empty()) {
       auto byte = static_cast<unsigned char>(rest_[0]);
-      std::size_t size = sequence_size(rest_);
+      std::size_t size = utf8_sequence_size(rest_);
       if (byte == '"') return take('"');
       if (byte == '\\') {
         size = escape_size();
@@ -137,7 +121,7 @@ bool is_json(std::string_view text) {
 void append_json_string(std::string_view text, std::string& out) {
   out += '"';
   while (!text.empty()) {
-    std::size_t size = sequence_size(text);
+    std::size_t size = utf8_sequence_size(text);
     auto byte = static_cast<unsigned char>(text[0]);
     if (byte == '"' || byte == '\\') {
       out += '\\';

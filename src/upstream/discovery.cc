@@ -69,7 +69,7 @@ Task<> Discovery::follow_name(Name& name) {
     if (o.dns_jitter.count() > 0) {
       wait += std::chrono::milliseconds(d.worker_.random().below(static_cast<std::uint64_t>(o.dns_jitter.count()) + 1));
     }
-    co_await sleep(wait);
+    co_await sleep(std::min(wait, std::chrono::floor<std::chrono::milliseconds>(Worker::kTimeoutMax)));
   }
 }
 
