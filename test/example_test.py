@@ -1,6 +1,7 @@
 """`./dev run` as a newcomer meets it."""
 
 import signal
+import socket
 
 import pytest
 from websockets.sync.client import connect
@@ -50,6 +51,13 @@ def example_listens(port):
             return True
     except ConnectionRefusedError:
         return False
+
+
+def test_a_port_in_use_is_named_before_anything_is_started(stage):
+    with socket.create_server(("127.0.0.1", 9000)):
+        dev = stage.process(["./dev", "run"], cwd=ROOT, env={"OUTRIDER": BINARY})
+        assert dev.wait() == 1
+    assert dev.stderr.splitlines() == ["./dev: port 9000 of 127.0.0.1 is in use, and examples/simple needs it"]
 
 
 def test_an_unknown_example_is_answered_with_those_that_exist(stage):

@@ -1,5 +1,6 @@
 """Start, reload, drain and end; and what happens when something of the system is missing."""
 
+import contextlib
 import json
 import os
 import resource
@@ -9,9 +10,9 @@ import threading
 
 import pytest
 
-from config_text import bootstrap, cluster, listener, route, virtual_host
+from config_text import bootstrap, cluster, file_log, listener, route, virtual_host
 from peers import PATIENCE_S, Client, ask, eventually, request_bytes, response_bytes
-from processes import Proxy, free_port
+from processes import BINARY, Proxy, free_port
 
 
 def direct(text):
@@ -43,6 +44,38 @@ class Gate:
         before = len(self.backend.requests)
         client.send(request_bytes())
         self.backend.wait_requests(before + 1)
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+def test_an_access_log_that_nobody_reads_is_refused_instead_of_waited_for(stage):
+    pipe = stage.directory / "pipe"
+    os.mkfifo(pipe)
+    config = bootstrap([listener(free_port(), [direct("x")], access_log=[file_log(pipe)])], [])
+    proxy = stage.start(config, wait=False)
+    assert proxy.wait() == 1
+    assert f"cannot open '{pipe}' for writing: nobody reads this pipe" in proxy.stderr
+
+
+def test_an_access_log_may_be_a_pipe_that_somebody_reads(stage):
+    pipe, port = stage.directory / "pipe", free_port()
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    config = bootstrap([listener(port, [direct("x")], access_log=[file_log(pipe, "%RESPONSE_CODE%")])], [])
+    proxy = stage.start(config, ports=[port])
+    assert ask(port).status == 200
+    assert proxy.terminate() == 0
+    assert os.read(reader, 100) == b"200\n"
+    os.close(reader)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/", "/nowhere"])
+def test_a_body_that_is_not_a_regular_file_is_refused(stage, path):
+    body = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"filename": path}}}
+    proxy = stage.start(bootstrap([listener(free_port(), [virtual_host(body)])], []), wait=False)
+    assert proxy.wait() == 1
+    assert f"direct_response.body.filename: cannot read '{path}'" in proxy.stderr
 
 
 # --- reload -------------------------------------------------------------------------------------------------------
@@ -182,6 +215,17 @@ def test_a_reload_that_cannot_bind_changes_nothing(stage):
     assert ask(port).body == b"old"
 
 
+def test_a_configuration_that_can_be_read_once_is_not_waited_for_again(stage):
+    port = free_port()
+    proxy = stage.start(bootstrap([listener(port, [direct("old")])], []), ports=[port])
+    proxy.config.unlink()
+    os.mkfifo(proxy.config)
+    proxy.signal(signal.SIGHUP)
+    assert "not a regular file" in proxy.wait_line("not reloaded")
+    assert ask(port).body == b"old"
+    assert proxy.terminate() == 0
+
+
 def test_many_reloads_under_traffic_fail_no_request(stage):
     port, backends = free_port(), stage.backends(2)
 
@@ -263,6 +307,24 @@ def test_a_second_sigterm_ends_it_whatever_is_in_flight(stage):
     proxy.signal(signal.SIGTERM)
     proxy.wait()
     assert client.rest() == b""
+
+
+@pytest.mark.parametrize("mode", ["serve", "validate"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_while_it_waits_for_its_configuration(stage, mode, number):
+    pipe = stage.directory / "pipe"
+    os.mkfifo(pipe)
+    process = stage.process([BINARY, "-c", pipe, "--mode", mode])
+
+    def opened():
+        with contextlib.suppress(OSError):  # Until it reads there.
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+
+    os.close(eventually(opened))
+    writer = os.open(pipe, os.O_RDWR)
+    process.signal(number)
+    assert process.wait() == -number
+    os.close(writer)
 
 
 def test_the_drain_time_is_the_limit(stage):

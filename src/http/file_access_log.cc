@@ -35,8 +35,11 @@ std::expected<int, std::string> open_file(const std::string& path) {
     // Opening them by name fails where they are sockets.
     fd = fcntl(path == "/dev/stdout" ? STDOUT_FILENO : STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
   } else {
-    fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    // Without waiting for a reader, if it is a named pipe.
+    fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
   }
+  if (fd < 0 && errno == ENXIO)
+    return std::unexpected("cannot open '" + path + "' for writing: nobody reads this pipe");
   if (fd < 0) return std::unexpected("cannot open '" + path + "' for writing: " + std::strerror(errno));
   return fd;
 }

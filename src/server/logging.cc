@@ -190,7 +190,7 @@ class Log {
 
   std::expected<void, std::string> reopen() {
     if (options_.path.empty()) return {};
-    int fd = ::open(options_.path.c_str(), kOpenFlags, 0644);
+    int fd = open(options_.path);
     if (fd < 0) return std::unexpected(fmt::format("cannot open {}: {}", options_.path, std::strerror(errno)));
     // dup2 swaps the file under the number that the thread writes to, between two of its writes.
     ::dup3(fd, fd_, O_CLOEXEC);
@@ -200,7 +200,12 @@ class Log {
 
   std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
 
-  static constexpr int kOpenFlags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+  // -1 with errno. A named pipe that nobody reads is refused (ENXIO), not waited for.
+  static int open(const std::string& path) {
+    int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0644);
+    if (fd >= 0) ::fcntl(fd, F_SETFL, O_APPEND);  // The thread may wait for a slow reader.
+    return fd;
+  }
 
  private:
   void run() {
@@ -302,7 +307,7 @@ void set_log_levels(const Flags& flags) {
 std::expected<void, std::string> install_logging(const LogOptions& options) {
   int fd = STDERR_FILENO;
   if (!options.path.empty()) {
-    fd = ::open(options.path.c_str(), Log::kOpenFlags, 0644);
+    fd = Log::open(options.path);
     if (fd < 0) return std::unexpected(fmt::format("cannot open {}: {}", options.path, std::strerror(errno)));
   }
   uninstall_logging();

@@ -17,6 +17,7 @@ int run_proxy(int argc, char** argv) {
     return flags.error().exit_code;
   }
   outrider::block_signals();
+  if (flags->mode != outrider::Mode::serve) outrider::allow_signals_to_end();
   outrider::raise_descriptor_limit();
   outrider::set_log_levels(*flags);
   if (auto installed = outrider::install_logging(outrider::log_options(*flags)); !installed) {

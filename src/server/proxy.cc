@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,7 +19,7 @@ namespace outrider {
 
 std::string to_text(const std::vector<config::Problem>& problems) {
   std::string text;
-  for (const config::Problem& p : problems) text += config::to_text(p) + "\n";
+  for (const config::Problem& p : problems) text.append(text.empty() ? "" : "\n") += config::to_text(p);
   return text;
 }
 
@@ -37,6 +38,13 @@ void block_signals() {
   sigset_t set = handled_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+}
+
+void allow_signals_to_end() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int s : {SIGTERM, SIGINT}) sigaddset(&set, s);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 // Signals as events of the main thread.
@@ -147,7 +155,7 @@ std::expected<SnapshotPtr, std::vector<config::Problem>> Proxy::load_snapshot(co
 int Proxy::validate() {
   auto snapshot = load_snapshot(nullptr);
   if (!snapshot) {
-    std::fputs(to_text(snapshot.error()).c_str(), stderr);
+    std::fprintf(stderr, "%s\n", to_text(snapshot.error()).c_str());
     return 1;
   }
   std::printf("configuration '%s' OK\n", flags_.config_path.c_str());
@@ -235,6 +243,12 @@ void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
 }
 
 void Proxy::reload() {
+  struct stat file;
+  if (stat(flags_.config_path.c_str(), &file) == 0 && !S_ISREG(file.st_mode)) {
+    log(Logger::config, LogLevel::error,
+        "the configuration was not reloaded: '" + flags_.config_path + "' is not a regular file");
+    return;
+  }
   auto next = load_snapshot(snapshot_);
   if (!next) {
     log(Logger::config, LogLevel::error,
@@ -269,7 +283,9 @@ int Proxy::run() {
   signals_ = std::make_unique<Signals>(*this);
   log(Logger::main, LogLevel::info, "starting outrider " OUTRIDER_VERSION);
   for (const std::string& note : flags_.without_effect) log(Logger::main, LogLevel::warning, note);
+  allow_signals_to_end();
   auto snapshot = load_snapshot(nullptr);
+  block_signals();
   if (!snapshot) {
     log(Logger::main, LogLevel::critical, "the configuration is refused:\n" + to_text(snapshot.error()));
     return 1;
@@ -288,6 +304,7 @@ int Proxy::run() {
   }
   pending_ = std::move(*opened);
   main_.run(live(*this));
+  allow_signals_to_end();
   for (auto& w : workers_) w->stop();
   logs_.flush();
   log(Logger::main, LogLevel::info, "exiting");

@@ -16,6 +16,9 @@ namespace outrider {
 // Leaves SIGTERM, SIGINT, SIGHUP and SIGUSR1 to the Proxy. Call it before any thread is started: a thread that does not
 // block them would take them.
 void block_signals();
+// Until block_signals() is called again, SIGTERM and SIGINT end the process at once, as they do by default: when the
+// main thread may wait for something other than its events (a file that is a pipe, a log that nobody reads).
+void allow_signals_to_end();
 
 class Proxy {
  public:
