@@ -60,6 +60,12 @@ def test_random_reaches_every_host(stage):
     assert answers != (answers[:3] * 100)
 
 
+def test_least_request_among_more_choices_than_hosts_costs_no_more(stage):
+    config = {"lb_policy": "LEAST_REQUEST", "least_request_lb_config": {"choice_count": 4_000_000_000}}
+    proxy = stage.proxy(route("two"), clusters=[cluster("two", *stage.backends(2), **config)])
+    assert stage.client(proxy).ask().status == 200
+
+
 def test_least_request_avoids_the_busy_host(stage):
     release = threading.Event()
 

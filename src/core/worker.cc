@@ -61,8 +61,8 @@ bool Worker::run(Task<>&& root) {
   bool complete = true;
   while (!root_done_) {
     run_ready();
+    if (root_done_) break;  // What is posted counts on what the root kept.
     run_posted();
-    if (root_done_) break;
     std::optional<Duration> timeout;
     if (ready_) {
       timeout = Duration::zero();

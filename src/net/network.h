@@ -33,6 +33,8 @@ class Acceptor {
 
   // co_await accept(): the next connection.
   Accept accept();
+  // Without waiting: a connection that is there already, or none and why (EAGAIN …).
+  Accepted try_accept() { return system_accept(); }
 
  protected:
   // Without waiting: a connection, an error, or (null, EAGAIN).

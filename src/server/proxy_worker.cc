@@ -67,6 +67,16 @@ void ProxyWorker::close_acceptor(LocalListener& l) {
   if (l.accepting) std::exchange(l.accepting, nullptr)->request();
 }
 
+// A connection that waits in the socket's queue would be reset with it, with the request that it may already carry.
+void ProxyWorker::close_socket(LocalListener& l) {
+  for (int i = 0; i < kLastAcceptsMax; i++) {
+    Acceptor::Accepted last = l.acceptor->try_accept();
+    if (!last.transport) break;
+    scope_.spawn(serve, service_, std::move(last.transport), l.slot, *l.stats);
+  }
+  l.acceptor.reset();
+}
+
 void ProxyWorker::remove_listener(const std::string& name) {
   worker_.post([this, name] {
     auto at = listeners_.find(name);
@@ -79,7 +89,9 @@ void ProxyWorker::remove_listener(const std::string& name) {
     // The accept loop ends in the next turn; then the socket can be closed.
     worker_.post([this] {
       worker_.post([this] {
-        for (auto& l : closed_) l->acceptor.reset();
+        for (auto& l : closed_) {
+          if (l->acceptor) close_socket(*l);
+        }
       });
     });
   });
@@ -91,7 +103,7 @@ void ProxyWorker::stop_listening() {
     worker_.post([this] {
       worker_.post([this] {
         for (auto& [name, l] : listeners_) {
-          if (!l->accepting) l->acceptor.reset();
+          if (!l->accepting && l->acceptor) close_socket(*l);
         }
       });
     });

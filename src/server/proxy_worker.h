@@ -54,6 +54,10 @@ class ProxyWorker {
   static Task<> live(ProxyWorker& self);
   static Task<> accept(ProxyWorker& self, LocalListener& listener);
   void close_acceptor(LocalListener& listener);
+  void close_socket(LocalListener& listener);
+
+  // Connections taken from a listening socket when it closes: enough for what came in a turn or two of the loop.
+  static constexpr int kLastAcceptsMax = 4096;
 
   EpollPoller poller_;
   Worker worker_;

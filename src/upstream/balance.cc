@@ -36,9 +36,12 @@ std::vector<std::uint32_t> smooth_rotation(std::span<const std::uint32_t> weight
 }
 
 Endpoint* pick_least_request(std::span<Endpoint* const> hosts, Random& random, std::uint32_t choices) {
+  // So many miss none: more would only cost time.
+  constexpr std::uint64_t kChoicesOfAHostMax = 16;
+  std::uint64_t tries = std::min<std::uint64_t>(choices, kChoicesOfAHostMax * hosts.size());
   Endpoint* best = nullptr;
   std::uint64_t fewest = UINT64_MAX;
-  for (std::uint32_t i = 0; i < choices; i++) {
+  for (std::uint64_t i = 0; i < tries; i++) {
     Endpoint* host = hosts[random.below(hosts.size())];
     std::uint64_t active = host->numbers.rq_active.load(std::memory_order_relaxed);
     if (active < fewest) {
