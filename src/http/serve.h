@@ -46,7 +46,7 @@ class HttpSlot {
   }
   LocalHttp* current() const { return current_; }
 
-  // Connections end after the request at hand, idle ones at once.
+  // Connections end after the request at hand, idle ones at once if they have been idle for kDrainGrace.
   bool draining = false;
 
  private:
@@ -79,7 +79,7 @@ struct ServiceWorker {
 Task<> serve(ServiceWorker& service, std::unique_ptr<Transport> transport, std::shared_ptr<HttpSlot> slot,
              StatBlock& listener_stats);
 
-// Ends the idle connections of draining slots now, and the others after their request.
+// Ends the idle connections of draining slots (see HttpSlot), and the others after their request.
 void drain_connections(ServiceWorker& service);
 
 }  // namespace outrider

@@ -206,7 +206,7 @@ TEST(ServeTime, DoesNotWaitForAClientThatReadsNothing) {
   });
 }
 
-TEST(ServeTime, DrainsIdleConnectionsAtOnceAndOthersBehindTheirRequest) {
+TEST(ServeTime, DrainsConnectionsThatAreLongIdleAtOnceAndOthersBehindTheirRequest) {
   TestService service;
   service.handler = wait_for_signal;
   service.run([](TestService& s) -> Task<> {
@@ -227,6 +227,25 @@ TEST(ServeTime, DrainsIdleConnectionsAtOnceAndOthersBehindTheirRequest) {
     for (TestClient* client : {&idle, &busy, &begun}) client->close();
     co_await sleep(seconds(1));
     EXPECT_EQ(s.service.connections.count.value(), 0u);
+  });
+}
+
+TEST(ServeTime, ADrainingConnectionOfAMomentAgoMayBringOneMoreRequest) {
+  TestService service;
+  service.run([](TestService& s) -> Task<> {
+    TestClient used(s.connect()), opened(s.connect()), silent(s.connect());
+    co_await used.ask(kGet, "/a");
+    s.slot->draining = true;
+    drain_connections(s.service);
+    co_await sleep(milliseconds(100));
+    for (TestClient* client : {&used, &opened}) {
+      co_await client->send(kGet);
+      EXPECT_THAT(co_await client->read_all(), AllOf(HasSubstr("connection: close"), EndsWith("/a<end>")));
+    }
+    TimePoint before = s.worker.now();
+    EXPECT_EQ(co_await silent.read_all(), "<end>");
+    EXPECT_LE(s.worker.now() - before, milliseconds(500));
+    EXPECT_EQ(s.count(HttpStat::downstream_cx_drain_close), 1u);
   });
 }
 

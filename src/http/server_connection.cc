@@ -39,6 +39,7 @@ TimePoint ServerConnection::next_deadline() const {
   TimePoint deadline = closing ? TimePoint::max() : after(accepted, o.max_connection_duration);
   switch (phase) {
     case Phase::idle:
+      if (slot->draining) deadline = std::min(deadline, phase_since + kDrainGrace);
       return std::min(deadline, after(phase_since, o.idle_timeout));
     case Phase::head:
       deadline = std::min(
@@ -76,7 +77,7 @@ void ServerConnection::expire(TimePoint now) {
     return;
   }
   if (phase == Phase::idle) {
-    stats[HttpStat::downstream_cx_idle_timeout].add();
+    stats[slot->draining ? HttpStat::downstream_cx_drain_close : HttpStat::downstream_cx_idle_timeout].add();
     stop_waiting();
   } else if (phase == Phase::head && now >= after(request_since, o.request_headers_timeout)) {
     abort(AbortReason::head_timeout);
@@ -123,8 +124,11 @@ void drain_connections(ServiceWorker& service) {
   for (ServerConnection* c = service.connections.first; c; c = following) {
     following = c->next;
     if (!c->slot->draining || c->closing) continue;
-    c->closing = true;
-    if (c->phase == ServerConnection::Phase::idle) {
+    if (c->phase != ServerConnection::Phase::idle) {
+      c->closing = true;
+    } else if (service.worker.now() - c->phase_since < kDrainGrace) {
+      c->deadlines_changed();
+    } else {
       c->http_stats()[HttpStat::downstream_cx_drain_close].add();
       c->stop_waiting();
     }

@@ -5,6 +5,10 @@
 
 namespace outrider {
 
+// A draining connection that was opened or used a moment ago may have a request on its way: it is idle for so long
+// before it is closed. The answer to that request ends it.
+inline constexpr std::chrono::milliseconds kDrainGrace{500};
+
 enum class AbortReason : std::uint8_t { none, client_gone, stream_idle, request_timeout, head_timeout };
 
 // Time-outs are checked by one timer, set again lazily: a request that goes well never touches it.
