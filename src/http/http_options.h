@@ -47,6 +47,16 @@ struct HttpOptions {
   std::vector<std::string> upgrades;  // Protocols that may be upgraded to on every route, lower case.
   FilterChain filters;
   std::vector<std::shared_ptr<AccessLog>> access_logs;
+
+  // Of the time-outs that a connection may run into; the longest time there is, when all are off.
+  std::chrono::milliseconds shortest_timeout() const {
+    auto shortest = std::chrono::milliseconds::max();
+    for (std::chrono::milliseconds t :
+         {idle_timeout, stream_idle_timeout, request_timeout, request_headers_timeout, max_connection_duration}) {
+      if (t.count() > 0 && t < shortest) shortest = t;
+    }
+    return shortest;
+  }
 };
 
 }  // namespace outrider

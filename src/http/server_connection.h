@@ -22,8 +22,9 @@ struct ServerConnection final : DownstreamConnection, ClientStream, Transport::H
   void enter(Phase p) {
     phase = p;
     phase_since = worker.now();
-    TimePoint d = next_deadline();
-    if (d < armed_for) arm(d);
+    // The timer looks at all deadlines when it fires: it is set anew only for one that could pass before.
+    auto armed_in = std::chrono::duration_cast<std::chrono::milliseconds>(armed_for - phase_since);
+    if (!slot->current() || armed_in >= options().shortest_timeout()) deadlines_changed();
   }
   // Forgets the request before.
   void begin_request() {

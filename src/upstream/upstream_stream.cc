@@ -224,7 +224,7 @@ ResponseHead* UpstreamStream::accept(ResponseHead& head, std::size_t head_bytes)
   auto framing = h1::response_framing(head, x_.request.method);
   bool upgraded = head.status == 101;
   // The protocol changes behind a whole request only (RFC 9110 section 7.8): until then its body is on the way.
-  if (!framing || (upgraded && (x_.upgrade.empty() || !request_done_))) {
+  if (!framing || (upgraded && (x_.upgrade.empty() || !request_sent_))) {
     stats_[ClusterStat::upstream_cx_protocol_error].add();
     failure_ = Failure::protocol_error;
     return nullptr;
