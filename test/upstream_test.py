@@ -352,7 +352,7 @@ def test_interim_responses_without_end_are_a_protocol_error(stage):
     with stage.client(proxy) as client:
         client.send(request_bytes())
         assert client.response().status == 502
-    assert logged(proxy) == ["502 UPE upstream_reset_before_response_started{protocol_error}"]
+    assert logged(proxy) == ["502 UPE upstream_reset_after_response_started{protocol_error}"]
 
 
 def test_a_client_that_leaves_is_logged_as_such(stage):
