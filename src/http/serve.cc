@@ -14,12 +14,7 @@ constexpr std::string_view kMissingHost = "missing_host_header";
 constexpr std::string_view kBadPath = "path_normalization_failed";
 constexpr std::chrono::seconds kLastWordsLimit{1};
 
-// Reads what is there, without waiting, and parses.
-h1::ParseResult receive(ServerConnection& c, Exchange& x, h1::RequestParser& parser, IoResult read) {
-  if (read.ok()) {
-    c.inbox.filled(read.bytes);
-    c.http_stats()[HttpStat::downstream_cx_rx_bytes_total].add(read.bytes);
-  }
+h1::ParseResult parse(ServerConnection& c, Exchange& x, h1::RequestParser& parser) {
   if (c.first_request) {
     auto preface = h1::is_http2_preface(c.inbox.data(), c.inbox.size());
     if (preface == h1::PrefaceMatch::yes && x.options.codec != CodecType::http1) {
@@ -37,33 +32,36 @@ struct HeadResult {
   ProtocolError error;
 };
 
-// The head of the next request into x.request.
-Task<HeadResult> read_head(ServerConnection& c, Exchange& x) {
-  h1::RequestParser parser(x.options.limits);
-  IoResult read = IoResult::done(0);
+// The head of the next request into x.request, as far as it is here: nothing if more must come.
+std::optional<HeadResult> take_head(ServerConnection& c, Exchange& x, h1::RequestParser& parser) {
   for (;;) {
     if (!c.inbox.empty()) {
-      h1::ParseResult parsed = receive(c, x, parser, read);
+      h1::ParseResult parsed = parse(c, x, parser);
       if (parsed.status == h1::ParseStatus::complete) {
         c.inbox.consume(parsed.consumed);
-        co_return HeadResult{HeadOutcome::parsed, {}};
+        return HeadResult{HeadOutcome::parsed, {}};
       }
-      if (parsed.status == h1::ParseStatus::error) co_return HeadResult{HeadOutcome::refused, parsed.error};
+      if (parsed.status == h1::ParseStatus::error) return HeadResult{HeadOutcome::refused, parsed.error};
     }
     if (!c.inbox.make_room(c.worker.blocks(), x.options.limits.head_bytes_max + 1)) {
-      co_return HeadResult{HeadOutcome::refused, {431, "http1.headers_too_large", "the head is larger than allowed"}};
+      return HeadResult{HeadOutcome::refused, {431, "http1.headers_too_large", "the head is larger than allowed"}};
     }
-    read = co_await c.transport->read(c.inbox.space(), std::min(c.inbox.room(), x.options.read_bytes_max));
+    IoResult read = c.transport->try_read(c.inbox.space(), std::min(c.inbox.room(), x.options.read_bytes_max));
+    if (read.state == IoResult::State::would_block) return std::nullopt;
+    if (!read.ok()) return HeadResult{};
+    c.inbox.filled(read.bytes);
+    c.http_stats()[HttpStat::downstream_cx_rx_bytes_total].add(read.bytes);
+  }
+}
+
+// The same, when more must come.
+Task<HeadResult> await_head(ServerConnection& c, Exchange& x, h1::RequestParser& parser) {
+  for (;;) {
+    co_await c.transport->readable();
     if (c.abort_reason != AbortReason::none) co_return HeadResult{HeadOutcome::timed_out, {}};
-    if (!read.ok()) {
-      c.farewell = read.state == IoResult::State::would_block;
-      co_return HeadResult{};
-    }
-    if (c.inbox.empty()) {
-      c.inbox.filled(read.bytes);
-      c.http_stats()[HttpStat::downstream_cx_rx_bytes_total].add(read.bytes);
-      read = IoResult::done(0);
-    }
+    c.farewell = !c.transport->has_unread();  // Interrupted: it is we who close.
+    if (c.farewell) co_return HeadResult{};
+    if (std::optional<HeadResult> head = take_head(c, x, parser)) co_return *head;
   }
 }
 
@@ -205,11 +203,10 @@ Task<> send_last_words(ServerConnection& c, Exchange& x, const Response& respons
   if (!sent) c.reset();
 }
 
-Task<bool> serve_exchange(ServerConnection& c, Exchange& x) {
+void begin_exchange(ServerConnection& c, Exchange& x) {
   c.exchange = &x;
   x.client = &c;
   c.enter(ServerConnection::Phase::exchange);
-  Held active(x.stats[HttpStat::downstream_rq_active]);
   x.stats[HttpStat::downstream_rq_total].add();
   x.stats[HttpStat::downstream_rq_http1_total].add();
   c.requests++;
@@ -218,19 +215,15 @@ Task<bool> serve_exchange(ServerConnection& c, Exchange& x) {
     c.closing = true;
   }
   if (c.slot->draining) c.closing = true;
-  bool whole = co_await x.scope.run(answer(c, x));
-  c.transport->on_hangup(nullptr);
-  if (!whole || (c.abort_reason != AbortReason::none && !c.response_ended)) {
-    if (std::optional<Response> last_words = answer_abort(c, x)) co_await send_last_words(c, x, *last_words);
-  }
+}
+
+void end_exchange(ServerConnection& c, Exchange& x) {
   c.exchange = nullptr;
   finish_record(x, c);
-  if (c.request_body) {
-    if (!c.request_body->ended()) c.closing = true;
-    c.request_body->settle();
-    c.request_body = nullptr;
-  }
-  co_return !c.closing;
+  if (!c.request_body) return;
+  if (!c.request_body->ended()) c.closing = true;
+  c.request_body->settle();
+  c.request_body = nullptr;
 }
 
 // Bytes that are no request: a record for the log, an answer where there is one, and the end.
@@ -257,11 +250,23 @@ Task<bool> serve_one(ServerConnection& c) {
   c.begin_request();
   x.record.start = c.worker.now();
   x.record.start_wall = c.worker.wall();
-  HeadResult head = co_await read_head(c, x);
+  h1::RequestParser parser(x.options.limits);
+  std::optional<HeadResult> head = take_head(c, x, parser);
+  if (!head) head = co_await await_head(c, x, parser);
   c.first_request = false;
-  if (head.outcome == HeadOutcome::parsed) co_return co_await serve_exchange(c, x);
-  if (head.outcome != HeadOutcome::gone) co_await refuse(c, x, head);
-  co_return false;
+  if (head->outcome != HeadOutcome::parsed) {
+    if (head->outcome != HeadOutcome::gone) co_await refuse(c, x, *head);
+    co_return false;
+  }
+  Held active(x.stats[HttpStat::downstream_rq_active]);
+  begin_exchange(c, x);
+  bool whole = co_await x.scope.run(answer(c, x));
+  c.transport->on_hangup(nullptr);
+  if (!whole || (c.abort_reason != AbortReason::none && !c.response_ended)) {
+    if (std::optional<Response> last_words = answer_abort(c, x)) co_await send_last_words(c, x, *last_words);
+  }
+  end_exchange(c, x);
+  co_return !c.closing;
 }
 
 Task<> discard_all(Transport& transport, BlockPool& blocks) {

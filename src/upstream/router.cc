@@ -62,18 +62,19 @@ struct InUse {
   ~InUse() { cluster.users--; }
 };
 
+Task<Response> answered(Response response) { co_return response; }
+
 }  // namespace
 
-Task<Response> Router::handle(Exchange& x, Next) const {
-  const Route* route = routes_->match(x.request);
+std::optional<Response> Router::answer(Exchange& x, const Route* route) const {
   if (route && !x.upgrade.empty()) {
-    if (!upgrade_allowed(x, *route)) co_return refuse_upgrade(x, *route);
+    if (!upgrade_allowed(x, *route)) return refuse_upgrade(x, *route);
     x.stats[HttpStat::downstream_cx_upgrades_total].add();
   }
   x.stats[HttpStat::rq_total].add();
   if (!route) {
     x.stats[HttpStat::no_route].add();
-    co_return x.reply(404, "", "route_not_found", ResponseFlag::no_route_found);
+    return x.reply(404, "", "route_not_found", ResponseFlag::no_route_found);
   }
   x.record.route_name = route->name;
   if (route->idle_timeout) {
@@ -82,17 +83,23 @@ Task<Response> Router::handle(Exchange& x, Next) const {
   }
   if (route->redirect) {
     x.stats[HttpStat::rq_direct_response].add();
-    co_return redirect(x, *route);
+    return redirect(x, *route);
   }
   if (route->direct) {
     x.stats[HttpStat::rq_direct_response].add();
-    co_return x.reply(route->direct->status, route->direct->body, "direct_response");
+    return x.reply(route->direct->status, route->direct->body, "direct_response");
   }
   if (!route->cluster) {
     x.stats[HttpStat::no_cluster].add();
-    co_return x.reply(route->cluster_not_found_status, "", "cluster_not_found", ResponseFlag::no_cluster_found);
+    return x.reply(route->cluster_not_found_status, "", "cluster_not_found", ResponseFlag::no_cluster_found);
   }
-  co_return co_await forward(x, *route);
+  return std::nullopt;
+}
+
+OUTRIDER_FORWARDS Task<Response> Router::handle(Exchange& x, Next) const {
+  const Route* route = routes_->match(x.request);
+  std::optional<Response> own = answer(x, route);
+  return own ? answered(*own) : forward(x, *route);
 }
 
 Task<Response> Router::forward(Exchange& x, const Route& route) const {

@@ -20,6 +20,8 @@ class Router final : public Filter {
   Task<Response> handle(Exchange& x, Next next) const override;
 
  private:
+  // What the router says itself: a redirect, a direct response, a refusal. Nothing: the request goes to the cluster.
+  std::optional<Response> answer(Exchange& x, const Route* route) const;
   Task<Response> forward(Exchange& x, const Route& route) const;
   Response time_out(Forwarding& f) const;
   Response fail(Exchange& x, WorkerCluster& cluster, const Attempt& attempt) const;
