@@ -134,8 +134,10 @@ void Binder::unknown_field(const Node& parent, const Node& node, const Message& 
       tree_.problem(node.key_mark(), path.text(), fmt::format("{} has no field `{}`", descriptor.full_name(), node.key),
                     near.empty() ? std::string() : fmt::format("did you mean `{}`?", near));
   problem.fatal = !allow_unknown_fields;
-  refused.add(node);
-  refused.add_incomplete(parent);
+  if (problem.fatal) {  // Else the rest must stand without it.
+    refused.add(node);
+    refused.add_incomplete(parent);
+  }
   problems_.add(std::move(problem));
 }
 

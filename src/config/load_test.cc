@@ -283,6 +283,14 @@ TEST(Load, AnUnknownFieldIsANoteIfAllowed) {
   EXPECT_FALSE(loaded->notes[0].fatal);
 }
 
+TEST(Load, AnUnknownFieldThatIsAllowedHidesNoError) {
+  Source source;
+  source.allow_unknown_fields = true;
+  const auto loaded = load_text("f.yaml", "static_resources: {clusters: [{nothing: 1}]}\n", source);
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(joined(loaded.error()), HasSubstr("clusters[0].name: a text that is not empty was expected"));
+}
+
 TEST(Load, SubstitutionCanBeTurnedOff) {
   Source source;
   source.substitute_environment = false;
