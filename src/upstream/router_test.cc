@@ -50,7 +50,7 @@ TEST(Router, Redirects) {
     TestClient client = p.connect();
     EXPECT_THAT(co_await client.ask(kGet, "\r\n\r\n"),
                 AllOf(StartsWith("HTTP/1.1 301"), HasSubstr("location: http://h/b\r\n")));
-    EXPECT_EQ(p.http_count(HttpStat::rq_redirect), 1u);
+    EXPECT_EQ(p.http_count(HttpStat::rq_direct_response), 1u);
     EXPECT_EQ(p.count(ClusterStat::upstream_rq_total), 0u);
   });
 }

@@ -148,7 +148,7 @@ Task<ResponseHead*> UpstreamStream::receive_head() {
   const std::size_t read_max = pool_.owner.cluster->options.read_bytes_max;
   h1::ResponseParser parser(limits);
   auto* head = &x_.arena.make_owned<ResponseHead>(x_.arena);
-  for (;;) {
+  for (int interim_count = 0;;) {
     if (inbox_.empty() && !client_failed_ && !answered_) co_await transport.readable();  // No buffer while waiting.
     if (client_failed_) {
       failure_ = Failure::local_reset;
@@ -164,11 +164,7 @@ Task<ResponseHead*> UpstreamStream::receive_head() {
       if (parsed.status == h1::ParseStatus::complete) {
         inbox_.consume(parsed.consumed);
         if (!head->informational() || head->status == 101) co_return accept(*head, parsed.consumed);
-        if (++informational_ > kInformationalMax) {
-          stats_[ClusterStat::upstream_cx_protocol_error].add();
-          failure_ = Failure::protocol_error;
-          co_return nullptr;
-        }
+        if (++interim_count % kStepsInARowMax == 0) co_await turn();
         co_await pass_on(*head);
         head->headers.clear();  // The same memory again, however many there are.
         parser.reset();

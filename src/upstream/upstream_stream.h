@@ -28,9 +28,6 @@ class ResponseTimeout {
 // response has ended well its connection goes back to the pool; in every other case the connection is closed.
 class UpstreamStream final : public Body, public Sink {
  public:
-  // 1xx responses before the final one; more are a protocol error.
-  static constexpr int kInformationalMax = 100;
-
   UpstreamStream(Exchange& x, EndpointPool& pool, UpstreamConnection& connection, ResponseTimeout& timeout);
   ~UpstreamStream() override;
 
@@ -86,7 +83,6 @@ class UpstreamStream final : public Body, public Sink {
   std::size_t unsent_count_ = 0;
   bool whole_ = false;         // The first frame was the last.
   bool request_sent_ = false;  // All of it.
-  int informational_ = 0;
   bool answered_ = false;
   bool keep_alive_ = false;
   bool client_failed_ = false;
