@@ -1,12 +1,41 @@
 #include "net/poll.h"
 
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
 namespace outrider {
+
+// A socket whose owner has gone while the peer did not read.
+class EpollPoller::Lingering final : public EventTarget {
+ public:
+  Lingering(int fd, std::string unsent) : fd_(fd), unsent_(std::move(unsent)) {}
+  ~Lingering() { close(fd_); }
+  bool done() const { return unsent_.empty(); }
+  void on_events(std::uint32_t) override {
+    while (!done()) {
+      ssize_t n = send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && errno == EAGAIN) return;
+      unsent_.erase(0, n < 0 ? unsent_.size() : static_cast<std::size_t>(n));
+    }
+  }
+
+ private:
+  const int fd_;
+  std::string unsent_;
+};
+
+void EpollPoller::close_after(int fd, std::string unsent) {
+  auto lingering = std::make_unique<Lingering>(fd, std::move(unsent));
+  if (lingering_.size() == kLingeringMax) return;
+  rewatch(fd, *lingering, EPOLLOUT | EPOLLET);  // Told at once if there is room again.
+  lingering_.push_back(std::move(lingering));
+}
 
 EpollPoller::EpollPoller() : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (epoll_ < 0 || wake_ < 0) {
@@ -30,6 +59,8 @@ void EpollPoller::poll(std::optional<Duration> timeout) {
     auto ms = std::chrono::ceil<std::chrono::milliseconds>(*timeout).count();
     timeout_ms = static_cast<int>(ms < 1'000'000 ? ms : 1'000'000);
   }
+  outbox_.flush();
+  if (!lingering_.empty()) std::erase_if(lingering_, [](auto& l) { return l->done(); });
   int n = epoll_wait(epoll_, events_.data(), kEventsMax, timeout_ms);
   for (int i = 0; i < n; i++) {
     epoll_event& event = events_[static_cast<std::size_t>(i)];

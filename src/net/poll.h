@@ -4,8 +4,12 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "core/worker.h"
+#include "net/outbox.h"
 
 namespace outrider {
 
@@ -34,10 +38,19 @@ class EpollPoller final : public Poller {
   void rewatch(int fd, EventTarget& target, std::uint32_t events);
   void unwatch(int fd);
 
+  Outbox& outbox() { return outbox_; }
+  // Closes the watched socket when it has taken these bytes, which were promised to be sent.
+  void close_after(int fd, std::string unsent);
+
  private:
+  class Lingering;
+  static constexpr std::size_t kLingeringMax = 1024;  // More are closed at once, their bytes lost.
+
   int epoll_;
   int wake_;
   std::array<epoll_event, kEventsMax> events_;
+  Outbox outbox_;
+  std::vector<std::unique_ptr<Lingering>> lingering_;
 };
 
 }  // namespace outrider

@@ -33,34 +33,32 @@ ssize_t send_all(int fd, const iovec* pieces, int count) {
   return syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
 }
 
-// Below this size copying is cheaper than handing the kernel a list.
-constexpr std::size_t kGatheredBytesMax = 2048;
-
-bool gather(const iovec* pieces, int count, char* into, iovec& one) {
-  std::size_t total = 0;
-  for (int i = 0; i < count; i++) total += pieces[i].iov_len;
-  if (total > kGatheredBytesMax) return false;
-  char* at = into;
-  for (int i = 0; i < count; i++)
-    at = static_cast<char*>(std::memcpy(at, pieces[i].iov_base, pieces[i].iov_len)) + pieces[i].iov_len;
-  one = {into, total};
-  return true;
-}
-
-class TcpTransport final : public Transport, public EventTarget {
+class TcpTransport final : public Transport, public EventTarget, private DeferredSender {
  public:
-  TcpTransport(int fd, Address peer) : fd_(fd), peer_(std::move(peer)) {}
-  ~TcpTransport() override { close(fd_); }
+  TcpTransport(EpollPoller& poller, int fd, Address peer) : poller_(poller), fd_(fd), peer_(std::move(peer)) {}
+  ~TcpTransport() override {
+    flush();
+    if (unsent_.empty() || reset_on_close_) {
+      close(fd_);
+    } else {
+      poller_.close_after(fd_, std::move(unsent_));
+    }
+  }
 
   void on_events(std::uint32_t events) override {
     // The hang-up is marked first: a read then knows that a short read is not the last event's all.
     bool hangup = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
     if (hangup) notify_hangup();
-    if (events & EPOLLOUT || hangup) notify_writable();
+    if ((events & EPOLLOUT || hangup) && send_unsent()) notify_writable();
     if (events & EPOLLIN || hangup) notify_readable();
   }
-  void shutdown_write() override { shutdown(fd_, SHUT_WR); }
+  void shutdown_write() override {
+    flush();
+    end_owed_ = !unsent_.empty();
+    if (!end_owed_) shutdown(fd_, SHUT_WR);
+  }
   void reset_on_close() override {
+    reset_on_close_ = true;
     linger now{1, 0};
     setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   }
@@ -76,26 +74,53 @@ class TcpTransport final : public Transport, public EventTarget {
     for (;;) {
       ssize_t n = syscall(SYS_recvfrom, fd_, buffer, size, 0, nullptr, nullptr);
       if (n > 0) return IoResult::done(static_cast<std::size_t>(n));
-      if (n == 0) return lost_ ? IoResult::failure(lost_) : IoResult::ended();
+      if (n == 0) return lost_ && lost_ != EPIPE ? IoResult::failure(lost_) : IoResult::ended();
       if (errno == EAGAIN) return IoResult::blocked();
       if (errno != EINTR) return IoResult::failure(errno);
     }
   }
+  // What is small waits for the end of the turn; what came of it is known to the next write.
   IoResult system_write(const iovec* pieces, int count) override {
-    char gathered[kGatheredBytesMax];
-    iovec one;
-    if (count > 1 && gather(pieces, count, gathered, one)) {
-      pieces = &one;
-      count = 1;
-    }
+    std::size_t size = 0;
+    for (int i = 0; i < count; i++) size += pieces[i].iov_len;
+    if (deferred_) flush();
+    if (lost_) return IoResult::failure(lost_);
+    if (!unsent_.empty()) return IoResult::blocked();
+    if (size > Outbox::kMessageBytesMax) return send_now(pieces, count);
+    poller_.outbox().put(*this, pieces, count, size);
+    deferred_ = true;
+    return IoResult::done(size);
+  }
+  IoResult send_now(const iovec* pieces, int count) {
     for (;;) {
       ssize_t n = count == 1 ? send_one(fd_, pieces[0]) : send_all(fd_, pieces, count);
       if (n >= 0) return IoResult::done(static_cast<std::size_t>(n));
       if (errno == EAGAIN) return IoResult::blocked();
       if (errno == EINTR) continue;
-      if (errno != EPIPE) lost_ = errno;
+      lost_ = errno;
       return IoResult::failure(errno);
     }
+  }
+  void send_deferred(const char* bytes, std::size_t size) override {
+    deferred_ = false;
+    iovec piece{const_cast<char*>(bytes), size};
+    IoResult sent = send_now(&piece, 1);
+    if (sent.state == IoResult::State::failed || sent.bytes == size) return;
+    unsent_.assign(bytes + sent.bytes, size - sent.bytes);
+    mark_blocked();
+  }
+  void flush() {
+    if (deferred_) poller_.outbox().flush();
+  }
+  // Whether nothing is left to send before the next write.
+  bool send_unsent() {
+    if (unsent_.empty()) return true;
+    iovec piece{unsent_.data(), unsent_.size()};
+    IoResult sent = send_now(&piece, 1);
+    unsent_.erase(0, sent.state == IoResult::State::failed ? unsent_.size() : sent.bytes);
+    if (!unsent_.empty()) return false;
+    if (end_owed_) shutdown(fd_, SHUT_WR);
+    return true;
   }
   int system_connect_error() override {
     int error = 0;
@@ -104,9 +129,14 @@ class TcpTransport final : public Transport, public EventTarget {
     return error;
   }
 
+  EpollPoller& poller_;
   const int fd_;
   const Address peer_;
   Address local_;
+  bool deferred_ = false;  // A message of ours is in the outbox.
+  bool end_owed_ = false;  // FIN follows what is unsent.
+  bool reset_on_close_ = false;
+  std::string unsent_;  // Of a message that the kernel did not take whole.
   // The kernel tells a reset once, to whoever asks first. If the writer got it, a later read would see a clean end.
   int lost_ = 0;
 };
@@ -132,7 +162,8 @@ class TcpAcceptor final : public Acceptor, public EventTarget {
         return {nullptr, errno};
       }
       if (from.ss_family != AF_UNIX) set_no_delay(fd);
-      auto transport = std::make_unique<TcpTransport>(fd, Address::from(reinterpret_cast<sockaddr*>(&from), length));
+      auto transport =
+          std::make_unique<TcpTransport>(*poller_, fd, Address::from(reinterpret_cast<sockaddr*>(&from), length));
       poller_->watch(fd, *transport, kStreamEvents);
       return {std::move(transport), 0};
     }
@@ -196,7 +227,7 @@ std::expected<std::unique_ptr<Transport>, int> TcpNetwork::connect(const Address
   int fd = socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return std::unexpected(errno);
   if (options.no_delay && !to.is_pipe()) set_no_delay(fd);
-  auto transport = std::make_unique<TcpTransport>(fd, to);
+  auto transport = std::make_unique<TcpTransport>(poller_, fd, to);
   if (::connect(fd, reinterpret_cast<sockaddr*>(&address), length) != 0 && errno != EINPROGRESS) {
     return std::unexpected(errno);
   }

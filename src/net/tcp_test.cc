@@ -20,6 +20,8 @@ using std::chrono::seconds;
 
 const Address kAnyPort = *Address::parse("127.0.0.1", 0);
 
+const std::string kSentAtOnce(Outbox::kMessageBytesMax + 1, 'x');
+
 std::string temporary_path(const char* name) {
   return (std::filesystem::temp_directory_path() / ("outrider-" + std::to_string(getpid()) + "-" + name)).string();
 }
@@ -68,6 +70,91 @@ TEST(Tcp, PiecesAreWrittenInOrderWithEmptyOnesBetween) {
     EXPECT_TRUE(r.ok());
     EXPECT_EQ(r.bytes, 6u);
     EXPECT_EQ(co_await read_text(*pair.server, 6), "abcdef");
+  });
+}
+
+TEST(Tcp, SmallAndLargeWritesOfATurnKeepTheirOrder) {
+  Loopback().run([](Loopback& l) -> Task<> {
+    TransportPair pair = co_await l.connect();
+    std::string expected;
+    for (int i = 0; i < 100; i++) {
+      std::string text = std::to_string(i) + (i % 7 == 3 ? kSentAtOnce : "");
+      EXPECT_TRUE((co_await write_text(*pair.client, text)).ok());
+      expected += text;
+    }
+    EXPECT_EQ(co_await read_text(*pair.server, expected.size()), expected);
+  });
+}
+
+TEST(Tcp, WhatWasWrittenBeforeTheEndAndTheCloseArrives) {
+  Loopback().run([](Loopback& l) -> Task<> {
+    for (bool end_first : {false, true}) {
+      TransportPair pair = co_await l.connect();
+      co_await write_text(*pair.client, "last words");
+      if (end_first) pair.client->shutdown_write();
+      pair.client.reset();
+      EXPECT_EQ(co_await read_text(*pair.server, 10), "last words");
+      char c;
+      EXPECT_EQ((co_await pair.server->read(&c, 1)).state, IoResult::State::end);
+    }
+  });
+}
+
+TEST(Tcp, ASmallWriteThatFailsLaterFailsTheNextOne) {
+  Loopback().run([](Loopback& l) -> Task<> {
+    TransportPair pair = co_await l.connect();
+    pair.client->reset_on_close();
+    pair.client.reset();
+    EXPECT_TRUE((co_await write_text(*pair.server, "not sent yet")).ok());
+    EXPECT_FALSE((co_await write_text(*pair.server, "x")).ok());
+  });
+}
+
+// Writes small messages until the kernel takes no more; all that it said was written.
+Task<std::string> fill(Transport& transport) {
+  std::string written;
+  for (int i = 0;; i++) {
+    std::string text = std::to_string(i) + std::string(1500, '.');
+    iovec piece{text.data(), text.size()};
+    IoResult r = transport.try_write(&piece, 1);
+    if (r.state == IoResult::State::would_block) co_return written;
+    EXPECT_TRUE(r.ok());
+    EXPECT_EQ(r.bytes, text.size());
+    written += text;
+    if (i % 5 == 0) co_await turn();
+  }
+}
+
+TEST(Tcp, WhatTheKernelDidNotTakeIsSentWhenThePeerReadsEvenAfterTheClose) {
+  Loopback().run([](Loopback& l) -> Task<> {
+    for (bool end_first : {false, true}) {
+      TransportPair pair = co_await l.connect();
+      std::string written = co_await fill(*pair.client);
+      if (end_first) pair.client->shutdown_write();
+      pair.client.reset();
+      EXPECT_TRUE(co_await read_text(*pair.server, written.size()) == written);
+      char c;
+      EXPECT_EQ((co_await pair.server->read(&c, 1)).state, IoResult::State::end);
+    }
+  });
+}
+
+TEST(Tcp, AWriterThatWaitsGoesOnBehindWhatTheKernelDidNotTake) {
+  struct Both {
+    static Task<> read(Transport& server, const std::string& expected) {
+      EXPECT_TRUE(co_await read_text(server, expected.size()) == expected);
+    }
+    static Task<> write(Scope& scope, TransportPair& pair, const std::string& expected) {
+      scope.spawn(read, *pair.server, expected);
+      EXPECT_TRUE((co_await write_text(*pair.client, "and the rest")).ok());
+      while (scope.live() > 0) co_await scope.idle().wait();
+    }
+  };
+  Loopback().run([](Loopback& l) -> Task<> {
+    TransportPair pair = co_await l.connect();
+    std::string expected = co_await fill(*pair.client) + "and the rest";
+    Scope scope;
+    co_await scope.run(Both::write(scope, pair, expected));
   });
 }
 
@@ -189,7 +276,7 @@ TEST(Tcp, AResetFailsTheReader) {
     IoResult r = co_await pair.server->read(&c, 1);
     EXPECT_EQ(r.state, IoResult::State::failed);
     EXPECT_EQ(r.error, ECONNRESET);
-    EXPECT_FALSE((co_await write_text(*pair.server, "x")).ok());
+    EXPECT_FALSE((co_await write_text(*pair.server, kSentAtOnce)).ok());
   });
 }
 
@@ -200,7 +287,7 @@ TEST(Tcp, AResetThatTheWriterSawFirstIsNoCleanEndForTheReader) {
     EXPECT_EQ(co_await read_text(*pair.server, 9), "half of a");
     pair.client->reset_on_close();
     pair.client.reset();
-    IoResult w = co_await write_text(*pair.server, "x");
+    IoResult w = co_await write_text(*pair.server, kSentAtOnce);
     EXPECT_EQ(w.state, IoResult::State::failed);
     EXPECT_EQ(w.error, ECONNRESET);
     char c;

@@ -92,6 +92,8 @@ class Transport {
   void notify_readable();
   void notify_writable();
   void notify_hangup();
+  // The kernel takes no more after all: notify_writable() will follow.
+  void mark_blocked() { writable_ = false; }
 
  private:
   enum class Waiting : std::uint8_t { none, bytes, readiness };
