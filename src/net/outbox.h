@@ -21,7 +21,7 @@ class DeferredSender {
 class Outbox {
  public:
   static constexpr std::size_t kMessageBytesMax = 2048;  // Larger ones are worth a system call of their own at once.
-  static constexpr std::size_t kMessagesMax = 32;        // The first one waits for the others.
+  static constexpr std::size_t kMessagesMax = 64;        // The first one waits for the others.
 
   // Copies the message. Only for a sender that has none in here: each must learn what came of the last one.
   void put(DeferredSender& sender, const iovec* pieces, int count, std::size_t size);
