@@ -48,7 +48,10 @@ std::optional<HeadResult> take_head(ServerConnection& c, Exchange& x, h1::Reques
     }
     IoResult read = c.transport->try_read(c.inbox.space(), std::min(c.inbox.room(), x.options.read_bytes_max));
     if (read.state == IoResult::State::would_block) return std::nullopt;
-    if (!read.ok()) return HeadResult{};
+    if (!read.ok()) {
+      c.farewell = false;  // Nobody is there to read it.
+      return HeadResult{};
+    }
     c.inbox.filled(read.bytes);
     c.http_stats()[HttpStat::downstream_cx_rx_bytes_total].add(read.bytes);
   }
@@ -59,8 +62,7 @@ Task<HeadResult> await_head(ServerConnection& c, Exchange& x, h1::RequestParser&
   for (;;) {
     co_await c.transport->readable();
     if (c.abort_reason != AbortReason::none) co_return HeadResult{HeadOutcome::timed_out, {}};
-    c.farewell = !c.transport->has_unread();  // Interrupted: it is we who close.
-    if (c.farewell) co_return HeadResult{};
+    if (!c.transport->has_unread()) co_return HeadResult{};  // Interrupted: it is we who close.
     if (std::optional<HeadResult> head = take_head(c, x, parser)) co_return *head;
   }
 }

@@ -230,6 +230,27 @@ TEST(ServeTime, DrainsConnectionsThatAreLongIdleAtOnceAndOthersBehindTheirReques
   });
 }
 
+TEST(ServeTime, GivesTheClientTimeToReadTheLastWordsHoweverItsHeadCame) {
+  TestService service;
+  service.options->delayed_close_timeout = seconds(1);
+  service.run([](TestService& s) -> Task<> {
+    for (std::size_t first : {std::size_t{10}, kGet.size() - 2}) {
+      TestClient client(s.connect());
+      std::string head = "POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: 100000\r\n\r\n";
+      co_await client.send(head.substr(0, first));
+      co_await sleep(milliseconds(100));
+      co_await client.send(head.substr(first) + std::string(20'000, 'x'));
+      EXPECT_THAT(co_await client.read_to("/a"), HasSubstr("connection: close"));
+      co_await client.send(std::string(20'000, 'x'));
+      co_await sleep(milliseconds(500));
+      EXPECT_EQ(s.count(HttpStat::downstream_cx_active), 1u);
+      EXPECT_EQ(co_await client.read_all(), "<end>");
+      co_await sleep(seconds(1));
+      EXPECT_EQ(s.count(HttpStat::downstream_cx_active), 0u);
+    }
+  });
+}
+
 TEST(ServeTime, ADrainingConnectionOfAMomentAgoMayBringOneMoreRequest) {
   TestService service;
   service.run([](TestService& s) -> Task<> {

@@ -75,6 +75,7 @@ void ProxyWorker::close_socket(LocalListener& l) {
     scope_.spawn(serve, service_, std::move(last.transport), l.slot, *l.stats);
   }
   l.acceptor.reset();
+  drain_connections(service_);
 }
 
 void ProxyWorker::remove_listener(const std::string& name) {
