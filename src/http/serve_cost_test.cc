@@ -7,8 +7,8 @@ namespace {
 constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nhost: h\r\nuser-agent: u\r\naccept: */*\r\n\r\n";
 constexpr int kRequests = 100;
 
-// serve_one, read_head, serve_exchange, answer, the filter, send_response.
-constexpr std::uint64_t kFrames = 6;
+// serve_one, answer, the filter, send_response.
+constexpr std::uint64_t kFrames = 4;
 // The exchange's arena.
 constexpr std::uint64_t kChunks = 1;
 
