@@ -133,9 +133,9 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
 Task<> ServerConnection::inform(const ResponseHead& head) {
   if (!exchange || exchange->request.version == Version::http10) co_return;
   h1::BodyFraming framing{h1::BodyFraming::Kind::none, 0};
-  char* out = static_cast<char*>(exchange->arena.allocate(h1::response_head_size(head, framing), 1));
-  char* end = h1::encode_response_head(head, framing, out);
-  iovec piece{out, static_cast<std::size_t>(end - out)};
+  std::string text(h1::response_head_size(head, framing), '\0');  // Not of the arena: a backend may send any number.
+  char* end = h1::encode_response_head(head, framing, text.data());
+  iovec piece{text.data(), static_cast<std::size_t>(end - text.data())};
   informing = true;
   IoResult written = co_await transport->write(&piece, 1);
   informing = false;

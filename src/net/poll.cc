@@ -13,9 +13,10 @@ namespace outrider {
 // A socket whose owner has gone while the peer did not read.
 class EpollPoller::Lingering final : public EventTarget {
  public:
-  Lingering(int fd, std::string unsent) : fd_(fd), unsent_(std::move(unsent)) {}
+  Lingering(int fd, std::string unsent, TimePoint until) : fd_(fd), unsent_(std::move(unsent)), until_(until) {}
   ~Lingering() { close(fd_); }
   bool done() const { return unsent_.empty(); }
+  bool over(TimePoint now) const { return done() || now >= until_; }
   void on_events(std::uint32_t) override {
     while (!done()) {
       ssize_t n = send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
@@ -28,16 +29,23 @@ class EpollPoller::Lingering final : public EventTarget {
  private:
   const int fd_;
   std::string unsent_;
+  const TimePoint until_;
 };
 
 void EpollPoller::close_after(int fd, std::string unsent) {
-  auto lingering = std::make_unique<Lingering>(fd, std::move(unsent));
+  auto lingering = std::make_unique<Lingering>(fd, std::move(unsent), std::chrono::steady_clock::now() + linger_max_);
   if (lingering_.size() == kLingeringMax) return;
   rewatch(fd, *lingering, EPOLLOUT | EPOLLET);  // Told at once if there is room again.
   lingering_.push_back(std::move(lingering));
 }
 
-EpollPoller::EpollPoller() : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+void EpollPoller::end_lingering() {
+  TimePoint now = std::chrono::steady_clock::now();
+  std::erase_if(lingering_, [now](auto& l) { return l->over(now); });
+}
+
+EpollPoller::EpollPoller(Duration linger_max)
+    : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), linger_max_(linger_max) {
   if (epoll_ < 0 || wake_ < 0) {
     std::perror("epoll");
     std::abort();
@@ -60,7 +68,7 @@ void EpollPoller::poll(std::optional<Duration> timeout) {
     timeout_ms = static_cast<int>(ms < 1'000'000 ? ms : 1'000'000);
   }
   outbox_.flush();
-  if (!lingering_.empty()) std::erase_if(lingering_, [](auto& l) { return l->done(); });
+  if (!lingering_.empty()) end_lingering();
   int n = epoll_wait(epoll_, events_.data(), kEventsMax, timeout_ms);
   for (int i = 0; i < n; i++) {
     epoll_event& event = events_[static_cast<std::size_t>(i)];

@@ -26,7 +26,11 @@ class EpollPoller final : public Poller {
  public:
   static constexpr int kEventsMax = 256;  // Taken from the kernel at once.
 
-  EpollPoller();
+  // How long a socket waits for a peer that does not read what was promised to be sent (close_after). Looked at
+  // whenever the loop turns.
+  static constexpr Duration kLingerMax = std::chrono::seconds(60);
+
+  explicit EpollPoller(Duration linger_max = kLingerMax);
   EpollPoller(const EpollPoller&) = delete;
   ~EpollPoller() override;
 
@@ -44,10 +48,12 @@ class EpollPoller final : public Poller {
 
  private:
   class Lingering;
+  void end_lingering();
   static constexpr std::size_t kLingeringMax = 1024;  // More are closed at once, their bytes lost.
 
   int epoll_;
   int wake_;
+  const Duration linger_max_;
   std::array<epoll_event, kEventsMax> events_;
   Outbox outbox_;
   std::vector<std::unique_ptr<Lingering>> lingering_;

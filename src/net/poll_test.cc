@@ -58,6 +58,31 @@ struct Counter final : EventTarget {
   }
 };
 
+// What the reader of a full socket gets, whose writer has closed it with bytes left to send.
+std::string read_after_close(EpollPoller& poller) {
+  int ends[2];
+  EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+  Counter target;
+  poller.watch(ends[0], target, EPOLLOUT | EPOLLET);
+  while (send(ends[0], "..........", 10, 0) > 0) {
+  }
+  poller.close_after(ends[0], "last words");
+  std::string text;
+  char buffer[4096];
+  for (ssize_t n = -1; n != 0; n = read(ends[1], buffer, sizeof buffer)) {
+    if (n > 0) text.append(buffer, static_cast<std::size_t>(n));
+    poller.poll(Duration::zero());
+  }
+  close(ends[1]);
+  return text;
+}
+
+TEST(Poll, AClosedSocketTakesWhatWasPromisedUnlessItsPeerReadsTooLate) {
+  EpollPoller patient, impatient(Duration::zero());
+  EXPECT_TRUE(read_after_close(patient).ends_with("last words"));
+  EXPECT_TRUE(read_after_close(impatient).ends_with("....."));
+}
+
 TEST(Poll, AnEventThatWakesNobodyDoesNotEndTheWorker) {
   // No timer is armed, and the first event (the socket can be written to) finds nobody waiting.
   Loopback loopback;
