@@ -320,8 +320,7 @@ def test_a_signal_ends_it_while_it_waits_for_its_configuration(stage, mode, numb
         with contextlib.suppress(OSError):  # Until it reads there.
             return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
 
-    os.close(eventually(opened))
-    writer = os.open(pipe, os.O_RDWR)
+    writer = eventually(opened)  # Held: its end would be the end of an empty file.
     process.signal(number)
     assert process.wait() == -number
     os.close(writer)
