@@ -74,7 +74,7 @@ std::vector<std::string> problems_of(const std::string& text, std::string_view n
   std::vector<std::string> out;
   const auto loaded = load_text(schema(), name, text);
   for (const Problem& one : loaded ? loaded->notes : loaded.error()) {
-    out.push_back((one.fatal ? "" : "note ") + to_text(one).substr(name.size() + 1));
+    out.push_back(to_text(one).substr(name.size() + 1));
   }
   return out;
 }
@@ -377,7 +377,7 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
        {"4:5: " + cluster +
         ": envoy.config.cluster.v3.Cluster has no field `conect_timeout` (did you mean `connect_timeout`?)"}},
       {"static_resources:\n  clusters:\n  - name: c\n    connect_timeout: 250ms\n",
-       {"note 4:22: " + cluster + ".connect_timeout: `250ms` is read, but Envoy knows seconds only (write 0.25s)"}},
+       {"4:22: " + cluster + ".connect_timeout: note: `250ms` is read, but Envoy knows seconds only (write 0.25s)"}},
       {"static_resources:\n  clusters:\n  - name: c\n    connect_timeout: 5\n",
        {"4:22: " + cluster +
         ".connect_timeout: a duration was expected: seconds with an `s`, such as 5s or 0.25s (did you mean `5s`?)"}},
@@ -480,7 +480,7 @@ TEST(Load, ProblemsOfV1FilesNameTheirOldKeys) {
       {R"({"cluster_manager": {"clusters": [{"name": "c", "connect_timeout_ms": "x"}]}})",
        {"1:71: static_resources.clusters[0].connect_timeout_ms: a whole number of milliseconds was expected"}},
       {R"({"cluster_manager": {"clusters": [{"name": "c", "type": "static", "service_name": "s"}]}})",
-       {"note 1:67: static_resources.clusters[0].service_name: has no effect unless the type is `sds`"}},
+       {"1:67: static_resources.clusters[0].service_name: note: has no effect unless the type is `sds`"}},
   };
   for (const Case& one : cases) EXPECT_EQ(problems_of(one.text, "f.json"), one.problems) << one.text;
 }

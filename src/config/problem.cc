@@ -17,6 +17,7 @@ std::string to_text(const Problem& problem) {
   }
   if (!problem.path.empty()) out += (out.empty() ? "" : ": ") + problem.path;
   if (!out.empty()) out += ": ";
+  if (!problem.fatal) out += "note: ";
   out += problem.message;
   if (!problem.hint.empty()) out += fmt::format(" ({})", problem.hint);
   return out;

@@ -17,7 +17,7 @@ struct Problem {
   bool fatal = true;         // false: a note, the configuration stands
 };
 
-// "file:line:column: path: message (hint)", leaving out what is not known.
+// "file:line:column: path: message (hint)", leaving out what is not known; "note: " before the message of a note.
 std::string to_text(const Problem& problem);
 
 // The problems of one load, in the order in which they were found. Past kProblemsMax they are only counted.

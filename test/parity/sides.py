@@ -3,29 +3,15 @@
 Envoy is taken from $ENVOY, or from the python package `envoy`; without it these tests are skipped.
 """
 
-import os
 import random
-import shutil
-import subprocess
 
 import pytest
 
 from config_text import cluster, file_log
+from envoy_binary import ENVOY
 from peers import Client, Hangup, eventually
 from processes import BINARY, free_port
 
-FIND = "import envoy, os; print(os.path.join(os.path.dirname(envoy.__file__), '_bin', 'envoy'))"
-
-
-def find_envoy():
-    if "ENVOY" in os.environ:
-        return os.environ["ENVOY"]
-    python = shutil.which("python3")
-    found = python and subprocess.run([python, "-c", FIND], capture_output=True, text=True, cwd="/")
-    return found.stdout.strip() if found and found.returncode == 0 else None
-
-
-ENVOY = find_envoy()
 needed = pytest.mark.skipif(not ENVOY, reason="there is no Envoy: no $ENVOY, no python package `envoy`")
 
 LOG = (
