@@ -1,6 +1,6 @@
 #include <re2/re2.h>
 
-#include "config/compile_parts.h"
+#include "config/compile_matcher.h"
 #include "config/nearest.h"
 #include "config/read_file.h"
 #include "core/ascii.h"
@@ -10,19 +10,6 @@ namespace outrider::config {
 namespace {
 
 namespace proto = envoy::config::route::v3;
-using Regex = std::shared_ptr<const re2::RE2>;
-
-Regex compile_regex(Compilation& c, const std::string& pattern, const std::string& path) {
-  re2::RE2::Options options;
-  options.set_log_errors(false);
-  auto regex = std::make_shared<re2::RE2>(pattern, options);
-  if (!regex->ok()) {
-    c.fail(path, "not a regular expression in RE2's syntax: " + regex->error());
-    return nullptr;
-  }
-  return regex;
-}
-
 // The substitution `\1` must not name a group that the pattern lacks.
 Regex compile_rewrite(Compilation& c, const envoy::type::matcher::v3::RegexMatchAndSubstitute& rewrite,
                       const std::string& path) {

@@ -13,6 +13,7 @@
 #include "core/block_pool.h"
 #include "core/clock.h"
 #include "core/random.h"
+#include "core/runtime.h"
 #include "core/task.h"
 #include "core/timer.h"
 
@@ -75,6 +76,9 @@ class Worker {
   Random& random() { return random_; }
   BlockPool& blocks() { return blocks_; }
   Poller& poller() { return poller_; }
+  // Never null. Valid until the next turn; keep the pointer for longer.
+  const RuntimePtr& runtime() const { return runtime_; }
+  void set_runtime(RuntimePtr runtime) { runtime_ = std::move(runtime); }
   int index() const { return index_; }
 
  private:
@@ -90,6 +94,7 @@ class Worker {
   TimerWheel timers_;
   Random random_;
   BlockPool blocks_;
+  RuntimePtr runtime_ = std::make_shared<Runtime>();
   Runnable* ready_ = nullptr;
   Runnable** ready_tail_ = &ready_;
   StopSource root_stop_;

@@ -7,6 +7,7 @@
 #include "core/scope.h"
 #include "http/filter.h"
 #include "http/http_options.h"
+#include "http/metadata.h"
 #include "http/response_flags.h"
 #include "net/address.h"
 #include "net/transport.h"
@@ -89,6 +90,12 @@ struct Exchange {
   ClientStream* client = nullptr;                 // Null in tests only.
   std::chrono::milliseconds stream_idle_timeout;  // The connection manager's, until a route says otherwise.
   ExchangeRecord record;
+  Metadata* dynamic_metadata = nullptr;  // What filters say of the request; null: nothing.
+
+  Metadata& metadata() {
+    if (!dynamic_metadata) dynamic_metadata = &arena.make_owned<Metadata>();
+    return *dynamic_metadata;
+  }
 
   // A response of our own. `details` says why, in Envoy's words (static text). The body is text/plain, unless empty.
   Response reply(int status, std::string_view body, std::string_view details);

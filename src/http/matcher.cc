@@ -1,0 +1,161 @@
+#include "http/matcher.h"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/ascii.h"
+#include "http/metadata.h"
+
+namespace outrider {
+namespace {
+
+bool contains_ignore_case(std::string_view text, std::string_view part) {
+  auto same = [](char a, char b) { return ascii_lower(a) == ascii_lower(b); };
+  return std::search(text.begin(), text.end(), part.begin(), part.end(), same) != text.end();
+}
+
+bool matches_ignoring_case(const StringMatcher& m, std::string_view value) {
+  switch (m.kind) {
+    case StringMatcher::Kind::exact:
+      return equals_ignore_case(value, m.text);
+    case StringMatcher::Kind::prefix:
+      return starts_with_ignore_case(value, m.text);
+    case StringMatcher::Kind::suffix:
+      return value.size() >= m.text.size() && equals_ignore_case(value.substr(value.size() - m.text.size()), m.text);
+    default:
+      return contains_ignore_case(value, m.text);
+  }
+}
+
+std::optional<std::int64_t> whole_number(std::string_view text) {
+  std::int64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+bool StringMatcher::matches(std::string_view value) const {
+  if (kind == Kind::regex) return re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *regex);
+  if (ignore_case) return matches_ignoring_case(*this, value);
+  switch (kind) {
+    case Kind::exact:
+      return value == text;
+    case Kind::prefix:
+      return value.starts_with(text);
+    case Kind::suffix:
+      return value.ends_with(text);
+    default:
+      return value.find(text) != std::string_view::npos;
+  }
+}
+
+bool any_matches(const StringMatchers& matchers, std::string_view value) {
+  return std::any_of(matchers.begin(), matchers.end(), [&](const StringMatcher& m) { return m.matches(value); });
+}
+
+std::optional<std::string_view> field_value(const Headers& headers, std::string_view name, std::string& joined) {
+  const Field* first = headers.find(name);
+  if (!first) return std::nullopt;
+  const Field* next = std::find_if(first + 1, headers.end(), [&](const Field& f) { return f.name == name; });
+  if (next == headers.end()) return first->value;
+  joined.assign(first->value);
+  for (; next != headers.end(); ++next) {
+    if (next->name == name) joined.append(",").append(next->value);
+  }
+  return joined;
+}
+
+std::optional<std::string_view> field_value(const RequestHead& request, std::string_view name, std::string& joined) {
+  if (!name.starts_with(':')) {
+    if (name == "host") return request.authority;
+    return field_value(request.headers, name, joined);
+  }
+  if (name == ":path") return request.path;
+  if (name == ":method") return request.method_name;
+  if (name == ":authority") return request.authority;
+  if (name == ":scheme") {
+    if (!request.scheme.empty()) return request.scheme;
+    return request.headers.value(Known::x_forwarded_proto);
+  }
+  return std::nullopt;
+}
+
+bool HeaderMatcher::matches_value(std::optional<std::string_view> value) const {
+  if (kind == Kind::present) return ((value.has_value() || missing_is_empty) == present) != invert;
+  if (!value && !missing_is_empty) return false;
+  std::string_view given = value.value_or(std::string_view{});
+  if (kind == Kind::text) return text.matches(given) != invert;
+  auto number = whole_number(given);
+  return (number && *number >= begin && *number < end) != invert;
+}
+
+bool HeaderMatcher::matches(const RequestHead& request) const {
+  std::string joined;
+  if (known != Known::none && known != Known::host && !request.headers.has(known)) return matches_value(std::nullopt);
+  return matches_value(field_value(request, name, joined));
+}
+
+bool HeaderMatcher::matches(const Headers& headers) const {
+  std::string joined;
+  return matches_value(field_value(headers, name, joined));
+}
+
+bool HeaderMatcher::matches(const ResponseHead& response) const {
+  if (name != ":status") return matches(response.headers);
+  char digits[8];
+  char* end = std::to_chars(digits, digits + sizeof digits, response.status).ptr;
+  return matches_value(std::string_view(digits, static_cast<std::size_t>(end - digits)));
+}
+
+std::optional<std::string_view> query_parameter(std::string_view path, std::string_view name) {
+  std::size_t at = path.find('?');
+  if (at == std::string_view::npos) return std::nullopt;
+  std::string_view query = path.substr(at + 1, path.find('#', at) - at - 1);
+  while (!query.empty()) {
+    std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    std::size_t equals = pair.find('=');
+    if (pair.substr(0, equals) != name) continue;
+    return equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
+  }
+  return std::nullopt;
+}
+
+bool QueryMatcher::matches(std::string_view path_and_query) const {
+  auto value = query_parameter(path_and_query, name);
+  return value && (present_only || text.matches(*value));
+}
+
+bool ValueMatcher::matches(const Value* value) const {
+  if (kind == Kind::present) return (value != nullptr && !value->is_null()) == flag;
+  if (kind == Kind::any) {
+    return std::any_of(inner.begin(), inner.end(), [&](const ValueMatcher& m) { return m.matches(value); });
+  }
+  if (!value) return false;
+  switch (kind) {
+    case Kind::null:
+      return value->is_null();
+    case Kind::number:
+      return value->number() && *value->number() == begin;
+    case Kind::range:
+      return value->number() && *value->number() >= begin && *value->number() < end;
+    case Kind::text:
+      return value->text() && text.matches(*value->text());
+    case Kind::boolean:
+      return value->boolean() && *value->boolean() == flag;
+    default:
+      return value->list() && !inner.empty() &&
+             std::any_of(value->list()->begin(), value->list()->end(),
+                         [&](const Value& each) { return inner[0].matches(&each); });
+  }
+}
+
+bool MetadataMatcher::matches(const Metadata& metadata) const {
+  return value.matches(metadata.find(space, path)) != invert;
+}
+
+}  // namespace outrider
