@@ -48,6 +48,8 @@ constexpr Page kPages[] = {
     {"/clusters", clusters_page, "clusters with their hosts and numbers", false, kClusters},
     {"/config_dump", config_dump_page, "the configuration in force", false, {}, kConfigDumpNotBuilt},
     {"/drain_listeners", drain_listeners_page, "stop accepting connections", true, {}, kDrainNotBuilt},
+    {"/healthcheck/fail", health_fail_page, "cause the server to fail health checks", true},
+    {"/healthcheck/ok", health_ok_page, "cause the server to pass health checks", true},
     {"/help", help_page, "this overview as text"},
     {"/hot_restart_version", hot_restart_version_page, "which processes could take over from this one"},
     {"/listeners", listeners_page, "listeners with their addresses", false, kListeners},

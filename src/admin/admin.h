@@ -27,6 +27,7 @@ struct AdminView {
   std::function<void()> quit;             // /quitquitquit; must leave time for the answer.
   std::function<void()> drain_listeners;  // /drain_listeners
   std::function<void()> reopen_logs;      // /reopen_logs
+  std::function<void(bool)> fail_health;  // /healthcheck/fail: true; /healthcheck/ok: false
   // /logging. An empty logger name means all of them. Says what is wrong, or nothing.
   std::function<std::string(std::string_view logger, std::string_view level)> set_level;
   // When the snapshot came into force, for /config_dump. Empty: the dump has no times.

@@ -70,6 +70,7 @@ class AdminForTest {
             .quit = [this] { orders.emplace_back("quit"); },
             .drain_listeners = [this] { orders.emplace_back("drain"); },
             .reopen_logs = [this] { orders.emplace_back("reopen"); },
+            .fail_health = [this](bool fails) { orders.emplace_back(fails ? "fail" : "ok"); },
             .set_level = [this](std::string_view logger, std::string_view level) { return set_level(logger, level); },
             .configured = configured};
   }

@@ -79,6 +79,8 @@ std::span<const Page> admin_pages();
 std::string help_lines();
 
 PageAnswer home_page(const PageRequest& request);
+PageAnswer health_fail_page(const PageRequest& request);
+PageAnswer health_ok_page(const PageRequest& request);
 PageAnswer help_page(const PageRequest& request);
 PageAnswer certs_page(const PageRequest& request);
 PageAnswer clusters_page(const PageRequest& request);

@@ -45,6 +45,16 @@ PageAnswer drain_listeners_page(const PageRequest& request) {
   return PageAnswer::plain("OK\n");
 }
 
+PageAnswer health_fail_page(const PageRequest& request) {
+  request.view.fail_health(true);
+  return PageAnswer::plain("OK\n");
+}
+
+PageAnswer health_ok_page(const PageRequest& request) {
+  request.view.fail_health(false);
+  return PageAnswer::plain("OK\n");
+}
+
 PageAnswer reopen_logs_page(const PageRequest& request) {
   request.view.reopen_logs();
   return PageAnswer::plain("OK\n");

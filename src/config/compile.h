@@ -18,6 +18,7 @@ struct Process {
   std::function<int()> next_cluster_slot;     // A number that no living cluster has.
   std::string service_node, service_cluster;  // From the command line, over the file's.
   std::string machine_address;                // An IP by which other machines know this one.
+  const ServerHealth* health = &kHealthyServer;  // Outlives every snapshot.
 };
 
 // Clusters whose configuration has not changed are those of the previous snapshot (null: there is none), with their

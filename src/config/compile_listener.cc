@@ -119,6 +119,7 @@ std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf
   o->stats = c.process.stats.scope("http." + m.stat_prefix() + ".", http_stat_table());
   o->codec = codec_of(m);
   o->machine_address = c.process.machine_address;
+  o->health = c.process.health;
   read_timeouts(m, *o);
   read_headers(m, *o);
   if (!h1::parse_authority(o->default_host_for_http_10).valid) {

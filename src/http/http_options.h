@@ -8,6 +8,7 @@
 #include "core/block_pool.h"
 #include "core/clock.h"
 #include "http/filter.h"
+#include "http/server_health.h"
 #include "observe/counters.h"
 #include "wire/h1.h"
 
@@ -44,7 +45,8 @@ struct HttpOptions {
   std::size_t read_bytes_max = BlockPool::kBodyBytes;
   // False for services of the program itself (admin, echo): their requests get no x-forwarded-proto or x-request-id.
   bool edge = true;
-  std::vector<std::string> upgrades;  // Protocols that may be upgraded to on every route, lower case.
+  const ServerHealth* health = &kHealthyServer;  // Of the process; outlives all options.
+  std::vector<std::string> upgrades;             // Protocols that may be upgraded to on every route, lower case.
   FilterChain filters;
   std::vector<std::shared_ptr<AccessLog>> access_logs;
 

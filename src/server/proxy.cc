@@ -117,7 +117,8 @@ Proxy::Proxy(Flags flags)
                [this] { return next_slot(); },
                flags_.service_node,
                flags_.service_cluster,
-               machine_address(flags_)},
+               machine_address(flags_),
+               &health_},
       resolver_(poller_),
       discovery_(main_, resolver_, static_cast<int>(flags_.concurrency),
                  [this](const Cluster& c) {
@@ -350,8 +351,8 @@ void Proxy::set_server_stats() {
   std::uint64_t connections = 0;
   for (auto& w : workers_) connections += w->connections();
   s[ServerStat::uptime].set(static_cast<std::uint64_t>((clock_.now() - started_) / std::chrono::seconds(1)));
-  s[ServerStat::state].set(static_cast<std::uint64_t>(state_));
-  s[ServerStat::live].set(state_ == ServerState::live);
+  s[ServerStat::state].set(static_cast<std::uint64_t>(state()));
+  s[ServerStat::live].set(state() == ServerState::live);
   s[ServerStat::concurrency].set(flags_.concurrency);
   s[ServerStat::total_connections].set(connections);
   s[ServerStat::memory_allocated].set(memory.allocated);
@@ -402,7 +403,7 @@ Task<> Proxy::admin_accept(Proxy& self) {
 AdminView Proxy::admin_view() {
   AdminView view{.stats = stats_,
                  .snapshot = [this] { return snapshot_; },
-                 .state = [this] { return state_; },
+                 .state = [this] { return state(); },
                  .version = [] { return version_text(); },
                  .listeners =
                      [this] {
@@ -419,10 +420,15 @@ AdminView Proxy::admin_view() {
                        for (auto& w : workers_) w->stop_listening();
                      },
                  .reopen_logs = [this] { reopen_logs(); },
+                 .fail_health = [this](bool fails) { health_.set_failing(fails); },
                  .set_level = change_level,
                  .configured = [this] { return configured_; }};
   view.command_line = command_line_options(flags_);
   return view;
+}
+
+ServerState Proxy::state() const {
+  return state_ == ServerState::live && health_.fails() ? ServerState::draining : state_;
 }
 
 void Proxy::reopen_logs() {

@@ -62,6 +62,8 @@ class Proxy {
   void begin_drain();
   void reopen_logs();
   void set_server_stats();
+  // As it is told: a server whose health fails calls itself draining.
+  ServerState state() const;
   int next_slot();
   AdminView admin_view();
 
@@ -75,6 +77,7 @@ class Proxy {
   TcpNetwork network_;
   StatRegistry stats_;
   LogFiles logs_;
+  ServerHealth health_;
   config::Process process_;
   SnapshotPtr snapshot_;
   WallTime configured_;  // When it came into force.
