@@ -4,8 +4,8 @@
 
 namespace outrider {
 
-// One a process; written by the main thread, read by all. While it fails, a health check of this proxy is to be answered
-// with 503, and a connection ends behind its next response.
+// One a process; written by the main thread, read by all. While it fails, a health check of this proxy is answered with
+// 503, and a connection ends behind its next response.
 class ServerHealth {
  public:
   bool fails() const { return fails_.load(std::memory_order_relaxed); }
