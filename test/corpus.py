@@ -86,7 +86,8 @@ class File:
 
 def ask_envoy(envoy, path):
     """accepted, machine, extension, or refused; and why."""
-    status, _, errors = run(envoy, "--mode", "validate", "-c", str(path), "-l", "critical", "--disable-hot-restart")
+    named = ("--service-node", "node", "--service-cluster", "cluster")
+    status, _, errors = run(envoy, "--mode", "validate", "-c", str(path), "-l", "critical", *named)
     if status == 0:
         return "accepted", ""
     text = " ".join(line for line in errors.splitlines() if line.strip())

@@ -324,6 +324,10 @@ bool Binder::any(const Node& node, Message& out, const Path& path) {
   }
   const std::string_view name = type_of_url(type->text);
   const pb::Descriptor* descriptor = schema_.message(name);
+  if (descriptor == nullptr && allow_unknown_types) {
+    note(*type, path.field("@type"), fmt::format("the API has no message `{}`: not looked at", name));
+    return true;
+  }
   refused.add(node);  // until it turns out to be good
   if (descriptor == nullptr) {
     const std::vector<std::string> near = near_messages(name);

@@ -28,6 +28,8 @@ class Binder {
       : tree_(tree), schema_(schema), built_(built), old_keys_(old_keys), problems_(problems) {}
 
   bool allow_unknown_fields = false;
+  bool allow_unknown_types =
+      false;  // the content of an Any of a type that the API does not have is left out, with a note
 
   // A message and the path of the node that it came from.
   struct Bound {

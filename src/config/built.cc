@@ -24,6 +24,15 @@ const Built& Built::get() {
   return built;
 }
 
+const Built& Built::everything() {
+  static const Built all = [] {
+    Built out;
+    out.everything_ = true;
+    return out;
+  }();
+  return all;
+}
+
 Built::Built(std::string_view table) {
   Names* names = nullptr;
   while (!table.empty()) {
@@ -45,10 +54,11 @@ Built::Built(std::string_view table) {
 }
 
 bool Built::message(std::string_view full_name) const {
-  return messages_.contains(full_name) || full_name.starts_with("google.protobuf.");
+  return everything_ || messages_.contains(full_name) || full_name.starts_with("google.protobuf.");
 }
 
 bool Built::field(std::string_view message_full_name, std::string_view field_name) const {
+  if (everything_) return true;
   const auto found = messages_.find(message_full_name);
   if (found == messages_.end()) return message_full_name.starts_with("google.protobuf.");
   return found->second.all || found->second.set.contains(field_name);

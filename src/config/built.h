@@ -11,6 +11,7 @@ namespace outrider::config {
 class Built {
  public:
   static const Built& get();
+  static const Built& everything();  // as if all of the API were built: for what only reads a file
 
   bool message(std::string_view full_name) const;
   // Whether a field has an effect. The well-known types of protobuf are built.
@@ -18,12 +19,14 @@ class Built {
   bool enum_value(std::string_view enum_full_name, std::string_view value_name) const;
 
  private:
+  Built() = default;
   explicit Built(std::string_view table);
 
   struct Names {
     bool all = false;
     std::unordered_set<std::string_view> set;
   };
+  bool everything_ = false;
   std::unordered_map<std::string_view, Names> messages_;
 };
 

@@ -14,6 +14,7 @@
 #include "config/bind.h"
 #include "config/environment.h"
 #include "config/from_proto.h"
+#include "config/load_steps.h"
 #include "config/reader.h"
 #include "config/refused.h"
 #include "config/schema.h"
@@ -31,7 +32,9 @@ std::optional<std::string> environment(const std::string& name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-std::optional<std::string> read_file(const std::string& path, Problems& problems) {
+}  // namespace
+
+std::optional<std::string> read_text(const std::string& path, Problems& problems) {
   const auto refuse = [&](std::string message) {
     problems.add({.file = path, .message = std::move(message)});
     return std::nullopt;
@@ -54,6 +57,8 @@ std::optional<std::string> read_file(const std::string& path, Problems& problems
   if (failed) return refuse(fmt::format("cannot be read: {}", std::strerror(error)));
   return text;
 }
+
+namespace {
 
 // A text, its variables put in, as a tree of v3 shape. nullptr with a problem if it is not one.
 Node* read_tree(std::string_view name, std::string_view text, const Source& source, Tree& tree, Upgrade& upgrade,
@@ -109,9 +114,9 @@ void merge(Tree& tree, Node& base, Node& over) {
   }
 }
 
-void validate(const std::vector<Binder::Bound>& messages, const Schema& schema, const Tree& tree, Refused& refused,
-              Problems& problems) {
-  Validator validator(schema, Built::get());
+void validate(const std::vector<Binder::Bound>& messages, const Schema& schema, const Built& built, const Tree& tree,
+              Refused& refused, Problems& problems) {
+  Validator validator(schema, built);
   std::vector<const Node*> violating;  // All rules of one value are told.
   for (const Binder::Bound& bound : messages) {
     validator.check(*bound.message, Path{}, [&](const Path& below, std::string message) {
@@ -152,31 +157,47 @@ void doubt_upgraded(const Problems& problems, Refused& refused) {
   }
 }
 
+}  // namespace
+
+Dialect read_source(const Schema& schema, std::string_view name, std::string text, const Source& source,
+                    Upgrade& upgrade, Problems& problems) {
+  Tree& tree = upgrade.tree;
+  Dialect dialect = Dialect::v3;
+  const bool has_file = !name.empty() || source.overlay_yaml.empty();
+  if (is_proto_file(name)) text = from_proto(name, text, schema, problems);
+  if (problems.any_fatal()) return dialect;
+  if (has_file) tree.root = read_tree(name, text, source, tree, upgrade, dialect, problems);
+  text = {};
+  if (!source.overlay_yaml.empty()) {
+    Node* over = read_tree("--config-yaml", source.overlay_yaml, source, tree, upgrade, dialect, problems);
+    if (over != nullptr && tree.root != nullptr) merge(tree, *tree.root, *over);
+    if (over != nullptr && !has_file) tree.root = over;
+  }
+  return dialect;
+}
+
+std::vector<Binder::Bound> bind_and_validate(Binder& binder, const Schema& schema, const Tree& tree, const Built& built,
+                                             Problems& problems) {
+  doubt_upgraded(problems, binder.refused);
+  std::vector<Binder::Bound> messages = binder.bind(*tree.root, kBootstrap);
+  validate(messages, schema, built, tree, binder.refused, problems);
+  return messages;
+}
+
+namespace {
+
 Result load_tree(const Schema& schema, std::string_view name, std::string text, const Source& source) {
   Problems problems;
   auto tree = std::make_shared<Tree>();
   Upgrade upgrade(*tree, schema, problems);
-  Dialect dialect = Dialect::v3;
-  const bool has_file = !name.empty() || source.overlay_yaml.empty();
-  if (is_proto_file(name)) text = from_proto(name, text, schema, problems);
-  if (problems.any_fatal()) return std::unexpected(problems.take());
-  if (has_file) tree->root = read_tree(name, text, source, *tree, upgrade, dialect, problems);
-  text = {};
-  if (!source.overlay_yaml.empty()) {
-    Node* over = read_tree("--config-yaml", source.overlay_yaml, source, *tree, upgrade, dialect, problems);
-    if (over != nullptr && tree->root != nullptr) merge(*tree, *tree->root, *over);
-    if (over != nullptr && !has_file) tree->root = over;
-  }
+  Loaded out;
+  out.dialect = read_source(schema, name, std::move(text), source, upgrade, problems);
   if (tree->root == nullptr) return std::unexpected(problems.take());
 
   Binder binder(*tree, schema, Built::get(), &upgrade, problems);
   binder.allow_unknown_fields = source.allow_unknown_fields;
-  doubt_upgraded(problems, binder.refused);
-  const std::vector<Binder::Bound> messages = binder.bind(*tree->root, kBootstrap);
-  validate(messages, schema, *tree, binder.refused, problems);
-  Loaded out;
+  const auto messages = bind_and_validate(binder, schema, *tree, Built::get(), problems);
   out.bootstrap = messages.back().message->SerializePartialAsString();
-  out.dialect = dialect;
   out.refused = std::make_shared<const Refused>(std::move(binder.refused));
   if (problems.any_fatal()) {
     out.mistakes = std::move(problems);
@@ -197,7 +218,7 @@ Result without_mistakes(Result loaded) {
 Result load_with_mistakes(const Source& source) {
   if (source.path.empty()) return load_tree(Schema(), "", "", source);
   Problems problems;
-  std::optional<std::string> text = read_file(source.path, problems);
+  std::optional<std::string> text = read_text(source.path, problems);
   if (!text) return std::unexpected(problems.take());
   return load_tree(Schema(), source.path, std::move(*text), source);
 }

@@ -44,6 +44,9 @@ class Upgrade {
   // The whole of a bootstrap. Returns the dialect.
   Dialect bootstrap(Node& root);
 
+  // Also what only Envoy asks for is put in: the versions of the protocols of discovery, ...
+  bool for_envoy = false;
+
   // For the rules.
   Tree& tree;
   void error(Mark mark, const Path& path, std::string message, std::string hint = {});

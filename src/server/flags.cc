@@ -377,7 +377,9 @@ std::string help_text() {
   std::string out =
       "\nUSAGE:\n\n"
       "   outrider -c FILE [FLAG...]   the proxy\n"
-      "   outrider VERB ...            another program of this binary\n\n"
+      "   outrider validate FILE...    every error and note of every file; 1 if there is an error\n"
+      "   outrider convert FILE        a configuration of any dialect as v3 (--format yaml or json)\n"
+      "   outrider echo --port N       a small service to try things with\n\n"
       "A flag's value follows it as the next word or behind '='.\n\nWhere:\n\n";
   for (const Flag& flag : kFlags) {
     std::string_view value = placeholder(flag.takes);

@@ -7,6 +7,7 @@
 #include "server/logging.h"
 #include "server/proxy.h"
 #include "server/service_loop.h"
+#include "server/verbs.h"
 
 namespace {
 
@@ -34,19 +35,6 @@ int run_proxy(int argc, char** argv) {
   return code;
 }
 
-// `outrider validate FILE...`: all errors of all files.
-int run_validate(int argc, char** argv) {
-  int code = argc > 2 ? 0 : 1;
-  if (argc <= 2) std::fputs("usage: outrider validate FILE...\n", stderr);
-  for (int i = 2; i < argc; i++) {
-    outrider::Flags flags;
-    flags.config_path = argv[i];
-    flags.concurrency = 1;
-    if (outrider::Proxy(std::move(flags)).validate() != 0) code = 1;
-  }
-  return code;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -54,6 +42,7 @@ int main(int argc, char** argv) {
   mallopt(M_ARENA_MAX, 2);
   std::string_view verb = argc > 1 ? argv[1] : "";
   if (verb == "echo") return outrider::run_echo(argc - 1, argv + 1);
-  if (verb == "validate") return run_validate(argc, argv);
+  if (verb == "validate") return outrider::run_validate(argc, argv);
+  if (verb == "convert") return outrider::run_convert(argc, argv);
   return run_proxy(argc, argv);
 }

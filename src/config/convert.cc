@@ -1,0 +1,37 @@
+#include "config/convert.h"
+
+#include "config/canonical.h"
+#include "config/load_steps.h"
+#include "config/write_tree.h"
+
+namespace outrider::config {
+
+std::expected<Converted, std::vector<Problem>> convert(const Source& source, Form form) {
+  Problems problems;
+  std::optional<std::string> text;
+  if (!source.path.empty()) text = read_text(source.path, problems);
+  if (problems.any_fatal()) return std::unexpected(problems.take());
+  return convert_text(Schema(), source.path, std::move(text).value_or(""), source, form);
+}
+
+std::expected<Converted, std::vector<Problem>> convert_text(const Schema& schema, std::string_view name,
+                                                            std::string text, const Source& source, Form form) {
+  Problems problems;
+  Tree tree;
+  Upgrade upgrade(tree, schema, problems);
+  upgrade.for_envoy = true;
+  Converted out;
+  out.dialect = read_source(schema, name, std::move(text), source, upgrade, problems);
+  if (tree.root == nullptr) return std::unexpected(problems.take());
+  Binder binder(tree, schema, Built::everything(), &upgrade, problems);
+  binder.allow_unknown_fields = source.allow_unknown_fields;
+  binder.allow_unknown_types = true;
+  const auto messages = bind_and_validate(binder, schema, tree, Built::everything(), problems);
+  if (problems.any_fatal()) return std::unexpected(problems.take());
+  const Node* root = canonical(tree, schema, messages);
+  out.text = form == Form::json ? to_json(*root) : to_yaml(*root);
+  out.notes = problems.take();
+  return out;
+}
+
+}  // namespace outrider::config

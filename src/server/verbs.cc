@@ -1,0 +1,103 @@
+#include "server/verbs.h"
+
+#include <cstdio>
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/convert.h"
+#include "server/proxy.h"
+
+namespace outrider {
+namespace {
+
+// argv[0] is the program, argv[1] the verb; the rest are options and files.
+struct Words {
+  config::Source source;  // without a path
+  config::Form form = config::Form::yaml;
+  std::vector<std::string> files;
+};
+
+constexpr std::string_view kUsage =
+    "usage: outrider validate [OPTION...] FILE...\n"
+    "       outrider convert [OPTION...] [--format yaml|json] FILE\n"
+    "\n"
+    "  --no-environment               ${NAME} stays as it stands\n"
+    "  --allow-unknown-static-fields  a field that the API does not have is a note instead of an error\n"
+    "  --config-yaml TEXT             merged over the file\n";
+
+int usage(bool asked) {
+  std::fputs(kUsage.data(), asked ? stdout : stderr);
+  return asked ? 0 : 1;
+}
+
+// The error is the exit code.
+std::expected<Words, int> read_words(std::span<char*> rest) {
+  Words out;
+  for (std::size_t i = 0; i < rest.size(); i++) {
+    const std::string_view word = rest[i];
+    const bool has_value = i + 1 < rest.size();
+    if (word == "--no-environment") {
+      out.source.substitute_environment = false;
+    } else if (word == "--allow-unknown-static-fields" || word == "--allow-unknown-fields") {
+      out.source.allow_unknown_fields = true;
+    } else if (word == "--config-yaml" && has_value) {
+      out.source.overlay_yaml = rest[++i];
+    } else if (word == "--format" && has_value) {
+      const std::string_view name = rest[++i];
+      if (name != "yaml" && name != "json") return std::unexpected(usage(false));
+      out.form = name == "json" ? config::Form::json : config::Form::yaml;
+    } else if (word == "--help" || word == "-h") {
+      return std::unexpected(usage(true));
+    } else if (word.starts_with("-") && word != "-") {
+      std::fprintf(stderr, "outrider: unknown option %s\n", rest[i]);
+      return std::unexpected(usage(false));
+    } else {
+      out.files.emplace_back(word);
+    }
+  }
+  if (out.files.empty()) return std::unexpected(usage(false));
+  return out;
+}
+
+std::expected<Words, int> words_of(int argc, char** argv) {
+  return read_words(std::span(argv, static_cast<std::size_t>(argc)).subspan(2));
+}
+
+void tell(const std::vector<config::Problem>& problems) {
+  if (!problems.empty()) std::fprintf(stderr, "%s\n", to_text(problems).c_str());
+}
+
+}  // namespace
+
+int run_validate(int argc, char** argv) {
+  auto words = words_of(argc, argv);
+  if (!words) return words.error();
+  int code = 0;
+  for (const std::string& file : words->files) {
+    Flags flags;
+    flags.config_path = file;
+    flags.config_yaml = words->source.overlay_yaml;
+    flags.substitute_environment = words->source.substitute_environment;
+    flags.allow_unknown_fields = words->source.allow_unknown_fields;
+    flags.concurrency = 1;
+    if (Proxy(std::move(flags)).validate() != 0) code = 1;
+  }
+  return code;
+}
+
+int run_convert(int argc, char** argv) {
+  auto words = words_of(argc, argv);
+  if (!words) return words.error();
+  if (words->files.size() > 1) return usage(false);
+  words->source.path = words->files[0];
+  auto converted = config::convert(words->source, words->form);
+  tell(converted ? converted->notes : converted.error());
+  if (!converted) return 1;
+  std::fwrite(converted->text.data(), 1, converted->text.size(), stdout);
+  return std::fflush(stdout) == 0 ? 0 : 1;
+}
+
+}  // namespace outrider
