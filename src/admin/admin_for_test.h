@@ -86,14 +86,14 @@ class AdminForTest {
     Address address = Address::any4(9901);
     page.network_.listen_on(address);
     std::unique_ptr<Transport> socket = *page.network_.connect(address);
-    DownstreamConnection connection{page.worker_, page.network_, nullptr, 1, &address, *socket};
+    DownstreamConnection connection{page.worker_, page.network_, nullptr, nullptr, 1, &address, socket.get()};
     Exchange x(connection, page.options_, page.block_);
     x.request.set_method(std::string_view(q.method));
     x.request.path = q.target;
     TextBody body(q.body);
     if (!q.body.empty()) x.request_body = &body;
     if (!q.type.empty()) x.request.headers.add(Known::content_type, q.type);
-    Response response = co_await admin.handle(x, Next{nullptr});
+    Response response = co_await admin.handle(x, Next{});
     q.answered.status = response.head->status;
     q.answered.has_length = response.body->length().has_value();
     for (const Field& f : response.head->headers) q.answered.headers.emplace_back(f.name, f.value);

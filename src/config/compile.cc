@@ -61,7 +61,7 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
                                                          Process& process) {
   envoy::config::bootstrap::v3::Bootstrap bootstrap;
   auto snapshot = std::make_shared<Snapshot>();
-  Compilation c{loaded, process, previous, *snapshot, loaded.mistakes, {}};
+  Compilation c(loaded, process, previous, *snapshot);
   if (!bootstrap.ParseFromString(loaded.bootstrap)) {
     c.fail("", "the configuration does not survive its own encoding");
     return std::unexpected(c.problems.take());

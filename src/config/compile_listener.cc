@@ -89,24 +89,31 @@ CodecType codec_of(const hcm::HttpConnectionManager& m) {
   return m.codec_type() == hcm::HttpConnectionManager::HTTP1 ? CodecType::http1 : CodecType::automatic;
 }
 
+// Null if it cannot be used.
+const proto::HttpFilterType* filter_type(Compilation& c, const hcm::HttpFilter& filter, const std::string& path,
+                                         bool last) {
+  std::string_view url = filter.typed_config().type_url();
+  const proto::HttpFilterType* type = find_http_filter(url.substr(url.rfind('/') + 1));
+  if (!type) {
+    if (!filter.is_optional()) c.fail(path, "the filter '" + filter.name() + "' is not built into outrider yet");
+    return nullptr;
+  }
+  if (type->terminal == last) return type;
+  c.fail(path, last ? "the last filter must be one that answers every request, such as the router"
+                    : "the filter '" + filter.name() + "' answers every request: it must be the last");
+  return nullptr;
+}
+
 void add_filters(Compilation& c, const hcm::HttpConnectionManager& m, const std::string& path, HttpOptions& o) {
-  std::shared_ptr<const RouteTable> routes = compile_routes(c, m.route_config(), path + ".route_config");
   for (int i = 0; i < m.http_filters_size(); i++) {
+    const hcm::HttpFilter& filter = m.http_filters(i);
     std::string at = path + ".http_filters[" + std::to_string(i) + "]";
-    const auto& any = m.http_filters(i).typed_config();
-    std::string_view url = any.type_url();
-    const HttpFilterType* type = find_http_filter(url.substr(url.rfind('/') + 1));
-    bool last = i + 1 == m.http_filters_size();
-    if (!type) {
-      c.fail(at, "the filter '" + m.http_filters(i).name() + "' is not built into outrider yet");
-    } else if (type->terminal != last) {
-      c.fail(at, last ? "the last filter must be one that answers every request, such as the router"
-                      : "the filter '" + m.http_filters(i).name() + "' answers every request: it must be the last");
-    } else if (auto filter = type->make({any.value(), routes})) {
-      o.filters.push_back(std::move(filter));
-    } else {
-      c.fail(at, "is not a valid " + any.type_url());
-    }
+    const proto::HttpFilterType* type = filter_type(c, filter, at, i + 1 == m.http_filters_size());
+    if (!type) continue;
+    int slot = type->terminal ? -1 : c.filter_slot(filter.name());
+    auto made =
+        type->make({c, c, at + ".typed_config", filter.typed_config().value(), "http." + m.stat_prefix() + ".", slot});
+    if (made) o.filters.add(std::move(made), {slot, filter.disabled()});
   }
   if (m.http_filters_size() == 0) c.fail(path, "http_filters is empty: the router is missing");
 }
@@ -125,6 +132,7 @@ std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf
   if (!h1::parse_authority(o->default_host_for_http_10).valid) {
     c.fail(path + ".http_protocol_options.default_host_for_http_10", "a host was expected, such as example.com");
   }
+  o->routes = compile_routes(c, m.route_config(), path + ".route_config");
   add_filters(c, m, path, *o);
   for (int i = 0; i < m.access_log_size(); i++) {
     auto log = compile_access_log(c, m.access_log(i), path + ".access_log[" + std::to_string(i) + "]");

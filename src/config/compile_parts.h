@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "config/compile.h"
+#include "proto/http_filter.h"
 
 namespace google::protobuf {
 class Any;
@@ -32,7 +33,10 @@ class RouteConfiguration;
 namespace outrider::config {
 
 // What all parts share: where errors go, and what names mean.
-struct Compilation {
+struct Compilation final : proto::Report, proto::FilterHost {
+  Compilation(const Loaded& l, Process& p, const SnapshotPtr& before, Snapshot& s)
+      : loaded(l), process(p), previous(before), snapshot(s), problems(l.mistakes) {}
+
   const Loaded& loaded;
   Process& process;
   const SnapshotPtr& previous;
@@ -40,10 +44,17 @@ struct Compilation {
   Problems problems;  // The load's mistakes first.
   // Of all clusters, also of those that are wrong: whoever names one of them is right to do so.
   std::set<std::string, std::less<>> cluster_names;
-  bool cluster_names_known = true;  // No cluster has lost its name to a mistake.
+  std::map<std::string, int, std::less<>> filter_slots;  // By the name that a listener gives a filter.
+  bool cluster_names_known = true;                       // No cluster has lost its name to a mistake.
 
+  StatRegistry& stats() override { return process.stats; }
+  int workers() override { return process.workers; }
+  bool has_cluster(std::string_view name) override { return !cluster_names_known || cluster_names.contains(name); }
+  int filter_slot(const std::string& name) {
+    return filter_slots.try_emplace(name, static_cast<int>(filter_slots.size())).first->second;
+  }
   // Nothing is said of what may be a consequence of a mistake that is known.
-  void fail(const std::string& path, std::string message) {
+  void fail(const std::string& path, std::string message) override {
     if (!loaded.doubts(path)) problems.add(loaded.at(path, std::move(message)));
   }
 };

@@ -1,15 +1,19 @@
 #include <re2/re2.h>
 
-#include "config/compile_matcher.h"
+#include "config/compile_parts.h"
+#include "config/http_filters.h"
 #include "config/nearest.h"
 #include "config/read_file.h"
 #include "core/ascii.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "proto/matcher.h"
 
 namespace outrider::config {
 namespace {
 
-namespace proto = envoy::config::route::v3;
+namespace v3 = envoy::config::route::v3;
+using proto::compile_regex;
+using proto::Regex;
 // The substitution `\1` must not name a group that the pattern lacks.
 Regex compile_rewrite(Compilation& c, const envoy::type::matcher::v3::RegexMatchAndSubstitute& rewrite,
                       const std::string& path) {
@@ -20,7 +24,7 @@ Regex compile_rewrite(Compilation& c, const envoy::type::matcher::v3::RegexMatch
   return regex;
 }
 
-void compile_match(Compilation& c, const proto::RouteMatch& match, const std::string& path, Route& r) {
+void compile_match(Compilation& c, const v3::RouteMatch& match, const std::string& path, Route& r) {
   r.case_sensitive = !match.has_case_sensitive() || match.case_sensitive().value();
   if (match.has_path()) {
     r.match = PathMatch::path;
@@ -44,7 +48,7 @@ std::string unknown_cluster(const Compilation& c, const std::string& name) {
   return message;
 }
 
-void compile_action(Compilation& c, const proto::RouteAction& action, const std::string& path, bool validate_clusters,
+void compile_action(Compilation& c, const v3::RouteAction& action, const std::string& path, bool validate_clusters,
                     Route& r) {
   auto found = c.snapshot.clusters.find(action.cluster());
   if (found != c.snapshot.clusters.end()) {
@@ -70,23 +74,22 @@ void compile_action(Compilation& c, const proto::RouteAction& action, const std:
   }
 }
 
-int redirect_status(proto::RedirectAction::RedirectResponseCode code) {
+int redirect_status(v3::RedirectAction::RedirectResponseCode code) {
   switch (code) {
-    case proto::RedirectAction::FOUND:
+    case v3::RedirectAction::FOUND:
       return 302;
-    case proto::RedirectAction::SEE_OTHER:
+    case v3::RedirectAction::SEE_OTHER:
       return 303;
-    case proto::RedirectAction::TEMPORARY_REDIRECT:
+    case v3::RedirectAction::TEMPORARY_REDIRECT:
       return 307;
-    case proto::RedirectAction::PERMANENT_REDIRECT:
+    case v3::RedirectAction::PERMANENT_REDIRECT:
       return 308;
     default:
       return 301;
   }
 }
 
-std::unique_ptr<Redirect> compile_redirect(Compilation& c, const proto::RedirectAction& action,
-                                           const std::string& path) {
+std::unique_ptr<Redirect> compile_redirect(Compilation& c, const v3::RedirectAction& action, const std::string& path) {
   auto r = std::make_unique<Redirect>();
   r->status = redirect_status(action.response_code());
   r->host = action.host_redirect();
@@ -104,7 +107,7 @@ std::unique_ptr<Redirect> compile_redirect(Compilation& c, const proto::Redirect
   return r;
 }
 
-std::unique_ptr<DirectResponse> compile_direct(Compilation& c, const proto::DirectResponseAction& action,
+std::unique_ptr<DirectResponse> compile_direct(Compilation& c, const v3::DirectResponseAction& action,
                                                const std::string& path, std::size_t bytes_max) {
   auto d = std::make_unique<DirectResponse>();
   d->status = static_cast<int>(action.status());
@@ -131,17 +134,55 @@ std::unique_ptr<DirectResponse> compile_direct(Compilation& c, const proto::Dire
   return d;
 }
 
+using RouteFilters = std::vector<RouteFilter>;
+
+bool is_type(const google::protobuf::Any& any, std::string_view name) {
+  std::string_view url = any.type_url();
+  return url.ends_with(name) && url.size() > name.size() && url[url.size() - name.size() - 1] == '/';
+}
+
+RouteFilter route_filter(Compilation& c, const google::protobuf::Any& any, int slot, const std::string& path) {
+  if (is_type(any, "envoy.config.route.v3.FilterConfig")) {
+    v3::FilterConfig wrapper;
+    if (!wrapper.ParseFromString(any.value())) return {};
+    RouteFilter said{nullptr, true, wrapper.disabled()};
+    if (wrapper.has_config()) said.config = route_filter(c, wrapper.config(), slot, path + ".config").config;
+    return said;
+  }
+  std::string_view url = any.type_url();
+  const proto::HttpFilterType* type = find_http_filter_of_route(url.substr(url.rfind('/') + 1));
+  if (!type) {
+    c.fail(path, "no filter of outrider takes this from a route");
+    return {};
+  }
+  return {type->make_route({c, c, path, any.value(), "", slot}), true, false};
+}
+
+// Those of a wider scope stay where this one says nothing.
+RouteFilters route_filters(Compilation& c, const google::protobuf::Map<std::string, google::protobuf::Any>& configs,
+                           const std::string& path, const RouteFilters& wider) {
+  RouteFilters result = wider;
+  for (const auto& [name, any] : configs) {
+    auto slot = static_cast<std::size_t>(c.filter_slot(name));
+    if (result.size() <= slot) result.resize(slot + 1);
+    result[slot] = route_filter(c, any, static_cast<int>(slot), path + ".typed_per_filter_config[\"" + name + "\"]");
+  }
+  return result;
+}
+
 }  // namespace
 
-std::shared_ptr<const RouteTable> compile_routes(Compilation& c, const proto::RouteConfiguration& routes,
+std::shared_ptr<const RouteTable> compile_routes(Compilation& c, const v3::RouteConfiguration& routes,
                                                  const std::string& path) {
   auto table = std::make_shared<RouteTable>();
   bool validate = !routes.has_validate_clusters() || routes.validate_clusters().value();
   std::size_t body_max =
       routes.has_max_direct_response_body_size_bytes() ? routes.max_direct_response_body_size_bytes().value() : 4096;
+  const RouteFilters of_all = route_filters(c, routes.typed_per_filter_config(), path, {});
   for (int h = 0; h < routes.virtual_hosts_size(); h++) {
     const auto& host = routes.virtual_hosts(h);
     std::string host_path = path + ".virtual_hosts[" + std::to_string(h) + "]";
+    const RouteFilters of_host = route_filters(c, host.typed_per_filter_config(), host_path, of_all);
     std::vector<Route> list;
     list.reserve(static_cast<std::size_t>(host.routes_size()));
     for (int i = 0; i < host.routes_size(); i++) {
@@ -149,6 +190,8 @@ std::shared_ptr<const RouteTable> compile_routes(Compilation& c, const proto::Ro
       std::string at = host_path + ".routes[" + std::to_string(i) + "]";
       Route r;
       r.name = from.name();
+      if (from.has_metadata()) r.metadata = std::make_shared<Metadata>(proto::to_metadata(from.metadata()));
+      r.filters = route_filters(c, from.typed_per_filter_config(), at, of_host);
       compile_match(c, from.match(), at + ".match", r);
       if (from.has_redirect()) {
         r.redirect = compile_redirect(c, from.redirect(), at + ".redirect");

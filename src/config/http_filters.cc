@@ -1,29 +1,52 @@
-// The HTTP filters that outrider has: one line each, with the type of its configuration.
+// The HTTP filters that outrider has, one line each: X(name) stands for src/filters/name.cc.
 #include "config/http_filters.h"
 
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "upstream/router.h"
 
-namespace outrider::config {
+#define OUTRIDER_HTTP_FILTERS(X) X(header_mutation)
+
+namespace outrider {
+namespace filters {
+#define X(name) extern const proto::HttpFilterType name;
+OUTRIDER_HTTP_FILTERS(X)
+#undef X
+}  // namespace filters
+
+namespace config {
 namespace {
 
-std::unique_ptr<Filter> make_router(const FilterSource& source) {
-  envoy::extensions::filters::http::router::v3::Router proto;
-  if (!proto.ParseFromString(source.bytes)) return nullptr;
-  return std::make_unique<Router>(source.routes, RouterOptions{proto.suppress_envoy_headers()});
+std::unique_ptr<Filter> make_router(const proto::FilterSource& source) {
+  envoy::extensions::filters::http::router::v3::Router router;
+  if (!proto::parse(source, router)) return nullptr;
+  return std::make_unique<Router>(RouterOptions{router.suppress_envoy_headers()});
 }
 
-constexpr HttpFilterType kList[] = {
-    {"envoy.extensions.filters.http.router.v3.Router", make_router, true},
+constexpr proto::HttpFilterType kRouter{
+    "envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", make_router, "", nullptr, true};
+
+const proto::HttpFilterType* const kList[] = {
+#define X(name) &filters::name,
+    OUTRIDER_HTTP_FILTERS(X)
+#undef X
+        & kRouter,
 };
 
 }  // namespace
 
-const HttpFilterType* find_http_filter(std::string_view type) {
-  for (const HttpFilterType& each : kList) {
-    if (each.type == type) return &each;
+const proto::HttpFilterType* find_http_filter(std::string_view type) {
+  for (const proto::HttpFilterType* each : kList) {
+    if (each->type == type) return each;
   }
   return nullptr;
 }
 
-}  // namespace outrider::config
+const proto::HttpFilterType* find_http_filter_of_route(std::string_view type) {
+  for (const proto::HttpFilterType* each : kList) {
+    if (each->route_type == type && each->make_route) return each;
+  }
+  return nullptr;
+}
+
+}  // namespace config
+}  // namespace outrider

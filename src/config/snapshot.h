@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "http/http_options.h"
+#include "upstream/pool.h"
 #include "upstream/route_table.h"
 
 namespace outrider {
@@ -23,7 +24,7 @@ struct ListenerConfig {
 struct Snapshot {
   std::string version;
   std::vector<ListenerConfig> listeners;
-  std::map<std::string, ClusterPtr, std::less<>> clusters;
+  ClusterMap clusters;
   std::optional<Address> admin;
   std::vector<std::shared_ptr<AccessLog>> admin_logs;
   std::string node_id, node_cluster;

@@ -9,6 +9,7 @@
 #include "http/http_options.h"
 #include "http/metadata.h"
 #include "http/response_flags.h"
+#include "http/route_entry.h"
 #include "net/address.h"
 #include "net/transport.h"
 
@@ -19,16 +20,21 @@ struct Route;
 class Endpoint;
 class Cluster;
 class WorkerClusters;
+class HttpCaller;
 
 // What of a connection its exchanges may know; outlives them.
 struct DownstreamConnection {
   Worker& worker;
   Network& network;          // For upstream connections.
   WorkerClusters* clusters;  // This worker's view of the clusters; null in services that have none.
+  HttpCaller* caller;        // For requests of the proxy's own; null likewise.
   std::uint64_t id;
   const Address* peer;
-  Transport& socket;  // For its addresses.
-  const Address& local() const { return socket.local(); }
+  Transport* socket;  // For its addresses; null where the proxy itself is the client.
+  const Address& local() const {
+    static const Address none{};
+    return socket ? socket->local() : none;
+  }
 };
 
 // What an exchange may ask of its client's side before there is a response.
@@ -90,11 +96,32 @@ struct Exchange {
   ClientStream* client = nullptr;                 // Null in tests only.
   std::chrono::milliseconds stream_idle_timeout;  // The connection manager's, until a route says otherwise.
   ExchangeRecord record;
+  std::uint32_t deepest_filter = 0;      // Of the chain: the last one that was entered.
+  bool unseen_reply = false;             // reply() was called; the filters that were not entered are to see it.
   Metadata* dynamic_metadata = nullptr;  // What filters say of the request; null: nothing.
 
   Metadata& metadata() {
     if (!dynamic_metadata) dynamic_metadata = &arena.make_owned<Metadata>();
     return *dynamic_metadata;
+  }
+
+  // The route of the request as it is now; null: there is none. Looked up once; the answer stays until it is cleared.
+  const RouteEntry* route() {
+    if (!routed_) find_route();
+    return route_;
+  }
+  // After a change that may lead elsewhere: the next route() looks again.
+  void clear_route_cache() { routed_ = false; }
+  // What the route says on the filter of that slot; null: nothing.
+  const RouteFilter* route_filter(int slot) {
+    const RouteEntry* r = slot < 0 ? nullptr : route();
+    auto i = static_cast<std::size_t>(slot);
+    return r && i < r->filters.size() && r->filters[i].said ? &r->filters[i] : nullptr;
+  }
+  // What it says to the filter, of the filter's own type; null: nothing.
+  const RouteFilterConfig* route_config(int slot) {
+    const RouteFilter* said = route_filter(slot);
+    return said ? said->config.get() : nullptr;
   }
 
   // A response of our own. `details` says why, in Envoy's words (static text). The body is text/plain, unless empty.
@@ -103,6 +130,14 @@ struct Exchange {
     record.flags.set(flag);
     return reply(status, body, details);
   }
+
+ private:
+  void find_route() {
+    route_ = options.routes ? options.routes->match(*this) : nullptr;
+    routed_ = true;
+  }
+  const RouteEntry* route_ = nullptr;
+  bool routed_ = false;
 };
 
 }  // namespace outrider

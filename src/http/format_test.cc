@@ -68,7 +68,7 @@ class FormatTest : public testing::Test {
   HttpOptions options;
   StatBlock stats{http_stat_table()};
   Arena arena;
-  DownstreamConnection connection{worker, network, nullptr, 7, &transport.peer(), transport};
+  DownstreamConnection connection{worker, network, nullptr, nullptr, 7, &transport.peer(), &transport};
   Exchange x{connection, options, stats};
   ResponseHead response{arena};
 };

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "http/filter.h"
 #include "http/server_health.h"
+#include "http/route_entry.h"
 #include "observe/counters.h"
 #include "wire/h1.h"
 
@@ -47,6 +48,8 @@ struct HttpOptions {
   bool edge = true;
   const ServerHealth* health = &kHealthyServer;  // Of the process; outlives all options.
   std::vector<std::string> upgrades;             // Protocols that may be upgraded to on every route, lower case.
+  std::vector<std::string> upgrades;          // Protocols that may be upgraded to on every route, lower case.
+  std::shared_ptr<const RouteSource> routes;  // Null for services that have none.
   FilterChain filters;
   std::vector<std::shared_ptr<AccessLog>> access_logs;
 

@@ -6,6 +6,7 @@ namespace outrider {
 
 Response Exchange::reply(int status, std::string_view body, std::string_view details) {
   record.details = details;
+  unseen_reply = true;
   auto& head = arena.make_owned<ResponseHead>(arena);
   head.status = static_cast<std::uint16_t>(status);
   Response response{&head};

@@ -141,11 +141,11 @@ Task<> answer(ServerConnection& c, Exchange& x) {
   // Set here, in the scope's run: a client that has already hung up still gets what can be said at once.
   c.transport->on_hangup(&c);
   if (std::optional<Response> refused = admit(c, x)) {
-    if (!co_await send_response(c, x, *refused)) c.closing = true;
+    if (!co_await send_response(c, x, co_await x.options.filters.show(x, *refused))) c.closing = true;
     if (x.record.flags.has(ResponseFlag::downstream_protocol_error)) forget_request(x);
     co_return;
   }
-  Response response = co_await Next{x.options.filters.data()}(x);
+  Response response = co_await x.options.filters(x);
   if (response.tunnel) {
     co_await run_tunnel(c, x, response);
     c.closing = true;
@@ -199,9 +199,13 @@ void finish_record(Exchange& x, const ServerConnection& c) {
   for (const auto& log : x.options.access_logs) log->write(x);
 }
 
-// A client that does not read is not waited for.
-Task<> send_last_words(ServerConnection& c, Exchange& x, const Response& response) {
-  auto sent = co_await within(kLastWordsLimit, send_response(c, x, response));
+Task<bool> show_and_send(ServerConnection& c, Exchange& x, Response reply) {
+  co_return co_await send_response(c, x, co_await x.options.filters.show(x, reply));
+}
+
+// Neither a client that does not read nor a filter that waits is waited for.
+Task<> send_last_words(ServerConnection& c, Exchange& x, const Response& reply) {
+  auto sent = co_await within(kLastWordsLimit, show_and_send(c, x, reply));
   if (!sent) c.reset();
 }
 

@@ -71,6 +71,7 @@ struct ServiceWorker {
   Worker& worker;
   Network& network;
   WorkerClusters* clusters;
+  HttpCaller* caller;
   ConnectionList connections;
   std::uint64_t next_connection_id = 0;
 };

@@ -84,7 +84,7 @@ class TestService {
     options->stats = registry.scope("http.test.", http_stat_table());
     options->server_name = "test";
     options->generate_request_id = false;
-    options->filters.push_back(std::make_unique<TestFilter>(*this, handler));
+    options->filters.add(std::make_unique<TestFilter>(*this, handler));
     options->access_logs.push_back(std::make_shared<CapturedLog>(log));
   }
 
@@ -114,7 +114,7 @@ class TestService {
   };
   std::vector<std::string> log;  // A line for each request that ended.
   std::shared_ptr<HttpSlot> slot;
-  ServiceWorker service{worker, network, nullptr, {}, 0};
+  ServiceWorker service{worker, network, nullptr, nullptr, {}, 0};
   Signal signal;     // For handlers and bodies to talk.
   std::string seen;  // What a handler wants to tell.
   TimePoint begin = clock.now();

@@ -278,7 +278,7 @@ TEST(ServeTime, TakesTheNewestConfigurationForEachRequest) {
     auto newer = std::make_shared<HttpOptions>();
     newer->stats = s.options->stats;
     newer->server_name = "newer";
-    newer->filters.push_back(std::make_unique<TestFilter>(s, s.handler));
+    newer->filters.add(std::make_unique<TestFilter>(s, s.handler));
     s.slot->set(newer, 0);
     EXPECT_THAT(co_await client.ask(kGet, "/a"), HasSubstr("server: newer\r\n"));
   });

@@ -11,7 +11,7 @@ TimePoint after(TimePoint since, std::chrono::milliseconds limit) {
 
 ServerConnection::ServerConnection(ServiceWorker& s, std::unique_ptr<Transport> t, std::shared_ptr<HttpSlot> h,
                                    StatBlock& listener)
-    : DownstreamConnection{s.worker, s.network, s.clusters, s.next_connection_id++, &t->peer(), *t},
+    : DownstreamConnection{s.worker, s.network, s.clusters, s.caller, s.next_connection_id++, &t->peer(), t.get()},
       service(s),
       transport(std::move(t)),
       slot(std::move(h)),

@@ -218,7 +218,7 @@ std::shared_ptr<const HttpOptions> echo_options(const std::string& name, StatReg
   options->accept_http_10 = true;
   options->edge = false;
   options->upgrades = {"websocket"};
-  options->filters.push_back(std::make_unique<EchoService>(name));
+  options->filters.add(std::make_unique<EchoService>(name));
   return options;
 }
 

@@ -20,7 +20,7 @@ class EchoTest : public TestService {
   explicit EchoTest(std::string name = "") {
     options->edge = false;
     options->filters.clear();
-    options->filters.push_back(std::make_unique<EchoService>(std::move(name)));
+    options->filters.add(std::make_unique<EchoService>(std::move(name)));
   }
 };
 

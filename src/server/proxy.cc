@@ -124,7 +124,7 @@ Proxy::Proxy(Flags flags)
                  [this](const Cluster& c) {
                    for (auto& w : workers_) w->refresh_cluster(c.slot);
                  }),
-      admin_service_{main_, network_, nullptr, {}, 0},
+      admin_service_{main_, network_, nullptr, nullptr, {}, 0},
       server_stats_(stats_.scope("server.", server_stat_table())),
       listener_manager_stats_(stats_.scope("listener_manager.", listener_manager_stat_table())),
       cluster_manager_stats_(stats_.scope("cluster_manager.", cluster_manager_stat_table())) {}
@@ -216,8 +216,14 @@ void Proxy::hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot
   stats[ListenerManagerStat::total_listeners_active].set(listeners_.size());
 }
 
+void Proxy::name_clusters() {
+  std::shared_ptr<const ClusterMap> clusters(snapshot_, &snapshot_->clusters);
+  for (auto& w : workers_) w->set_clusters(clusters);
+}
+
 void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
   SnapshotPtr previous = std::exchange(snapshot_, std::move(next));
+  name_clusters();
   configured_ = clock_.wall();
   StatBlock& lm = listener_manager_stats_->local(main_.index());
   StatBlock& cm = cluster_manager_stats_->local(main_.index());
@@ -325,6 +331,7 @@ Task<> Proxy::body(Proxy& self) {
   clusters[ClusterManagerStat::active_clusters].set(self.snapshot_->clusters.size());
   co_await self.discovery_.first_answers();
   log(Logger::main, LogLevel::info, "all clusters initialized; starting to listen");
+  self.name_clusters();
   self.hand_over(std::move(self.pending_), *self.snapshot_);
   self.listener_manager_stats_->local(self.main_.index())[ListenerManagerStat::workers_started].set(1);
   if (self.state_ == ServerState::initializing) self.state_ = ServerState::live;
@@ -380,7 +387,7 @@ bool Proxy::open_admin(const Snapshot& snapshot) {
   options->edge = false;
   options->accept_http_10 = true;
   options->access_logs = snapshot.admin_logs;
-  options->filters.push_back(std::make_unique<Admin>(admin_view()));
+  options->filters.add(std::make_unique<Admin>(admin_view()));
   admin_slot_ = std::make_shared<HttpSlot>(std::move(options), main_.index());
   admin_stats_ = stats_.scope("listener.admin.", listener_stat_table());
   log(Logger::admin, LogLevel::info, "admin address: " + address.text());

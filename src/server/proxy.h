@@ -46,6 +46,8 @@ class Proxy {
   // Opens what the snapshot adds; on an error everything opened is closed again.
   std::expected<std::vector<OpenListener>, std::string> open_listeners(const Snapshot& next);
   void hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot);
+  // Workers find clusters by name from now on as the snapshot has them.
+  void name_clusters();
   void publish(SnapshotPtr next, std::vector<OpenListener> opened);
   void reload();
   void announce_reload();

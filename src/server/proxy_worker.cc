@@ -10,7 +10,8 @@ ProxyWorker::ProxyWorker(int index, Clock& clock, std::uint64_t seed)
     : worker_(index, clock, poller_, seed),
       network_(poller_),
       clusters_(worker_, network_),
-      service_{worker_, network_, &clusters_, {}, static_cast<std::uint64_t>(index) << 48} {}
+      caller_(worker_, network_, clusters_),
+      service_{worker_, network_, &clusters_, &caller_, {}, static_cast<std::uint64_t>(index) << 48} {}
 
 ProxyWorker::~ProxyWorker() { stop(); }
 
@@ -122,6 +123,10 @@ void ProxyWorker::when_settled(std::function<void()> then) {
   worker_.post([this, then = std::move(then)] {
     worker_.post([this, then] { worker_.post(then); });  // As many turns as remove_listener() takes.
   });
+}
+
+void ProxyWorker::set_clusters(std::shared_ptr<const ClusterMap> clusters) {
+  worker_.post([this, clusters = std::move(clusters)] { clusters_.set_names(clusters); });
 }
 
 void ProxyWorker::refresh_cluster(int slot) {

@@ -9,7 +9,7 @@
 #include "config/snapshot.h"
 #include "http/serve.h"
 #include "net/tcp.h"
-#include "upstream/pool.h"
+#include "upstream/http_call.h"
 
 namespace outrider {
 
@@ -37,6 +37,8 @@ class ProxyWorker {
   // Calls it, on the worker's thread, when all that was asked for before is done: sockets of listeners that were
   // removed are closed too.
   void when_settled(std::function<void()> then);
+  // The clusters that requests may name.
+  void set_clusters(std::shared_ptr<const ClusterMap> clusters);
   void refresh_cluster(int slot);
   void remove_cluster(int slot);
   // Connections that are open at this moment; any thread may ask.
@@ -63,6 +65,7 @@ class ProxyWorker {
   Worker worker_;
   TcpNetwork network_;
   WorkerClusters clusters_;
+  ClusterCaller caller_;
   ServiceWorker service_;
   Scope scope_;
   std::map<std::string, std::unique_ptr<LocalListener>> listeners_;

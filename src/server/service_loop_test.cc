@@ -63,7 +63,7 @@ class ServiceThreadTest : public testing::Test {
   ServiceThreadTest() {
     auto options = std::make_shared<HttpOptions>();
     options->stats = registry.scope("http.test.", http_stat_table());
-    options->filters.push_back(std::make_unique<Waiting>());
+    options->filters.add(std::make_unique<Waiting>());
     int fd = *listen_on(*Address::parse("127.0.0.1", 0), {});
     address = bound_address(fd);
     auto listener_stats = registry.scope("listener.test.", listener_stat_table());

@@ -1,5 +1,6 @@
 // Connections of one worker to the hosts of its clusters: made when needed, kept while idle.
 #pragma once
+#include <map>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -99,6 +100,17 @@ class WorkerCluster {
   std::vector<std::unique_ptr<EndpointPool>> pools_;
 };
 
+// Keeps a worker's cluster as long as an exchange uses it.
+struct ClusterUse {
+  explicit ClusterUse(WorkerCluster& c) : cluster(c) { cluster.users++; }
+  ClusterUse(const ClusterUse&) = delete;
+  ~ClusterUse() { cluster.users--; }
+  WorkerCluster& cluster;
+};
+
+// All clusters of a configuration, by name.
+using ClusterMap = std::map<std::string, ClusterPtr, std::less<>>;
+
 // All clusters of one worker, by slot.
 class WorkerClusters {
  public:
@@ -111,6 +123,13 @@ class WorkerClusters {
     if (slot < table_.size() && table_[slot] && table_[slot]->cluster == cluster) return *table_[slot];
     return make(cluster);
   }
+  // Null if there is none of that name.
+  ClusterPtr find(std::string_view name) const {
+    auto at = names_ ? names_->find(name) : ClusterMap::const_iterator();
+    return names_ && at != names_->end() ? at->second : nullptr;
+  }
+  // What find() knows from now on.
+  void set_names(std::shared_ptr<const ClusterMap> names) { names_ = std::move(names); }
   // The hosts of that cluster have changed.
   void refresh(int slot);
   // The cluster has left the configuration: its connections end as they become idle.
@@ -122,6 +141,7 @@ class WorkerClusters {
   void reap();
   Worker& worker_;
   Network& network_;
+  std::shared_ptr<const ClusterMap> names_;
   std::vector<std::unique_ptr<WorkerCluster>> table_;
   std::vector<std::unique_ptr<WorkerCluster>> removed_;
 };

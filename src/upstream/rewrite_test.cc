@@ -32,7 +32,8 @@ class Rewriting : public testing::Test {
   HttpOptions options;
   StatRegistry registry;
   std::shared_ptr<StatScope> stats = registry.scope("http.test.", http_stat_table());
-  DownstreamConnection connection{cluster.worker, cluster.network, nullptr, 0, &cluster.hosts[0]->address, *socket};
+  DownstreamConnection connection{cluster.worker, cluster.network, nullptr, nullptr, 0, &cluster.hosts[0]->address,
+                                  socket.get()};
   Exchange x{connection, options, stats->local(0)};
   Route route;
 };

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "http/route_entry.h"
 #include "upstream/cluster.h"
 
 namespace re2 {
@@ -36,9 +37,7 @@ struct DirectResponse {
   std::string body;
 };
 
-struct Route {
-  std::string name;
-
+struct Route : RouteEntry {
   PathMatch match = PathMatch::prefix;
   std::string path;                       // Of prefix and path.
   std::shared_ptr<const re2::RE2> regex;  // Of regex: matches the whole path.

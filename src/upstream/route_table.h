@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "http/exchange.h"
 #include "upstream/route.h"
 #include "wire/message.h"
 
@@ -59,7 +60,7 @@ class VirtualHost {
   std::vector<std::uint32_t> others_;  // Those that no index covers, in order.
 };
 
-class RouteTable {
+class RouteTable final : public RouteSource {
  public:
   // Says what is wrong (a domain named twice), or takes the host.
   std::string add(std::unique_ptr<VirtualHost> host, const std::vector<std::string>& domains);
@@ -70,6 +71,7 @@ class RouteTable {
     const VirtualHost* h = host(request.authority);
     return h ? h->match(request) : nullptr;
   }
+  const RouteEntry* match(Exchange& x) const override { return match(x.request); }
   const std::vector<std::unique_ptr<VirtualHost>>& hosts() const { return hosts_; }
 
  private:

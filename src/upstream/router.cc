@@ -56,14 +56,6 @@ Response refuse_upgrade(Exchange& x, const Route& route) {
   return x.reply(403, "", "upgrade_failed");
 }
 
-struct InUse {
-  WorkerCluster& cluster;
-  explicit InUse(WorkerCluster& c) : cluster(c) { cluster.users++; }
-  ~InUse() { cluster.users--; }
-};
-
-Task<Response> answered(Response response) { co_return response; }
-
 }  // namespace
 
 std::optional<Response> Router::answer(Exchange& x, const Route* route) const {
@@ -97,14 +89,14 @@ std::optional<Response> Router::answer(Exchange& x, const Route* route) const {
 }
 
 OUTRIDER_FORWARDS Task<Response> Router::handle(Exchange& x, Next) const {
-  const Route* route = routes_->match(x.request);
+  const auto* route = static_cast<const Route*>(x.route());
   std::optional<Response> own = answer(x, route);
-  return own ? answered(*own) : forward(x, *route);
+  return own ? at_once(*own) : forward(x, *route);
 }
 
 Task<Response> Router::forward(Exchange& x, const Route& route) const {
   WorkerCluster& cluster = x.connection.clusters->get(route.cluster);
-  x.arena.make_owned<InUse>(cluster);
+  x.arena.make_owned<ClusterUse>(cluster);
   x.record.cluster = route.cluster.get();
   x.record.cluster_name = route.cluster->name();
   bool envoy_headers = !options_.suppress_envoy_headers;

@@ -1,4 +1,4 @@
-// The router: the last filter of a chain, which sends the request to a cluster.
+// The router: the last filter of a chain, which sends the request to a cluster. Its routes are those of a RouteTable.
 #pragma once
 #include "http/exchange.h"
 #include "upstream/route_table.h"
@@ -15,8 +15,7 @@ struct RouterOptions {
 
 class Router final : public Filter {
  public:
-  Router(std::shared_ptr<const RouteTable> routes, RouterOptions options)
-      : routes_(std::move(routes)), options_(options) {}
+  explicit Router(RouterOptions options) : options_(options) {}
   Task<Response> handle(Exchange& x, Next next) const override;
 
  private:
@@ -26,7 +25,6 @@ class Router final : public Filter {
   Response time_out(Forwarding& f) const;
   Response fail(Exchange& x, WorkerCluster& cluster, const Attempt& attempt) const;
 
-  std::shared_ptr<const RouteTable> routes_;
   RouterOptions options_;
 };
 

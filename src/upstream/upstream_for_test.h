@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "http/serve_for_test.h"
+#include "upstream/http_call.h"
 #include "upstream/pool.h"
 #include "upstream/router.h"
 
@@ -84,6 +85,7 @@ class TestCluster {
   std::vector<EndpointPtr> hosts;
   ClusterPtr cluster;  // In run().
   WorkerClusters clusters{worker, network};
+  ClusterCaller caller{worker, network, clusters};
   Scope scope;                     // Ends with the body.
   std::vector<std::string> notes;  // What happened, in order.
   TimePoint begin = clock.now();
@@ -154,7 +156,8 @@ class TestProxy : public TestCluster {
     routes.push_back(std::move(route));
     auto table = std::make_shared<RouteTable>();
     EXPECT_EQ(table->add(std::make_unique<VirtualHost>("host", std::move(routes)), {"*"}), "");
-    http->filters.push_back(std::make_unique<Router>(std::move(table), router));
+    http->routes = std::move(table);
+    http->filters.add(std::make_unique<Router>(router));
     slot_ = std::make_shared<HttpSlot>(http, 0);
     acceptor_ = network.acceptor(network.listen_on(kAddress));
   }
@@ -172,7 +175,7 @@ class TestProxy : public TestCluster {
   Task<> (*body_)(TestProxy&) = nullptr;
   std::shared_ptr<StatScope> listener_stats_ = registry.scope("listener.test.", listener_stat_table());
   std::shared_ptr<HttpSlot> slot_;
-  ServiceWorker service_{worker, network, &clusters, {}, 0};
+  ServiceWorker service_{worker, network, &clusters, &caller, {}, 0};
   std::unique_ptr<Acceptor> acceptor_;
 };
 

@@ -1,9 +1,9 @@
 // From the API's matchers, fractions and metadata to those that requests meet. Mistakes are reported under `path`.
 #pragma once
-#include "config/compile_parts.h"
 #include "core/runtime.h"
 #include "http/matcher.h"
 #include "http/metadata.h"
+#include "proto/report.h"
 
 namespace google::protobuf {
 class Struct;
@@ -31,28 +31,28 @@ class ValueMatcher;
 }  // namespace type::matcher::v3
 }  // namespace envoy
 
-namespace outrider::config {
+namespace outrider::proto {
 
 using Regex = std::shared_ptr<const re2::RE2>;
 
-Regex compile_regex(Compilation& c, const std::string& pattern, const std::string& path);
-StringMatcher compile_matcher(Compilation& c, const envoy::type::matcher::v3::StringMatcher& m,
+Regex compile_regex(Report& report, const std::string& pattern, const std::string& path);
+StringMatcher compile_matcher(Report& report, const envoy::type::matcher::v3::StringMatcher& m,
                               const std::string& path);
-StringMatchers compile_matchers(Compilation& c, const envoy::type::matcher::v3::ListStringMatcher& list,
+StringMatchers compile_matchers(Report& report, const envoy::type::matcher::v3::ListStringMatcher& list,
                                 const std::string& path);
-HeaderMatcher compile_matcher(Compilation& c, const envoy::config::route::v3::HeaderMatcher& m,
+HeaderMatcher compile_matcher(Report& report, const envoy::config::route::v3::HeaderMatcher& m,
                               const std::string& path);
-QueryMatcher compile_matcher(Compilation& c, const envoy::config::route::v3::QueryParameterMatcher& m,
+QueryMatcher compile_matcher(Report& report, const envoy::config::route::v3::QueryParameterMatcher& m,
                              const std::string& path);
-ValueMatcher compile_matcher(Compilation& c, const envoy::type::matcher::v3::ValueMatcher& m, const std::string& path);
-MetadataMatcher compile_matcher(Compilation& c, const envoy::type::matcher::v3::MetadataMatcher& m,
+ValueMatcher compile_matcher(Report& report, const envoy::type::matcher::v3::ValueMatcher& m, const std::string& path);
+MetadataMatcher compile_matcher(Report& report, const envoy::type::matcher::v3::MetadataMatcher& m,
                                 const std::string& path);
 
 template <class Matcher, class Protos>
-std::vector<Matcher> compile_list(Compilation& c, const Protos& protos, const std::string& path) {
+std::vector<Matcher> compile_list(Report& report, const Protos& protos, const std::string& path) {
   std::vector<Matcher> list;
   int i = 0;
-  for (const auto& each : protos) list.push_back(compile_matcher(c, each, path + "[" + std::to_string(i++) + "]"));
+  for (const auto& each : protos) list.push_back(compile_matcher(report, each, path + "[" + std::to_string(i++) + "]"));
   return list;
 }
 
@@ -63,4 +63,4 @@ Fraction to_fraction(const envoy::type::v3::FractionalPercent& percent);
 RuntimeFraction to_runtime(const envoy::config::core::v3::RuntimeFractionalPercent& fraction);
 RuntimeFlag to_runtime(const envoy::config::core::v3::RuntimeFeatureFlag& flag);
 
-}  // namespace outrider::config
+}  // namespace outrider::proto

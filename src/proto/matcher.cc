@@ -1,4 +1,4 @@
-#include "config/compile_matcher.h"
+#include "proto/matcher.h"
 
 #include <google/protobuf/struct.pb.h>
 #include <re2/re2.h>
@@ -11,7 +11,7 @@
 #include "envoy/type/matcher/v3/value.pb.h"
 #include "envoy/type/v3/percent.pb.h"
 
-namespace outrider::config {
+namespace outrider::proto {
 namespace {
 
 namespace matcher = envoy::type::matcher::v3;
@@ -19,12 +19,12 @@ using RouteHeaderMatcher = envoy::config::route::v3::HeaderMatcher;
 
 StringMatcher literal(StringMatcher::Kind kind, std::string text) { return {kind, false, std::move(text), nullptr}; }
 
-StringMatcher regex_matcher(Compilation& c, const std::string& pattern, const std::string& path) {
-  return {StringMatcher::Kind::regex, false, {}, compile_regex(c, pattern, path + ".regex")};
+StringMatcher regex_matcher(Report& report, const std::string& pattern, const std::string& path) {
+  return {StringMatcher::Kind::regex, false, {}, compile_regex(report, pattern, path + ".regex")};
 }
 
 // The text that a field has to match, in one of the forms that the API has had.
-StringMatcher field_text(Compilation& c, const RouteHeaderMatcher& m, const std::string& path) {
+StringMatcher field_text(Report& report, const RouteHeaderMatcher& m, const std::string& path) {
   using Kind = StringMatcher::Kind;
   switch (m.header_match_specifier_case()) {
     case RouteHeaderMatcher::kExactMatch:
@@ -36,26 +36,26 @@ StringMatcher field_text(Compilation& c, const RouteHeaderMatcher& m, const std:
     case RouteHeaderMatcher::kContainsMatch:
       return literal(Kind::contains, m.contains_match());
     case RouteHeaderMatcher::kSafeRegexMatch:
-      return regex_matcher(c, m.safe_regex_match().regex(), path + ".safe_regex_match");
+      return regex_matcher(report, m.safe_regex_match().regex(), path + ".safe_regex_match");
     default:
-      return compile_matcher(c, m.string_match(), path + ".string_match");
+      return compile_matcher(report, m.string_match(), path + ".string_match");
   }
 }
 
 }  // namespace
 
-Regex compile_regex(Compilation& c, const std::string& pattern, const std::string& path) {
+Regex compile_regex(Report& report, const std::string& pattern, const std::string& path) {
   re2::RE2::Options options;
   options.set_log_errors(false);
   auto regex = std::make_shared<re2::RE2>(pattern, options);
   if (!regex->ok()) {
-    c.fail(path, "not a regular expression in RE2's syntax: " + regex->error());
+    report.fail(path, "not a regular expression in RE2's syntax: " + regex->error());
     return nullptr;
   }
   return regex;
 }
 
-StringMatcher compile_matcher(Compilation& c, const matcher::StringMatcher& m, const std::string& path) {
+StringMatcher compile_matcher(Report& report, const matcher::StringMatcher& m, const std::string& path) {
   using Kind = StringMatcher::Kind;
   StringMatcher result;
   switch (m.match_pattern_case()) {
@@ -69,7 +69,7 @@ StringMatcher compile_matcher(Compilation& c, const matcher::StringMatcher& m, c
       result = literal(Kind::contains, m.contains());
       break;
     case matcher::StringMatcher::kSafeRegex:
-      return regex_matcher(c, m.safe_regex().regex(), path + ".safe_regex");
+      return regex_matcher(report, m.safe_regex().regex(), path + ".safe_regex");
     default:
       result = literal(Kind::exact, m.exact());
   }
@@ -77,11 +77,11 @@ StringMatcher compile_matcher(Compilation& c, const matcher::StringMatcher& m, c
   return result;
 }
 
-StringMatchers compile_matchers(Compilation& c, const matcher::ListStringMatcher& list, const std::string& path) {
-  return compile_list<StringMatcher>(c, list.patterns(), path + ".patterns");
+StringMatchers compile_matchers(Report& report, const matcher::ListStringMatcher& list, const std::string& path) {
+  return compile_list<StringMatcher>(report, list.patterns(), path + ".patterns");
 }
 
-HeaderMatcher compile_matcher(Compilation& c, const RouteHeaderMatcher& m, const std::string& path) {
+HeaderMatcher compile_matcher(Report& report, const RouteHeaderMatcher& m, const std::string& path) {
   HeaderMatcher result;
   result.name = ascii_lower(m.name());
   result.known = known_of(result.name);
@@ -100,21 +100,21 @@ HeaderMatcher compile_matcher(Compilation& c, const RouteHeaderMatcher& m, const
       break;
     default:
       result.kind = HeaderMatcher::Kind::text;
-      result.text = field_text(c, m, path);
+      result.text = field_text(report, m, path);
   }
   return result;
 }
 
-QueryMatcher compile_matcher(Compilation& c, const envoy::config::route::v3::QueryParameterMatcher& m,
+QueryMatcher compile_matcher(Report& report, const envoy::config::route::v3::QueryParameterMatcher& m,
                              const std::string& path) {
   QueryMatcher result;
   result.name = m.name();
   result.present_only = !m.has_string_match();
-  if (m.has_string_match()) result.text = compile_matcher(c, m.string_match(), path + ".string_match");
+  if (m.has_string_match()) result.text = compile_matcher(report, m.string_match(), path + ".string_match");
   return result;
 }
 
-ValueMatcher compile_matcher(Compilation& c, const matcher::ValueMatcher& m, const std::string& path) {
+ValueMatcher compile_matcher(Report& report, const matcher::ValueMatcher& m, const std::string& path) {
   using Kind = ValueMatcher::Kind;
   ValueMatcher result;
   switch (m.match_pattern_case()) {
@@ -128,7 +128,7 @@ ValueMatcher compile_matcher(Compilation& c, const matcher::ValueMatcher& m, con
       break;
     case matcher::ValueMatcher::kStringMatch:
       result.kind = Kind::text;
-      result.text = compile_matcher(c, m.string_match(), path + ".string_match");
+      result.text = compile_matcher(report, m.string_match(), path + ".string_match");
       break;
     case matcher::ValueMatcher::kBoolMatch:
       result.kind = Kind::boolean;
@@ -136,11 +136,12 @@ ValueMatcher compile_matcher(Compilation& c, const matcher::ValueMatcher& m, con
       break;
     case matcher::ValueMatcher::kListMatch:
       result.kind = Kind::list;
-      result.inner.push_back(compile_matcher(c, m.list_match().one_of(), path + ".list_match.one_of"));
+      result.inner.push_back(compile_matcher(report, m.list_match().one_of(), path + ".list_match.one_of"));
       break;
     case matcher::ValueMatcher::kOrMatch:
       result.kind = Kind::any;
-      result.inner = compile_list<ValueMatcher>(c, m.or_match().value_matchers(), path + ".or_match.value_matchers");
+      result.inner =
+          compile_list<ValueMatcher>(report, m.or_match().value_matchers(), path + ".or_match.value_matchers");
       break;
     default:
       result.flag = m.present_match();
@@ -148,11 +149,11 @@ ValueMatcher compile_matcher(Compilation& c, const matcher::ValueMatcher& m, con
   return result;
 }
 
-MetadataMatcher compile_matcher(Compilation& c, const matcher::MetadataMatcher& m, const std::string& path) {
+MetadataMatcher compile_matcher(Report& report, const matcher::MetadataMatcher& m, const std::string& path) {
   MetadataMatcher result;
   result.space = m.filter();
   for (const auto& segment : m.path()) result.path.push_back(segment.key());
-  result.value = compile_matcher(c, m.value(), path + ".value");
+  result.value = compile_matcher(report, m.value(), path + ".value");
   result.invert = m.invert();
   return result;
 }
@@ -202,4 +203,4 @@ RuntimeFlag to_runtime(const envoy::config::core::v3::RuntimeFeatureFlag& flag) 
   return {flag.default_value().value(), flag.runtime_key()};
 }
 
-}  // namespace outrider::config
+}  // namespace outrider::proto

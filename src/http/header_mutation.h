@@ -1,0 +1,46 @@
+// Header fields to add, replace or remove, with values made from the request. Envoy's document: "Custom
+// request/response headers".
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/format.h"
+#include "http/matcher.h"
+
+namespace outrider {
+
+struct HeaderMutation {
+  enum class Action : std::uint8_t {
+    append,              // Beside those that are there.
+    add_if_absent,       // Nothing, if the name is there.
+    overwrite,           // Instead of those that are there.
+    overwrite_if_there,  // Nothing, if the name is not there.
+    remove,
+    remove_matching,  // Every field whose name matches.
+  };
+
+  Action action = Action::append;
+  std::string name;  // Lower case; may be a pseudo-header, ":path", where only one value is possible.
+  Known known = Known::none;
+  std::string constant;  // The value, unless `format` is set.
+  std::optional<Format> format;
+  bool keep_empty = false;  // Add it even if its value is empty.
+  StringMatcher names;      // Of remove_matching.
+
+  void apply(Exchange& x, RequestHead& request) const;
+  void apply(Exchange& x, ResponseHead& response) const;
+  void apply(Exchange& x, Headers& headers) const;
+
+ private:
+  std::string_view value(Exchange& x) const;
+};
+
+using HeaderMutations = std::vector<HeaderMutation>;
+
+template <class Head>
+void apply_all(const HeaderMutations& mutations, Exchange& x, Head& head) {
+  for (const HeaderMutation& each : mutations) each.apply(x, head);
+}
+
+}  // namespace outrider

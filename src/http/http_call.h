@@ -1,0 +1,44 @@
+// HttpCall: a request of the proxy's own to a cluster, as filters and tracers make them.
+#pragma once
+#include <chrono>
+#include <expected>
+#include <string>
+#include <string_view>
+
+#include "core/task.h"
+#include "wire/message.h"
+
+namespace outrider {
+
+struct HttpCall {
+  std::string_view cluster;
+  RequestHead* request;  // Outlives the call. Its authority may not be empty.
+  std::string_view body;
+  std::chrono::milliseconds timeout{0};  // 0: none.
+  std::size_t answer_bytes_max = 1024 * 1024;
+};
+
+struct HttpAnswer {
+  ResponseHead head;
+  std::string body;
+  explicit HttpAnswer(Arena& arena) : head(arena) {}
+};
+
+enum class CallFailure : std::uint8_t {
+  no_cluster,
+  no_host,
+  timed_out,
+  reset,      // No whole answer came.
+  too_large,  // The answer's body is longer than allowed.
+};
+
+class HttpCaller {
+ public:
+  // One for each worker. The answer's fields lie in `arena`, which outlives it. A stopped call leaves nothing behind.
+  virtual Task<std::expected<HttpAnswer, CallFailure>> call(Arena& arena, HttpCall call) = 0;
+
+ protected:
+  ~HttpCaller() = default;
+};
+
+}  // namespace outrider

@@ -1,0 +1,92 @@
+#include "upstream/http_call.h"
+
+#include "http/http_stats.h"
+#include "upstream/attempt.h"
+
+namespace outrider {
+namespace {
+
+using Result = std::expected<HttpAnswer, CallFailure>;
+
+// The answer outlives the exchange that its views belong to.
+void keep_head(const ResponseHead& from, HttpAnswer& to, Arena& arena) {
+  to.head.status = from.status;
+  to.head.version = from.version;
+  for (const Field& field : from.headers) {
+    to.head.headers.add(arena.copy(field.name), field.known, arena.copy(field.value));
+  }
+}
+
+// Nothing: it is whole.
+Task<std::optional<CallFailure>> read_body(Body& body, std::string& into, std::size_t bytes_max) {
+  for (int steps = 1;; steps++) {
+    if (steps % kStepsInARowMax == 0) co_await turn();
+    Frame frame = body.poll(BlockPool::kBodyBytes);
+    if (frame.pending()) frame = co_await body.pull(BlockPool::kBodyBytes);
+    if (frame.is_reset()) co_return CallFailure::reset;
+    if (frame.is_data()) into.append(frame.data);
+    if (into.size() > bytes_max) co_return CallFailure::too_large;
+    if (!frame.is_data() || frame.last) co_return std::nullopt;
+  }
+}
+
+CallFailure failure_of(const Attempt& attempt) { return attempt.no_host ? CallFailure::no_host : CallFailure::reset; }
+
+Task<> exchange(Forwarding& f, Arena& arena, std::size_t bytes_max, Result& result) {
+  Attempt attempt = co_await outrider::attempt(f);
+  if (attempt.failure != Failure::none) {
+    result = std::unexpected(failure_of(attempt));
+    co_return;
+  }
+  HttpAnswer answer(arena);
+  keep_head(*attempt.response.head, answer, arena);
+  if (auto failure = co_await read_body(*attempt.response.body, answer.body, bytes_max)) {
+    result = std::unexpected(*failure);
+    co_return;
+  }
+  result = std::move(answer);
+}
+
+Task<> run_exchange(Forwarding& f, Arena& arena, std::size_t bytes_max, Result& result) {
+  co_await f.x.scope.run(exchange(f, arena, bytes_max, result));
+}
+
+}  // namespace
+
+ClusterCaller::ClusterCaller(Worker& worker, Network& network, WorkerClusters& clusters)
+    : clusters_(clusters),
+      scope_("", http_stat_table()),
+      connection_{worker, network, &clusters, this, 0, nullptr, nullptr} {
+  options_.edge = false;
+}
+
+Task<Result> ClusterCaller::call(Arena& arena, HttpCall call) {
+  ClusterPtr cluster = clusters_.find(call.cluster);
+  if (!cluster) co_return std::unexpected(CallFailure::no_cluster);
+  WorkerCluster& local = clusters_.get(cluster);
+  Exchange x(connection_, options_, scope_.local(connection_.worker.index()));
+  x.record.start = connection_.worker.now();
+  x.arena.make_owned<ClusterUse>(local);
+  x.request.set_method(call.request->method_name);
+  x.request.path = call.request->path;
+  x.request.authority = call.request->authority;
+  for (const Field& field : call.request->headers) x.request.headers.add(field.name, field.known, field.value);
+  if (!call.body.empty()) x.request_body = &x.arena.make_owned<TextBody>(call.body);
+  Route route;
+  route.timeout = {};
+  Breaker& requests = cluster->breakers[static_cast<std::size_t>(route.priority)].requests;
+  if (!requests.try_take()) {
+    local.stats[ClusterStat::upstream_rq_pending_overflow].add();
+    co_return std::unexpected(CallFailure::reset);
+  }
+  x.arena.make_owned<Taken>(requests);
+  auto& f = x.arena.make_owned<Forwarding>(x, route, local, false);
+  Result result = std::unexpected(CallFailure::timed_out);
+  Limit limit;
+  if (call.timeout.count() > 0) limit.start(call.timeout);
+  co_await within(limit, run_exchange(f, arena, call.answer_bytes_max, result));
+  if (!result && result.error() == CallFailure::timed_out) local.stats[ClusterStat::upstream_rq_timeout].add();
+  co_return result;
+}
+
+}  // namespace outrider
