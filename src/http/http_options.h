@@ -8,8 +8,8 @@
 #include "core/block_pool.h"
 #include "core/clock.h"
 #include "http/filter.h"
-#include "http/server_health.h"
 #include "http/route_entry.h"
+#include "http/server_health.h"
 #include "observe/counters.h"
 #include "wire/h1.h"
 
@@ -48,8 +48,7 @@ struct HttpOptions {
   bool edge = true;
   const ServerHealth* health = &kHealthyServer;  // Of the process; outlives all options.
   std::vector<std::string> upgrades;             // Protocols that may be upgraded to on every route, lower case.
-  std::vector<std::string> upgrades;          // Protocols that may be upgraded to on every route, lower case.
-  std::shared_ptr<const RouteSource> routes;  // Null for services that have none.
+  std::shared_ptr<const RouteSource> routes;     // Null for services that have none.
   FilterChain filters;
   std::vector<std::shared_ptr<AccessLog>> access_logs;
 

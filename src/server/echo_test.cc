@@ -19,7 +19,7 @@ class EchoTest : public TestService {
  public:
   explicit EchoTest(std::string name = "") {
     options->edge = false;
-    options->filters.clear();
+    options->filters = {};
     options->filters.add(std::make_unique<EchoService>(std::move(name)));
   }
 };
