@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from config_text import bootstrap
+from config_text import bootstrap, listener
 from processes import BINARY, Proxy, free_port
 
 
@@ -126,6 +126,39 @@ def test_the_log_may_go_to_a_file(stage):
     proxy = started(stage, "--log-path", path)
     proxy.stop()
     assert "starting" in path.read_text()
+
+
+def test_unknown_fields_are_told_by_line_when_they_are_allowed(stage):
+    admin = free_port()
+    path = stage.file(
+        "nosuch: {a: 1}\nadmin:\n  address: {socket_address: {address: 127.0.0.1, port_value: %d}}\n" % admin
+    )
+    proxy = Proxy(["-c", path, "--allow-unknown-static-fields"], admin=admin)
+    stage.ending.enter_context(proxy).wait_listening(admin)
+    proxy.wait_line(f"{path}:1:1: note: envoy.config.bootstrap.v3.Bootstrap has no field `nosuch`")
+    assert proxy.stat("server.static_unknown_fields") == 1
+
+
+def test_a_tag_of_the_command_line_is_in_every_statistic(stage):
+    proxy = started(stage, "--stats-tag", "zone:a", "--stats-tag", "rack:7")
+    text = proxy.ask_admin("/stats/prometheus").body.decode()
+    assert 'envoy_server_concurrency{zone="a",rack="7"}' in text
+    assert all('zone="a",rack="7"' in line for line in text.splitlines() if not line.startswith("#"))
+
+
+def test_core_dumps_can_be_enabled(stage):
+    proxy = started(stage, "--enable-core-dump")
+    limits = open(f"/proc/{proxy.pid}/limits").read()
+    soft, hard = re.search(r"Max core file size\s+(\S+)\s+(\S+)", limits).groups()
+    assert soft == hard
+
+
+def test_an_extension_can_be_turned_off(stage):
+    config = bootstrap([listener(free_port(), [])], [])
+    done = run(
+        stage, "-c", stage.file(config), "--mode", "validate", "--disable-extensions", "x,envoy.filters.http.router"
+    )
+    assert done.status == 1 and "envoy.filters.http.router, an HTTP filter, is turned off by --disable" in done.stderr
 
 
 def test_mode_validate_opens_nothing(stage):

@@ -18,6 +18,10 @@ class StatsPage final : public PageText {
 
 PageAnswer prometheus(const PageRequest& request, StatQuery query) {
   using enum StatQuery::Buckets;
+  if (query.buckets == prometheus_native) {
+    return PageAnswer::plain("unsupported prometheusnative histogram type when not using protobuf exposition format",
+                             400);
+  }
   if (query.buckets == disjoint || query.buckets == detailed) {
     return PageAnswer::plain("unsupported prometheus histogram bucket mode", 400);
   }
@@ -35,6 +39,9 @@ PageAnswer stats_page(const PageRequest& request) {
   auto query = StatQuery::parse(request.parameters);
   if (!query) return PageAnswer::plain(std::move(query.error()), 400);
   if (query->format == StatQuery::Format::prometheus) return prometheus(request, std::move(*query));
+  if (query->buckets == StatQuery::Buckets::prometheus_native) {
+    return PageAnswer::plain("Invalid histogram_buckets type for non prometheus stats type", 400);
+  }
   bool json = query->format == StatQuery::Format::json;
   auto text = std::make_unique<StatsPage<StatsText>>(request.view.stats, std::move(*query));
   return {200, json ? content_type::kJson : content_type::kPlain, "", std::move(text)};

@@ -134,6 +134,7 @@ void Binder::unknown_field(const Node& parent, const Node& node, const Message& 
       tree_.problem(node.key_mark(), path.text(), fmt::format("{} has no field `{}`", descriptor.full_name(), node.key),
                     near.empty() ? std::string() : fmt::format("did you mean `{}`?", near));
   problem.fatal = !allow_unknown_fields;
+  problem.unknown_field = true;
   if (problem.fatal) {  // Else the rest must stand without it.
     refused.add(node);
     refused.add_incomplete(parent);
@@ -310,6 +311,12 @@ void Binder::enumeration(const Node& node, const Field& field, Message& out, con
   }
 }
 
+// Named alone or behind its category, as `envoy.filters.http/envoy.filters.http.fault`.
+bool Binder::is_disabled(const Extension& extension) const {
+  return std::ranges::any_of(disabled_extensions,
+                             [&](std::string_view name) { return name.substr(name.find('/') + 1) == extension.name; });
+}
+
 // google.protobuf.Any: the message's own fields stand beside "@type"; a well-known type's value stands in `value`.
 bool Binder::any(const Node& node, Message& out, const Path& path) {
   if (!node.is_mapping()) {
@@ -333,6 +340,11 @@ bool Binder::any(const Node& node, Message& out, const Path& path) {
     const std::vector<std::string> near = near_messages(name);
     refuse(*type, path.field("@type"), fmt::format("the API has no message `{}`", name),
            near.empty() ? std::string() : fmt::format("did you mean {}?", fmt::join(near, " or ")));
+    return true;
+  }
+  if (const Extension* extension = extension_of_type(name); extension != nullptr && is_disabled(*extension)) {
+    refuse(*type, path.field("@type"),
+           fmt::format("{}, {}, is turned off by --disable-extensions", extension->name, to_text(extension->slot)));
     return true;
   }
   if (!built_.message(descriptor->full_name())) {

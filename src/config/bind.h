@@ -4,11 +4,13 @@
 #include <google/protobuf/message.h>
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/built.h"
+#include "config/extensions.h"
 #include "config/problem.h"
 #include "config/refused.h"
 #include "config/scalar.h"
@@ -30,6 +32,7 @@ class Binder {
   bool allow_unknown_fields = false;
   bool allow_unknown_types =
       false;  // the content of an Any of a type that the API does not have is left out, with a note
+  std::span<const std::string> disabled_extensions;  // their names: no configuration may use them
 
   // A message and the path of the node that it came from.
   struct Bound {
@@ -58,6 +61,7 @@ class Binder {
   void map(const Node& node, const Field& field, Message& out, const Path& path);
   void scalar(const Node& node, const Field& field, Message& out, const Path& path);
   void enumeration(const Node& node, const Field& field, Message& out, const Path& path);
+  bool is_disabled(const Extension& extension) const;
   bool any(const Node& node, Message& out, const Path& path);
 
   // bind_well_known.cc: true if the message is one of protobuf's own and is done.

@@ -196,6 +196,7 @@ Result load_tree(const Schema& schema, std::string_view name, std::string text, 
 
   Binder binder(*tree, schema, Built::get(), &upgrade, problems);
   binder.allow_unknown_fields = source.allow_unknown_fields;
+  binder.disabled_extensions = source.disabled_extensions;
   const auto messages = bind_and_validate(binder, schema, *tree, Built::get(), problems);
   out.bootstrap = messages.back().message->SerializePartialAsString();
   out.refused = std::make_shared<const Refused>(std::move(binder.refused));

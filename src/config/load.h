@@ -21,6 +21,7 @@ struct Source {
   std::string overlay_yaml = {};       // --config-yaml, merged over the file: messages field by field, lists appended
   bool substitute_environment = true;  // ${NAME}, see environment.h
   bool allow_unknown_fields = false;   // a field that the API does not have is a note instead of an error
+  std::vector<std::string> disabled_extensions = {};  // names that may not be used, alone or as CATEGORY/NAME
 };
 
 // A configuration that is well-formed, valid, and built; or, from load_with_mistakes(), what is left of one that is

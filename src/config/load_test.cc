@@ -291,6 +291,21 @@ TEST(Load, AnUnknownFieldThatIsAllowedHidesNoError) {
   EXPECT_THAT(joined(loaded.error()), HasSubstr("clusters[0].name: a text that is not empty was expected"));
 }
 
+TEST(Load, AnExtensionThatIsTurnedOffIsRefused) {
+  for (const char* name : {"envoy.access_loggers.stdout", "envoy.access_loggers/envoy.access_loggers.stdout"}) {
+    Source source;
+    source.disabled_extensions = {"envoy.filters.http.fault", name};
+    const auto loaded =
+        load_text("f.yaml",
+                  "admin:\n  access_log:\n  - name: envoy.access_loggers.stdout\n    typed_config: "
+                  "{\"@type\": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog}\n",
+                  source);
+    ASSERT_FALSE(loaded);
+    EXPECT_THAT(joined(loaded.error()), HasSubstr("f.yaml:4:29: "));
+    EXPECT_THAT(joined(loaded.error()), HasSubstr("an access logger, is turned off by --disable-extensions"));
+  }
+}
+
 TEST(Load, SubstitutionCanBeTurnedOff) {
   Source source;
   source.substitute_environment = false;

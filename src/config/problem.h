@@ -9,12 +9,13 @@ namespace outrider::config {
 // Something that a user should know about a place in a configuration.
 struct Problem {
   std::string file = {};
-  int line = 0;              // 1-based; 0: nowhere in particular
-  int column = 0;            // 1-based, in characters
-  std::string path = {};     // `static_resources.clusters[0].lb_policy`; empty: the file as a whole
-  std::string message = {};  // what is wrong and what was expected
-  std::string hint = {};     // the nearest known name, or what to write instead; may be empty
-  bool fatal = true;         // false: a note, the configuration stands
+  int line = 0;                // 1-based; 0: nowhere in particular
+  int column = 0;              // 1-based, in characters
+  std::string path = {};       // `static_resources.clusters[0].lb_policy`; empty: the file as a whole
+  std::string message = {};    // what is wrong and what was expected
+  std::string hint = {};       // the nearest known name, or what to write instead; may be empty
+  bool fatal = true;           // false: a note, the configuration stands
+  bool unknown_field = false;  // a field that the API does not have
 };
 
 // "file:line:column: path: message (hint)", leaving out what is not known; "note: " before the message of a note.

@@ -7,11 +7,21 @@ namespace {
 constexpr std::size_t kCodes = 500;  // 100..599.
 }
 
+namespace {
+std::size_t first_histogram(const StatTable& table) {
+  auto first = std::ranges::find(table.definitions, StatKind::histogram, &StatDefinition::kind);
+  return static_cast<std::size_t>(first - table.definitions.begin());
+}
+}  // namespace
+
 StatBlock::StatBlock(const StatTable& table)
-    : count_(table.definitions.size()), cells_(new Cell[count_]), histograms_(new std::atomic<Histogram*>[count_]()) {}
+    : count_(table.definitions.size()),
+      cells_(new Cell[count_]),
+      first_histogram_(first_histogram(table)),
+      histograms_(new std::atomic<Histogram*>[count_ - first_histogram_]()) {}
 
 StatBlock::~StatBlock() {
-  for (std::size_t i = 0; i < count_; i++) delete histograms_[i].load(std::memory_order_relaxed);
+  for (std::size_t i = 0; i < count_ - first_histogram_; i++) delete histograms_[i].load(std::memory_order_relaxed);
   for (std::atomic<CodeClass*>& c : codes_) delete c.load(std::memory_order_relaxed);
 }
 

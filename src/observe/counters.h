@@ -91,12 +91,14 @@ class StatBlock {
   // Made at the first recording. Unit: what the statistic's name says (milliseconds for *_time and *_ms).
   template <class E>
   void record(E stat, std::uint64_t value) {
-    std::size_t index = static_cast<std::size_t>(stat);
+    std::size_t index = static_cast<std::size_t>(stat) - first_histogram_;
     Histogram* h = histograms_[index].load(std::memory_order_relaxed);
     if (!h) h = make_histogram(index);
     h->record(value);
   }
-  const Histogram* histogram(std::size_t index) const { return histograms_[index].load(std::memory_order_acquire); }
+  const Histogram* histogram(std::size_t index) const {
+    return index < first_histogram_ ? nullptr : histograms_[index - first_histogram_].load(std::memory_order_acquire);
+  }
 
  private:
   struct CodeClass {
@@ -107,6 +109,7 @@ class StatBlock {
 
   std::size_t count_;
   std::unique_ptr<Cell[]> cells_;
+  std::size_t first_histogram_;  // Histograms stand last in a table: those before it need no place.
   std::unique_ptr<std::atomic<Histogram*>[]> histograms_;
   std::array<std::atomic<CodeClass*>, 5> codes_{};
 };
@@ -180,6 +183,10 @@ class StatRegistry {
   // In order of name.
   std::vector<std::shared_ptr<StatScope>> all() const;
 
+  // Tags of every statistic, besides those that its name holds. Before anything is rendered.
+  void set_tags(std::vector<std::pair<std::string, std::string>> tags) { tags_ = std::move(tags); }
+  const std::vector<std::pair<std::string, std::string>>& tags() const { return tags_; }
+
   // Call every stats_flush_interval (Envoy's default: 5 s): the intervals of `/stats` histograms lie between two calls.
   void flush_histograms();
   void reset_counters();
@@ -187,6 +194,7 @@ class StatRegistry {
  private:
   mutable std::mutex mutex_;
   std::map<std::string, std::weak_ptr<StatScope>, std::less<>> scopes_;
+  std::vector<std::pair<std::string, std::string>> tags_;
 };
 
 }  // namespace outrider

@@ -30,18 +30,15 @@ Counts counts(const HistogramTotals& totals, Buckets form) {
   return values;
 }
 
-double percent(std::size_t i) {
-  constexpr std::array<double, kHistogramQuantileCount> kPercents{0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100};
-  return kPercents[i];
-}
+constexpr std::string_view kPercents[] = {"P0(",   " P25(", " P50(",   " P75(",   " P90(",
+                                          " P95(", " P99(", " P99.5(", " P99.9(", " P100("};
+static_assert(std::size(kPercents) == kHistogramQuantileCount);
 
 void summary(std::string& out, const HistogramTotals& interval, const HistogramTotals& cumulative) {
   Quantiles recent = quantiles(interval);
   Quantiles all = quantiles(cumulative);
   for (std::size_t i = 0; i < all.size(); i++) {
-    out += i ? " P" : "P";
-    append_general(out, percent(i));
-    out.push_back('(');
+    out += kPercents[i];
     append_plain(out, recent[i]);
     out.push_back(',');
     append_plain(out, all[i]);

@@ -37,6 +37,15 @@ void append_label_value(std::string& out, std::string_view value) {
   }
 }
 
+// label="value", behind a comma if labels stand there already.
+void append_label(std::string& labels, std::string_view label, std::string_view value) {
+  if (!labels.empty()) labels.push_back(',');
+  append_metric_name(labels, label);
+  labels += "=\"";
+  append_label_value(labels, value);
+  labels.push_back('"');
+}
+
 }  // namespace
 
 struct PrometheusText::Scope {
@@ -106,6 +115,7 @@ const PrometheusText::Plan& PrometheusText::plan(const StatTable& table) {
 }
 
 PrometheusText::PrometheusText(const StatRegistry& registry, StatQuery query) : query_(std::move(query)) {
+  for (const auto& [name, value] : registry.tags()) append_label(fixed_labels_, name, value);
   for (std::shared_ptr<StatScope>& scope : registry.all()) {
     if (!query_.used_only || scope->used()) add_scope(std::move(scope));
   }
@@ -128,12 +138,8 @@ void PrometheusText::add_scope(std::shared_ptr<StatScope> scope) {
     family = families_.back().get();
   }
   Scope& s = family->scopes.emplace_back();
-  for (const StatTag& tag : tagged.tags) {
-    if (!s.labels.empty()) s.labels.push_back(',');
-    s.labels.append(tag.label).append("=\"");
-    append_label_value(s.labels, tag.value);
-    s.labels.push_back('"');
-  }
+  s.labels = fixed_labels_;
+  for (const StatTag& tag : tagged.tags) append_label(s.labels, tag.label, tag.value);
   s.tail = s.labels + "} ";
   if (scope->used()) {
     std::size_t count = scope->table().definitions.size();
@@ -278,9 +284,9 @@ void PrometheusText::code_lines(const Metric& metric, const Scope& scope, std::s
 void PrometheusText::line(std::string& out, std::string_view label, std::string_view label_value, const Scope& scope,
                           std::uint64_t value) {
   if (label.empty()) {
-    append_line(out, {open_, scope.tail}, value);
+    append_line(out, value, open_, scope.tail);
   } else {
-    append_line(out, {open_, label, "=\"", label_value, scope.labels.empty() ? "\"" : "\",", scope.tail}, value);
+    append_line(out, value, open_, label, "=\"", label_value, scope.labels.empty() ? "\"" : "\",", scope.tail);
   }
 }
 
@@ -301,12 +307,12 @@ void PrometheusText::histogram_lines(const Metric& metric, const Scope& scope, s
     std::array<std::uint64_t, kHistogramBoundCount> counts{};
     if (totals.count) totals.cumulative(kHistogramBounds, counts);
     scratch_.assign(metric_).append("_bucket{").append(scope.labels).append(scope.labels.empty() ? "le=\"" : ",le=\"");
-    auto bucket = [&](std::string_view bound, std::uint64_t count) { append_line(out, {scratch_, bound}, count); };
+    auto bucket = [&](std::string_view bound, std::uint64_t count) { append_line(out, count, scratch_, bound); };
     for (std::size_t i = 0; i < counts.size(); i++) bucket(kBoundTexts[i], counts[i]);
     bucket("+Inf\"} ", totals.count);
   }
-  append_line(out, {metric_, "_sum{", scope.tail}, totals.sum);
-  append_line(out, {metric_, "_count{", scope.tail}, totals.count);
+  append_line(out, totals.sum, metric_, "_sum{", scope.tail);
+  append_line(out, totals.count, metric_, "_count{", scope.tail);
 }
 
 void PrometheusText::summary_lines(const Scope& scope, const HistogramTotals& totals, std::string& out) {

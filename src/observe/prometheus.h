@@ -45,6 +45,7 @@ class PrometheusText {
   bool matches(const Scope& scope, std::string_view name);
 
   const StatQuery query_;
+  std::string fixed_labels_;  // Of the registry's tags: zone="a"
   std::vector<std::unique_ptr<Plan>> plans_;
   std::vector<std::unique_ptr<Family>> families_;
   std::vector<Group> groups_;

@@ -1,27 +1,28 @@
 // Numbers and names as text, appended to a string without a temporary.
 #pragma once
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 
 namespace outrider::stat_format {
 
 // Appends the pieces in one go, then the number, then a line's end: most of a page of statistics is made of this.
-inline void append_line(std::string& out, std::initializer_list<std::string_view> pieces, std::uint64_t value) {
+template <class... Pieces>
+inline void append_line(std::string& out, std::uint64_t value, const Pieces&... pieces) {
   constexpr std::size_t kDigitsMax = 20;
   std::size_t before = out.size();
-  std::size_t bytes = kDigitsMax + 1;
-  for (std::string_view piece : pieces) bytes += piece.size();
-  out.resize_and_overwrite(before + bytes, [&](char* text, std::size_t) {
+  std::size_t bytes = ((kDigitsMax + 1) + ... + std::string_view(pieces).size());
+  out.resize_and_overwrite(before + bytes, [&](char* text, std::size_t) __attribute__((always_inline)) {
     char* to = text + before;
-    for (std::string_view piece : pieces) {
+    auto copy = [&to](std::string_view piece) __attribute__((always_inline)) {
       std::memcpy(to, piece.data(), piece.size());
       to += piece.size();
-    }
+    };
+    (copy(pieces), ...);
     if (value < 10) {
       *to++ = static_cast<char>('0' + value);
     } else {
@@ -72,6 +73,11 @@ inline void append_general(std::string& out, double value) {
 // Inside double quotes of JSON.
 inline void append_json_text(std::string& out, std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
+  auto plain = [](unsigned char c) { return c >= 0x20 && c != '"' && c != '\\'; };
+  if (std::ranges::all_of(text, plain)) {
+    out += text;
+    return;
+  }
   for (char c : text) {
     auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {

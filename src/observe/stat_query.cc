@@ -46,7 +46,8 @@ std::expected<void, std::string> set_buckets(StatQuery& query, std::string_view 
                                                                       {"disjoint", Buckets::disjoint},
                                                                       {"detailed", Buckets::detailed},
                                                                       {"summary", Buckets::summary},
-                                                                      {"none", Buckets::unset}};
+                                                                      {"none", Buckets::unset},
+                                                                      {"prometheusnative", Buckets::prometheus_native}};
   for (const auto& [name, buckets] : kBuckets) {
     if (name != value) continue;
     query.buckets = buckets;
@@ -73,6 +74,8 @@ std::expected<StatQuery, std::string> StatQuery::parse(std::span<const QueryPara
     std::expected<void, std::string> done;
     if (p.name == "usedonly") {
       query.used_only = true;
+    } else if (p.name == "invert_filter") {
+      query.inverted = true;
     } else if (p.name == "filter") {
       done = set_filter(query, p.value);
     } else if (p.name == "format") {
@@ -84,6 +87,7 @@ std::expected<StatQuery, std::string> StatQuery::parse(std::span<const QueryPara
     }
     if (!done) return Error(std::move(done.error()));
   }
+  if (query.inverted && !query.filter) return Error("invert_filter can only be used if filter is also provided");
   return query;
 }
 
@@ -104,7 +108,7 @@ bool StatQuery::wants(StatKind kind) const {
 }
 
 bool StatQuery::matches(std::string_view name) const {
-  return !filter || re2::RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), *filter);
+  return !filter || re2::RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), *filter) != inverted;
 }
 
 }  // namespace outrider

@@ -21,10 +21,11 @@ struct QueryParameter {
 
 struct StatQuery {
   enum class Type : std::uint8_t { all, counters, gauges, histograms, text_readouts };
-  enum class Buckets : std::uint8_t { unset, cumulative, disjoint, detailed, summary };
+  enum class Buckets : std::uint8_t { unset, cumulative, disjoint, detailed, summary, prometheus_native };
   enum class Format : std::uint8_t { text, json, prometheus };
 
   std::shared_ptr<const re2::RE2> filter;  // Null: everything.
+  bool inverted = false;                   // What matches the filter is left out, and all else stays.
   bool used_only = false;
   Type type = Type::all;
   Buckets buckets = Buckets::unset;

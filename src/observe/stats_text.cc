@@ -203,7 +203,7 @@ void StatsText::number(const Frame& frame, const Line& line, std::string& out) {
     out.push_back('}');
     return;
   }
-  stat_format::append_line(out, {frame.scope->name(), line.name, ": "}, line.value);
+  stat_format::append_line(out, line.value, frame.scope->name(), line.name, ": ");
 }
 
 void StatsText::histogram(const Frame& frame, const Line& line, std::string& out) {

@@ -9,6 +9,7 @@
 namespace outrider {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
@@ -269,6 +270,23 @@ TEST_F(StatsTest, PrometheusEscapesLabelsAndCleansNames) {
   EXPECT_THAT(lines(prometheus({{"filter", "a-b"}})),
               ElementsAre("# TYPE envoy_cluster_a_b_cx_open gauge",
                           R"(envoy_cluster_a_b_cx_open{envoy_cluster_name="out|80||x\"y\\z"} 0)"));
+}
+
+TEST_F(StatsTest, TheTagsOfTheRegistryStandBeforeThoseOfTheName) {
+  registry_.set_tags({{"zone", "a\"b"}, {"rack", "7"}});
+  backend_->local(0).count_code(503);
+  std::vector<std::string> found = lines(prometheus({{"type", "Counters"}}));
+  const std::string tags = R"(zone="a\"b",rack="7",envoy_cluster_name="backend"} )";
+  EXPECT_THAT(found, Contains("envoy_cluster_upstream_cx_total{" + tags + "0"));
+  EXPECT_THAT(found, Contains("envoy_cluster_upstream_rq{envoy_response_code=\"503\"," + tags + "1"));
+}
+
+TEST_F(StatsTest, AnInvertedFilterLeavesOutWhatMatches) {
+  backend_->local(0)[ClusterStat::cx_total].add();
+  EXPECT_EQ(text({{"filter", "^cluster"}, {"invert_filter", ""}}), "");
+  EXPECT_THAT(prometheus({{"filter", "."}, {"invert_filter", ""}}), "");
+  EXPECT_EQ(StatQuery::parse(std::array{QueryParameter{"invert_filter", ""}}).error(),
+            "invert_filter can only be used if filter is also provided");
 }
 
 TEST_F(StatsTest, PrometheusHasEachTypeLineOnceAndNoneWithoutLines) {

@@ -103,9 +103,9 @@ Outcome set_log_level_of_all(Flags& flags, std::string_view value) {
 // name:level,name:level
 Outcome set_component_levels(Flags& flags, std::string_view value) {
   flags.component_log_level = value;
-  while (!value.empty()) {
-    std::string_view each = value.substr(0, value.find(','));
-    value.remove_prefix(std::min(value.size(), each.size() + 1));
+  for (std::size_t at = 0; !value.empty() && at <= value.size();) {
+    std::string_view each = value.substr(at, value.find(',', at) - at);
+    at += each.size() + 1;
     std::size_t colon = each.find(':');
     if (colon == each.npos || each.find(':', colon + 1) != each.npos) {
       return std::unexpected(fmt::format("component log level not correctly specified '{}': NAME:LEVEL", each));
@@ -174,7 +174,7 @@ constexpr Flag kFlags[] = {
      "Unknown fields in discovered configuration are neither errors nor noted.",
      set<&Flags::ignore_unknown_dynamic_fields>, kNoDiscovery},
     {"skip-deprecated-logs", 0, Takes::nothing, "Do not log the use of deprecated fields.",
-     set<&Flags::skip_deprecated_logs>, "deprecated spellings are always noted"},
+     set<&Flags::skip_deprecated_logs>, "deprecated spellings are not logged"},
     {"service-cluster", 0, Takes::text, "Name of the cluster that this proxy belongs to.",
      set<&Flags::service_cluster>},
     {"service-node", 0, Takes::text, "Name of this proxy.", set<&Flags::service_node>},
@@ -183,6 +183,10 @@ constexpr Flag kFlags[] = {
      set_address_version},
     {"admin-address-path", 0, Takes::text, "File to write the address of the admin listener to.",
      set<&Flags::admin_address_path>},
+    {"admin-read-only", 0, Takes::nothing,
+     "The admin page shows everything and changes nothing: what takes a POST is refused with 403 (outrider's own "
+     "flag).",
+     set<&Flags::admin_read_only>},
     {"log-level", 'l', Takes::text, "trace, debug, info (default), warning or warn, error, critical, off.",
      set_log_level_of_all},
     {"component-log-level", 0, Takes::text, "Levels of single loggers: upstream:debug,config:trace",
@@ -200,8 +204,7 @@ constexpr Flag kFlags[] = {
      set<&Flags::file_flush_interval_ms>},
     {"file-flush-min-size-kb", 0, Takes::number, "Access logs are written at this size, in KiB. Default: 64.",
      set<&Flags::file_flush_min_size_kb>},
-    {"stats-tag", 0, Takes::text, "NAME:VALUE, a tag of every statistic; may be given again.", add_stats_tag,
-     "statistics have no tags of the command line yet"},
+    {"stats-tag", 0, Takes::text, "NAME:VALUE, a tag of every statistic; may be given again.", add_stats_tag},
     {"drain-time-s", 0, Takes::number, "Time for requests in flight to end, in s. Default: 600.",
      set<&Flags::drain_time_s>},
     {"drain-strategy", 0, Takes::text,
@@ -227,11 +230,10 @@ constexpr Flag kFlags[] = {
      set<&Flags::skip_hot_restart_parent_stats>, kNoHotRestart},
     {"cpuset-threads", 0, Takes::nothing, "Count worker threads by the CPU set of the process.",
      set<&Flags::cpuset_threads>, "they are always counted so"},
-    {"disable-extensions", 0, Takes::text, "Comma-separated extensions to turn off.", set<&Flags::disabled_extensions>,
-     "extensions cannot be turned off yet"},
+    {"disable-extensions", 0, Takes::text, "Comma-separated extensions to turn off.", set<&Flags::disabled_extensions>},
     {"enable-mutex-tracing", 0, Takes::nothing, "Trace waiting for mutexes.", set<&Flags::enable_mutex_tracing>,
      "no request waits for a mutex"},
-    {"enable-core-dump", 0, Takes::nothing, "Allow core dumps.", set<&Flags::enable_core_dump>, "`ulimit -c` decides"},
+    {"enable-core-dump", 0, Takes::nothing, "Allow core dumps.", set<&Flags::enable_core_dump>},
     {"v2-config-only", 0, Takes::nothing, "Envoy 1.3-1.9: refuse v1 configuration.", accept, kAllDialects},
     {"allow-deprecated-v1-api", 0, Takes::nothing, "Envoy 1.8-1.9: read v1 configuration.", accept, kAllDialects},
     {"bootstrap-version", 0, Takes::number, "Envoy 1.16-1.19: API version of the configuration.", accept_number,
@@ -348,6 +350,17 @@ void append_wrapped(std::string& out, std::string_view text) {
   }
 }
 
+// Flags that do not go together.
+std::string contradiction(const Flags& flags) {
+  if (flags.restart_epoch != 0 && flags.use_dynamic_base_id) {
+    return fmt::format("cannot use --restart-epoch={} with --use-dynamic-base-id", flags.restart_epoch);
+  }
+  if (flags.enable_fine_grain_logging && !flags.component_log_levels.empty()) {
+    return "--component-log-level will not work with --enable-fine-grain-logging";
+  }
+  return {};
+}
+
 }  // namespace
 
 std::expected<Flags, FlagError> parse_flags(int argc, const char* const* argv, std::string_view config_path_default) {
@@ -361,6 +374,9 @@ std::expected<Flags, FlagError> parse_flags(int argc, const char* const* argv, s
     if (auto one = parse_one(arguments, flags, seen); !one) return std::unexpected(one.error());
   }
 
+  if (std::string wrong = contradiction(flags); !wrong.empty()) {
+    return std::unexpected(FlagError{fmt::format("error: {}\n", wrong)});
+  }
   std::string fallback(config_path_default);
   if (flags.config_path.empty() && flags.config_yaml.empty()) {
     if (::access(fallback.c_str(), F_OK) != 0) {

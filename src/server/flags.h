@@ -34,6 +34,8 @@ struct Flags {
   bool allow_unknown_fields = false;
   bool reject_unknown_dynamic_fields = false;
   bool ignore_unknown_dynamic_fields = false;
+  std::string disabled_extensions;  // comma-separated
+  bool enable_core_dump = false;
 
   std::string service_cluster;
   std::string service_node;
@@ -41,6 +43,7 @@ struct Flags {
   AddressVersion local_address_version = AddressVersion::v4;
   std::vector<std::pair<std::string, std::string>> stats_tags;  // name, value
 
+  bool admin_read_only = false;
   std::string admin_address_path;  // the admin's address is written to this file; empty: it is not
   LogLevel log_level = LogLevel::info;
   std::vector<std::pair<std::string, LogLevel>> component_log_levels;  // in the order given
@@ -61,7 +64,6 @@ struct Flags {
   bool disable_hot_restart = false;
 
   // Taken and shown; nothing depends on them.
-  std::string disabled_extensions;  // comma-separated
   std::string base_id_path;
   bool use_dynamic_base_id = false;
   bool skip_hot_restart_on_no_parent = false;
@@ -70,7 +72,6 @@ struct Flags {
   bool enable_fine_grain_logging = false;
   bool log_stacktrace_single_entry = false;
   bool enable_mutex_tracing = false;
-  bool enable_core_dump = false;
   bool cpuset_threads = false;
 
   // The flags given that change nothing, each with the reason, for one line of the log at the start.

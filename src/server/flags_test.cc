@@ -167,6 +167,13 @@ TEST(Flags, ComponentLevelsAreCheckedByNameAndLevel) {
   EXPECT_THAT(refusal({"--component-log-level", "main:zz"}), HasSubstr("invalid log level specified 'zz'"));
 }
 
+TEST(Flags, SomeDoNotGoTogether) {
+  EXPECT_EQ(refusal({"--restart-epoch", "2", "--use-dynamic-base-id"}),
+            "error: cannot use --restart-epoch=2 with --use-dynamic-base-id\n");
+  EXPECT_EQ(refusal({"--enable-fine-grain-logging", "--component-log-level", "http:debug"}),
+            "error: --component-log-level will not work with --enable-fine-grain-logging\n");
+}
+
 TEST(Flags, WhatFollowsTwoDashesIsIgnored) { EXPECT_EQ(good({"--", "--concurency"}).config_path, "x.yaml"); }
 
 TEST(Flags, TheDefaultConfigurationIsReadWhenNoneIsNamed) {

@@ -93,6 +93,16 @@ std::string machine_address(const Flags& flags) {
   return Address::of_this_machine(v6 ? AF_INET6 : AF_INET).ip_text();
 }
 
+// The words between commas.
+std::vector<std::string> split(std::string_view list) {
+  std::vector<std::string> words;
+  while (!list.empty()) {
+    words.emplace_back(list.substr(0, list.find(',')));
+    list.remove_prefix(std::min(list.size(), words.back().size() + 1));
+  }
+  return words;
+}
+
 LogFiles::Options log_file_options(const Flags& flags, StatRegistry& stats) {
   LogFiles::Options o;
   o.workers = static_cast<int>(flags.concurrency) + 1;
@@ -127,7 +137,9 @@ Proxy::Proxy(Flags flags)
       admin_service_{main_, network_, nullptr, nullptr, {}, 0},
       server_stats_(stats_.scope("server.", server_stat_table())),
       listener_manager_stats_(stats_.scope("listener_manager.", listener_manager_stat_table())),
-      cluster_manager_stats_(stats_.scope("cluster_manager.", cluster_manager_stat_table())) {}
+      cluster_manager_stats_(stats_.scope("cluster_manager.", cluster_manager_stat_table())) {
+  stats_.set_tags(flags_.stats_tags);
+}
 
 Proxy::~Proxy() = default;
 
@@ -144,9 +156,12 @@ std::expected<SnapshotPtr, std::vector<config::Problem>> Proxy::load_snapshot(co
   source.overlay_yaml = flags_.config_yaml;
   source.substitute_environment = flags_.substitute_environment;
   source.allow_unknown_fields = flags_.allow_unknown_fields;
+  source.disabled_extensions = split(flags_.disabled_extensions);
   auto loaded = config::load_with_mistakes(source);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   for (const config::Problem& note : loaded->notes) log(Logger::config, LogLevel::warning, config::to_text(note));
+  server_stats_->local(main_.index())[ServerStat::static_unknown_fields].add(
+      static_cast<std::uint64_t>(std::ranges::count(loaded->notes, true, &config::Problem::unknown_field)));
   auto compiled = config::compile(*loaded, previous, process_);
   loaded = std::unexpected(std::vector<config::Problem>{});  // Frees the tree.
   malloc_trim(0);
@@ -290,6 +305,9 @@ int Proxy::run() {
   signals_ = std::make_unique<Signals>(*this);
   log(Logger::main, LogLevel::info, "starting outrider " OUTRIDER_VERSION);
   for (const std::string& note : flags_.without_effect) log(Logger::main, LogLevel::warning, note);
+  if (flags_.enable_core_dump) {
+    if (auto allowed = allow_core_dumps(); !allowed) log(Logger::main, LogLevel::warning, allowed.error());
+  }
   allow_signals_to_end();
   auto snapshot = load_snapshot(nullptr);
   block_signals();

@@ -1,5 +1,6 @@
 #include "server/service_loop.h"
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <cerrno>
@@ -23,6 +24,15 @@ void raise_descriptor_limit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::expected<void, std::string> allow_core_dumps() {
+  rlimit limit;
+  if (prctl(PR_SET_DUMPABLE, 1) == 0 && getrlimit(RLIMIT_CORE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_CORE, &limit) == 0) return {};
+  }
+  return std::unexpected(std::string("core dumps cannot be enabled: ") + std::strerror(errno));
 }
 
 Task<> accept_loop(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<HttpSlot> slot,

@@ -1,6 +1,7 @@
 // Taking connections, and a thread that does nothing but serve one address.
 #pragma once
 #include <chrono>
+#include <expected>
 #include <memory>
 #include <thread>
 
@@ -16,6 +17,9 @@ inline constexpr int kAcceptsInARowMax = 64;
 
 // As many open files as the system lets this process have; the default of many systems, 1024, is for other programs.
 void raise_descriptor_limit();
+
+// Lets a crash leave a core file as large as the system allows; says what is wrong.
+std::expected<void, std::string> allow_core_dumps();
 
 // Takes connections until it is stopped, and serves each in a child of `connections`, whose run() must be in progress.
 // All references outlive `connections`.
