@@ -337,6 +337,11 @@ bool Binder::any(const Node& node, Message& out, const Path& path) {
   }
   refused.add(node);  // until it turns out to be good
   if (descriptor == nullptr) {
+    if (const Extension* known = extension_of_type(name)) {
+      refuse(*type, path.field("@type"),
+             fmt::format("{}, {}, is not built into outrider yet", known->name, to_text(known->slot)));
+      return true;
+    }
     const std::vector<std::string> near = near_messages(name);
     refuse(*type, path.field("@type"), fmt::format("the API has no message `{}`", name),
            near.empty() ? std::string() : fmt::format("did you mean {}?", fmt::join(near, " or ")));

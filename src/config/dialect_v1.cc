@@ -1,4 +1,5 @@
-// The keys of v1 (2016-18, JSON), as rules on the v3 messages that took their place.
+// The keys of v1 (2016-18, JSON) of the file as a whole, listeners and HTTP connection managers, as rules on the v3
+// messages that took their place.
 
 #include <fmt/format.h>
 
@@ -8,30 +9,9 @@
 namespace outrider::config {
 namespace {
 
-// --- Values ---------------------------------------------------------------------------------------------------------
+// --- Addresses
 
-// A number of milliseconds as a Duration.
-bool to_duration(Upgrade& upgrade, Node& value, const Path& path) {
-  uint64_t ms = 0;
-  if (!value.is_scalar() || !to_unsigned(value.text, ms)) {
-    upgrade.error(value.mark(), path.field(value.key), "a whole number of milliseconds was expected");
-    return false;
-  }
-  value.text = upgrade.tree.keep(fmt::format("{}.{:03}s", ms / 1000, ms % 1000));
-  value.plain = false;
-  return true;
-}
-
-std::string_view without_suffix(std::string_view key, std::string_view suffix) {
-  return key.ends_with(suffix) ? key.substr(0, key.size() - suffix.size()) : key;
-}
-
-// `x_ms` → `x` as a Duration.
-void milliseconds(Upgrade& upgrade, Node& parent, Node& value, const Path& path) {
-  if (to_duration(upgrade, value, path)) upgrade.tree.set(parent, without_suffix(value.key, "_ms"), value);
-}
-
-// "tcp://host:port", also with `/` at the end and with [v6]; "unix:///path".
+// "tcp://host:port", also with `/` at the end and with [v6]; "udp://..." and "host:port" of resolvers; "unix:///path".
 void address(Upgrade& upgrade, Node& node, Node&, const Path& path) {
   const std::string_view url = node.text;
   const Mark mark = node.value_mark();
@@ -41,7 +21,8 @@ void address(Upgrade& upgrade, Node& node, Node&, const Path& path) {
     tree.set_scalar(*tree.set_mapping(node, "pipe", mark), "path", url.substr(7), false, mark);
     return;
   }
-  std::string_view rest = url.starts_with("tcp://") ? url.substr(6) : std::string_view{};
+  const bool has_scheme = url.starts_with("tcp://") || url.starts_with("udp://");
+  std::string_view rest = has_scheme ? url.substr(6) : url.find("://") == url.npos ? url : std::string_view{};
   if (rest.ends_with('/')) rest.remove_suffix(1);
   const size_t colon = rest.rfind(':');
   uint64_t port = 0;
@@ -54,12 +35,12 @@ void address(Upgrade& upgrade, Node& node, Node&, const Path& path) {
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   node.kind = Kind::mapping;
   Node* socket = tree.set_mapping(node, "socket_address", mark);
+  if (url.starts_with("udp://")) tree.set_scalar(*socket, "protocol", "UDP", false, mark);
   tree.set_scalar(*socket, "address", host, false, mark);
   tree.set_scalar(*socket, "port_value", rest.substr(colon + 1), true, mark);
 }
 
 // --- The file
-// ---------------------------------------------------------------------------------------------------------
 
 void into_static_resources(Upgrade& upgrade, Node& root, Node& value, std::string_view key) {
   Node* resources = upgrade.tree.set_mapping(root, "static_resources", value.key_mark());
@@ -68,51 +49,114 @@ void into_static_resources(Upgrade& upgrade, Node& root, Node& value, std::strin
     upgrade.tree.set(*resources, key, value);
     return;
   }
-  for (Node* one = value.first; one != nullptr;) {
-    Node* next = one->next;
-    upgrade.tree.append(*present, *one);
-    one = next;
-  }
+  for_each(upgrade, value, [&](Node& one) { upgrade.tree.append(*present, one); });
 }
 
 void listeners(Upgrade& upgrade, Node& root, Node& value, const Path&) {
   into_static_resources(upgrade, root, value, "listeners");
 }
 
+std::string_view text_of(const Node* node) { return node != nullptr && node->is_scalar() ? node->text : ""; }
+
+// {cluster: {...}, refresh_delay_ms}: the cluster becomes one like all others. Returns its name.
+std::string_view discovery_cluster(Upgrade& upgrade, Node& root, Node& discovery, const Path& path) {
+  Node* cluster = upgrade.tree.take(discovery, "cluster");
+  if (cluster == nullptr || cluster->kind == Kind::null) {
+    upgrade.error(discovery.mark(), path, "`cluster` is missing");
+    return {};
+  }
+  if (cluster->is_scalar()) return cluster->text;
+  const std::string_view name = text_of(cluster->find("name"));
+  Node* list = upgrade.tree.set_sequence(*upgrade.tree.set_mapping(root, "static_resources", discovery.key_mark()),
+                                         "clusters", discovery.key_mark());
+  upgrade.tree.append(*list, *cluster);
+  return name;
+}
+
+void discovery(Upgrade& upgrade, Node& root, Node& value, std::string_view key, const Path& path) {
+  const std::string_view cluster = discovery_cluster(upgrade, root, value, path);
+  if (cluster.empty()) return;
+  upgrade.tree.set_scalar(value, "cluster", cluster, false, value.key_mark());
+  Node* resources = upgrade.tree.set_mapping(root, "dynamic_resources", value.key_mark());
+  v1_rest_source(upgrade, *upgrade.tree.set_mapping(*resources, key, value.key_mark()), value, path);
+}
+
+void lds(Upgrade& upgrade, Node& root, Node& value, const Path& path) {
+  discovery(upgrade, root, value, "lds_config", path.field("lds"));
+}
+
 void cluster_manager(Upgrade& upgrade, Node& root, Node& value, const Path& path) {
   const Path here = path.field("cluster_manager");
   if (Node* clusters = upgrade.tree.take(value, "clusters"))
     into_static_resources(upgrade, root, *clusters, "clusters");
-  for (const std::string_view key : {"sds", "cds"}) {
-    if (const Node* discovery = upgrade.tree.take(value, key)) {
-      upgrade.error(discovery->key_mark(), here.field(key), fmt::format("`{}` is not built into outrider yet", key));
+  if (Node* cds = upgrade.tree.take(value, "cds")) discovery(upgrade, root, *cds, "cds_config", here.field("cds"));
+  if (Node* sds = upgrade.tree.take(value, "sds")) {
+    const std::string_view cluster = discovery_cluster(upgrade, root, *sds, here.field("sds"));
+    if (!cluster.empty()) {
+      upgrade.tree.set_scalar(*sds, "cluster", cluster, false, sds->key_mark());
+      upgrade.sds = sds;
     }
   }
   if (value.first != nullptr) upgrade.tree.set(root, "cluster_manager", value);
 }
 
 // The first files had a port only.
-void port_of(Upgrade& upgrade, Node& parent, Node& value, std::string_view host) {
-  Node* socket = upgrade.tree.set_mapping(*upgrade.tree.set_mapping(parent, "address", value.key_mark()),
-                                          "socket_address", value.key_mark());
-  upgrade.tree.set_scalar(*socket, "address", host, false, value.key_mark());
-  upgrade.tree.set(*socket, "port_value", value);
+void port_of(Upgrade& upgrade, Node& parent, Node& value, const Path&) {
+  put_text(upgrade, parent, {"address", "socket_address", "address"}, "0.0.0.0", false, value.key_mark());
+  put(upgrade, parent, {"address", "socket_address", "port_value"}, value);
 }
 
-void listener_port(Upgrade& upgrade, Node& listener, Node& value, const Path&) {
-  port_of(upgrade, listener, value, "0.0.0.0");
+void statsd(Upgrade& upgrade, Node& root, Node& value, const Path&) {
+  Node& sink = append_mapping(upgrade, root, "stats_sinks", value.key_mark());
+  Node& config = add_typed_config(upgrade.tree, sink, "envoy.stat_sinks.statsd", "envoy.config.metrics.v3.StatsdSink",
+                                  value.key_mark());
+  if (value.key == "statsd_tcp_cluster_name") return upgrade.tree.set(config, "tcp_cluster_name", value);
+  if (value.key == "statsd_udp_ip_address" && value.is_scalar()) {
+    value.text = upgrade.tree.keep(fmt::format("udp://{}", value.text));
+    return upgrade.tree.set(config, "address", value);
+  }
+  put_text(upgrade, config, {"address", "socket_address", "protocol"}, "UDP", false, value.key_mark());
+  put_text(upgrade, config, {"address", "socket_address", "address"}, "127.0.0.1", false, value.key_mark());
+  put(upgrade, config, {"address", "socket_address", "port_value"}, value);
 }
 
-void admin_port(Upgrade& upgrade, Node& admin, Node& value, const Path&) { port_of(upgrade, admin, value, "0.0.0.0"); }
+void watchdog(Upgrade& upgrade, Node& root, Node& value, const Path& path) {
+  constexpr std::string_view kBefore = "watchdog_", kBehind = "_ms";
+  if (!to_duration(upgrade, value, path)) return;
+  const std::string_view key = value.key;
+  put(upgrade, root, {"watchdog", key.substr(kBefore.size(), key.size() - kBefore.size() - kBehind.size())}, value);
+}
 
-// --- Listener, filters
-// ------------------------------------------------------------------------------------------------
+// {type, config: {cluster_name}} → as v2 said it.
+void rate_limit_service(Upgrade& upgrade, Node& root, Node& value, const Path& path) {
+  Node* config = upgrade.tree.take(value, "config");
+  if (config != nullptr) config->key = value.key;
+  deprecated_rate_limit_service(upgrade, root, config != nullptr ? *config : value, path);
+}
+
+// {driver: {type, config}} → {name, config}.
+void driver(Upgrade& upgrade, Node& tracer, Node& value, const Path& path) {
+  Node* type = upgrade.tree.take(value, "type");
+  Node* config = upgrade.tree.take(value, "config");
+  if (type == nullptr) return upgrade.error(value.mark(), path.field("driver"), "`type` is missing");
+  upgrade.tree.set(tracer, "name", *type);
+  if (config != nullptr) upgrade.tree.set(tracer, "config", *config);
+}
+
+// --- Listener
+
+Node& chain_of(Upgrade& upgrade, Node& listener, Mark mark) {
+  Node* chains = upgrade.tree.set_sequence(listener, "filter_chains", mark);
+  if (chains->first == nullptr) upgrade.tree.append(*chains, *upgrade.tree.make(Kind::mapping, mark));
+  return *chains->first;
+}
 
 void filters_of_listener(Upgrade& upgrade, Node& listener, Node& value, const Path&) {
-  Node* chains = upgrade.tree.set_sequence(listener, "filter_chains", value.key_mark());
-  Node* chain = upgrade.tree.make(Kind::mapping, value.key_mark());
-  upgrade.tree.append(*chains, *chain);
-  upgrade.tree.set(*chain, "filters", value);
+  upgrade.tree.set(chain_of(upgrade, listener, value.key_mark()), "filters", value);
+}
+
+void ssl_of_listener(Upgrade& upgrade, Node& listener, Node& value, const Path&) {
+  upgrade.tree.set(chain_of(upgrade, listener, value.key_mark()), "tls_context", value);
 }
 
 // `type` said in which direction a filter works; it never was a choice.
@@ -124,18 +168,36 @@ void direction(Upgrade& upgrade, Node&, Node& value, const Path& path) {
                 "read, write, both, decoder, encoder");
 }
 
+// --- HTTP connection manager
+
 void idle_timeout_s(Upgrade& upgrade, Node& hcm, Node& value, const Path& path) {
-  uint64_t seconds = 0;
-  if (!value.is_scalar() || !to_unsigned(value.text, seconds)) {
-    upgrade.error(value.mark(), path.field(value.key), "a whole number of seconds was expected");
-    return;
-  }
-  value.text = upgrade.tree.keep(fmt::format("{}s", seconds));
-  Node* common = upgrade.tree.set_mapping(hcm, "common_http_protocol_options", value.key_mark());
-  upgrade.tree.set(*common, "idle_timeout", value);
+  if (!to_duration(upgrade, value, path, 1000)) return;
+  put(upgrade, hcm, {"common_http_protocol_options", "idle_timeout"}, value);
 }
 
-// {path, format, filter} → a file logger.
+// ["Subject", "SAN"] → {subject: true, uri: true}.
+void client_cert_details(Upgrade& upgrade, Node& hcm, Node& value, const Path& path) {
+  if (!value.is_sequence()) return upgrade.tree.set(hcm, value.key, value);
+  Node* details = upgrade.tree.set_mapping(hcm, "set_current_client_cert_details", value.key_mark());
+  for (const Node& one : value) {
+    const std::string_view name = one.is_scalar() ? one.text : std::string_view{};
+    if (name != "Subject" && name != "SAN") {
+      upgrade.error(one.mark(), path.field(value.key), "Subject or SAN was expected");
+      continue;
+    }
+    upgrade.tree.set_scalar(*details, name == "SAN" ? "uri" : "subject", "true", true, one.mark());
+  }
+}
+
+void rds_cluster(Upgrade& upgrade, Node& rds, Node& value, const Path& path) {
+  Node* holder = upgrade.tree.make(Kind::mapping, value.key_mark());
+  if (Node* delay = upgrade.tree.take(rds, "refresh_delay_ms")) upgrade.tree.set(*holder, "refresh_delay_ms", *delay);
+  const Mark mark = value.key_mark();
+  upgrade.tree.set(*holder, "cluster", value);
+  v1_rest_source(upgrade, *upgrade.tree.set_mapping(rds, "config_source", mark), *holder, path);
+}
+
+// {path, format} → a file logger.
 void into_file_logger(Upgrade& upgrade, Node& log, Node& value, const Path&) {
   Node* config = log.find("typed_config");
   if (config == nullptr) {
@@ -145,180 +207,98 @@ void into_file_logger(Upgrade& upgrade, Node& log, Node& value, const Path&) {
   upgrade.tree.set(*config, value.key, value);
 }
 
-// --- Routes
-// -----------------------------------------------------------------------------------------------------------
+// --- Filters of an access log
 
-void require_ssl(Upgrade& upgrade, Node& host, Node& value, const Path&) {
-  if (value.is_scalar())
-    value.text = value.text == "external_only" ? "EXTERNAL_ONLY" : value.text == "all" ? "ALL" : value.text;
-  upgrade.tree.set(host, "require_tls", value);
-}
+struct LogFilter {
+  std::string_view type, field;
+};
 
-void into(Upgrade& upgrade, Node& parent, Node& value, std::string_view part, std::string_view key) {
-  upgrade.tree.set(*upgrade.tree.set_mapping(parent, part, value.key_mark()), key, value);
-}
+constexpr LogFilter kLogFilters[] = {
+    {"status_code", "status_code_filter"},
+    {"duration", "duration_filter"},
+    {"not_healthcheck", "not_health_check_filter"},
+    {"traceable_request", "traceable_filter"},
+    {"runtime", "runtime_filter"},
+    {"logical_and", "and_filter"},
+    {"logical_or", "or_filter"},
+};
 
-void into_match(Upgrade& upgrade, Node& route, Node& value, const Path&) {
-  into(upgrade, route, value, "match", value.key);
-}
-void into_action(Upgrade& upgrade, Node& route, Node& value, const Path&) {
-  into(upgrade, route, value, "route", value.key);
-}
-void into_redirect(Upgrade& upgrade, Node& route, Node& value, const Path&) {
-  into(upgrade, route, value, "redirect", value.key);
-}
-
-void route_timeout(Upgrade& upgrade, Node& route, Node& value, const Path& path) {
-  if (to_duration(upgrade, value, path)) into(upgrade, route, value, "route", "timeout");
-}
-
-void runtime_of_route(Upgrade& upgrade, Node& route, Node& value, const Path&) {
-  into(upgrade, route, value, "match", "runtime_fraction");
-}
-
-void shadow(Upgrade& upgrade, Node& route, Node& value, const Path&) {
-  into(upgrade, route, value, "route", "request_mirror_policy");
-}
-
-// --- Clusters
-// ---------------------------------------------------------------------------------------------------------
-
-void discovery_type(Upgrade& upgrade, Node& cluster, Node& value, const Path&) {
-  if (value.is_scalar() && value.text == "sds") value.text = "EDS";
-  upgrade.tree.set(cluster, "type", value);
-}
-
-void lb_type(Upgrade& upgrade, Node& cluster, Node& value, const Path&) {
-  if (value.is_scalar() && value.text == "original_dst_lb") value.text = "CLUSTER_PROVIDED";
-  upgrade.tree.set(cluster, "lb_policy", value);
-}
-
-void choose_http2(Upgrade& upgrade, Node& cluster, Node& value, Node* settings, const Path& path) {
-  Node* options = http_protocol_options(upgrade, cluster, value, path);
-  if (options == nullptr) return;
-  Node* chosen = options->find("explicit_http_config");
-  upgrade.tree.take(*chosen, "http_protocol_options");
-  if (settings != nullptr) {
-    upgrade.tree.take(*chosen, "http2_protocol_options");
-    upgrade.tree.set(*chosen, "http2_protocol_options", *settings);
-  } else {
-    upgrade.tree.set_mapping(*chosen, "http2_protocol_options", value.key_mark());
+// {op, value, runtime_key} → {comparison: {op, value: {default_value, runtime_key}}}.
+void comparison(Upgrade& upgrade, Node& filter, std::string_view type, const Path& path) {
+  Node* op = upgrade.tree.take(filter, "op");
+  Node* value = upgrade.tree.take(filter, "value");
+  Node* key = upgrade.tree.take(filter, "runtime_key");
+  if (op == nullptr || value == nullptr || !op->is_scalar()) {
+    return upgrade.error(filter.mark(), path, "`op` and `value` were expected");
   }
+  op->text = op->text == ">=" ? "GE" : op->text == "=" ? "EQ" : op->text == "<=" ? "LE" : op->text;
+  put(upgrade, filter, {"comparison", "op"}, *op);
+  put(upgrade, filter, {"comparison", "value", "default_value"}, *value);
+  if (key != nullptr) return put(upgrade, filter, {"comparison", "value", "runtime_key"}, *key);
+  // v3 wants a key. Nobody sets this one.
+  put_text(upgrade, filter, {"comparison", "value", "runtime_key"},
+           type == "duration" ? "access_log.duration" : "access_log.status_code", false, filter.value_mark());
 }
 
-void features(Upgrade& upgrade, Node& cluster, Node& value, const Path& path) {
-  if (value.is_scalar() && value.text.empty()) return;
-  if (!value.is_scalar() || value.text != "http2") {
-    upgrade.error(value.mark(), path.field("features"), "`http2` was expected");
+// {type, ...} → {TYPE_filter: {...}}.
+void log_filter(Upgrade& upgrade, Node& filter, Node&, const Path& path) {
+  Node* type = upgrade.tree.take(filter, "type");
+  if (type == nullptr) return;
+  for (const LogFilter& known : kLogFilters) {
+    if (!type->is_scalar() || known.type != type->text) continue;
+    Node* content = upgrade.tree.make(Kind::mapping, filter.value_mark());
+    upgrade.move_all(filter, *content);
+    if (known.type == "status_code" || known.type == "duration") comparison(upgrade, *content, known.type, path);
+    if (Node* key = known.type == "runtime" ? upgrade.tree.take(*content, "key") : nullptr) {
+      upgrade.tree.set(*content, "runtime_key", *key);
+    }
+    upgrade.tree.set(filter, known.field, *content);
     return;
   }
-  choose_http2(upgrade, cluster, value, nullptr, path);
+  upgrade.error(type->mark(), path.field("type"), fmt::format("`{}` is no filter of access logs", text_of(type)));
 }
 
-void http2_settings(Upgrade& upgrade, Node& cluster, Node& value, const Path& path) {
-  choose_http2(upgrade, cluster, value, &value, path);
-}
-
-// Only a cluster that asks a discovery service reads its name; others may have one for the reader's sake.
-void service_name(Upgrade& upgrade, Node& cluster, Node& value, const Path& path) {
-  const Node* type = cluster.find("type");
-  if (type != nullptr && type->is_scalar() && (type->text == "sds" || type->text == "EDS")) {
-    into(upgrade, cluster, value, "eds_cluster_config", "service_name");
-    return;
-  }
-  upgrade.note(value.key_mark(), path.field("service_name"), "has no effect unless the type is `sds`");
-}
-
-// {default: {...}, high: {...}} → thresholds with their priorities.
-void thresholds(Upgrade& upgrade, Node& breakers, Node& value, const Path& path) {
-  if (!value.is_mapping()) {
-    upgrade.error(value.mark(), path.field(value.key), "a mapping was expected");
-    return;
-  }
-  Node* list = upgrade.tree.set_sequence(breakers, "thresholds", value.key_mark());
-  const std::string_view priority = value.key == "high" ? "HIGH" : "DEFAULT";
-  const Mark mark = value.key_mark();
-  value.has_key = false;
-  upgrade.tree.append(*list, value);
-  upgrade.tree.set_scalar(value, "priority", priority, false, mark);
-}
+constexpr std::string_view kRdsMessage = "envoy.extensions.filters.network.http_connection_manager.v3.Rds";
 
 constexpr Rule kRules[] = {
     {kBootstrapMessage, "listeners", listeners},
     {kBootstrapMessage, "cluster_manager", cluster_manager},
-    {kBootstrapMessage, "lds", nullptr},
-    {kBootstrapMessage, "runtime", nullptr},
-    {kBootstrapMessage, "tracing", nullptr},
-    {kBootstrapMessage, "rate_limit_service", nullptr},
-    {kBootstrapMessage, "statsd_udp_ip_address", nullptr},
-    {kBootstrapMessage, "statsd_local_udp_port", nullptr},
-    {kBootstrapMessage, "statsd_tcp_cluster_name", nullptr},
+    {kBootstrapMessage, "lds", lds},
+    {kBootstrapMessage, "rate_limit_service", rate_limit_service},
+    {kBootstrapMessage, "statsd_udp_ip_address", statsd},
+    {kBootstrapMessage, "statsd_local_udp_port", statsd},
+    {kBootstrapMessage, "statsd_tcp_cluster_name", statsd},
     {kBootstrapMessage, "stats_flush_interval_ms", milliseconds},
-    {kBootstrapMessage, "watchdog_miss_timeout_ms", nullptr},
-    {kBootstrapMessage, "watchdog_megamiss_timeout_ms", nullptr},
-    {kBootstrapMessage, "watchdog_kill_timeout_ms", nullptr},
-    {kBootstrapMessage, "watchdog_multikill_timeout_ms", nullptr},
+    {kBootstrapMessage, "watchdog_miss_timeout_ms", watchdog},
+    {kBootstrapMessage, "watchdog_megamiss_timeout_ms", watchdog},
+    {kBootstrapMessage, "watchdog_kill_timeout_ms", watchdog},
+    {kBootstrapMessage, "watchdog_multikill_timeout_ms", watchdog},
+    {kTracerMessage, "driver", driver},
     {kAddressMessage, "", address},
+    {kAdminMessage, "port", port_of},
 
-    {kAdminMessage, "port", admin_port},
-    {kListenerMessage, "port", listener_port},
+    {kListenerMessage, "port", port_of},
     {kListenerMessage, "filters", filters_of_listener},
-    {kListenerMessage, "ssl_context", nullptr},
-    {kListenerMessage, "use_proxy_proto", nullptr},
+    {kListenerMessage, "ssl_context", ssl_of_listener},
+    {kListenerMessage, "use_proxy_proto", use_proxy_proto},
     {kFilterMessage, "type", direction},
     {kHttpFilterMessage, "type", direction},
+
     {kHcmMessage, "filters", nullptr, "http_filters"},
     {kHcmMessage, "http1_settings", nullptr, "http_protocol_options"},
     {kHcmMessage, "http2_settings", nullptr, "http2_protocol_options"},
     {kHcmMessage, "idle_timeout_s", idle_timeout_s},
     {kHcmMessage, "drain_timeout_ms", milliseconds},
-    {kHcmMessage, "forward_client_cert", nullptr},
+    {kHcmMessage, "forward_client_cert", nullptr, "forward_client_cert_details"},
+    {kHcmMessage, "set_current_client_cert_details", client_cert_details},
+    {kRdsMessage, "cluster", rds_cluster},
     {kAccessLogMessage, "path", into_file_logger},
     {kAccessLogMessage, "format", into_file_logger},
-
-    {kVirtualHostMessage, "require_ssl", require_ssl},
-    {kRouteMessage, "prefix", into_match},
-    {kRouteMessage, "path", into_match},
-    {kRouteMessage, "regex", into_match},
-    {kRouteMessage, "case_sensitive", into_match},
-    {kRouteMessage, "headers", into_match},
-    {kRouteMessage, "query_parameters", into_match},
-    {kRouteMessage, "runtime", runtime_of_route},
-    {kRouteMessage, "cluster", into_action},
-    {kRouteMessage, "cluster_header", into_action},
-    {kRouteMessage, "weighted_clusters", into_action},
-    {kRouteMessage, "timeout_ms", route_timeout},
-    {kRouteMessage, "prefix_rewrite", into_action},
-    {kRouteMessage, "host_rewrite", into_action},
-    {kRouteMessage, "auto_host_rewrite", into_action},
-    {kRouteMessage, "use_websocket", into_action},
-    {kRouteMessage, "retry_policy", into_action},
-    {kRouteMessage, "priority", into_action},
-    {kRouteMessage, "rate_limits", into_action},
-    {kRouteMessage, "include_vh_rate_limits", into_action},
-    {kRouteMessage, "hash_policy", into_action},
-    {kRouteMessage, "cors", into_action},
-    {kRouteMessage, "shadow", shadow},
-    {kRouteMessage, "host_redirect", into_redirect},
-    {kRouteMessage, "path_redirect", into_redirect},
-    {kRouteMessage, "opaque_config", nullptr},
-
-    {kClusterMessage, "type", discovery_type},
-    {kClusterMessage, "lb_type", lb_type},
-    {kClusterMessage, "connect_timeout_ms", milliseconds},
-    {kClusterMessage, "cleanup_interval_ms", milliseconds},
-    {kClusterMessage, "dns_refresh_rate_ms", milliseconds},
-    {kClusterMessage, "features", features},
-    {kClusterMessage, "http2_settings", http2_settings},
-    {kClusterMessage, "service_name", service_name},
-    {kClusterMessage, "ssl_context", nullptr},
-    {kClusterMessage, "health_check", nullptr},
-    {kCircuitBreakersMessage, "default", thresholds},
-    {kCircuitBreakersMessage, "high", thresholds},
+    {"envoy.config.accesslog.v3.AccessLogFilter", kWhole, log_filter},
 };
 
 }  // namespace
 
-std::span<const Rule> v1_rules() { return kRules; }
+std::span<const Rule> v1_bootstrap_rules() { return kRules; }
 
 }  // namespace outrider::config

@@ -41,6 +41,15 @@ constexpr Extension kExtensions[] = {
     {network_filter, "envoy.filters.network.sni_dynamic_forward_proxy",
      NETWORK "sni_dynamic_forward_proxy.v3.FilterConfig", ""},
     {network_filter, "envoy.filters.network.wasm", NETWORK "wasm.v3.Wasm", ""},
+    // Envoy's contrib build has these; their messages are not in the API at hand.
+    {network_filter, "envoy.filters.network.client_ssl_auth", NETWORK "client_ssl_auth.v3.ClientSSLAuth",
+     "envoy.client_ssl_auth client_ssl_auth"},
+    {network_filter, "envoy.filters.network.mysql_proxy", NETWORK "mysql_proxy.v3.MySQLProxy", ""},
+    {network_filter, "envoy.filters.network.postgres_proxy", NETWORK "postgres_proxy.v3alpha.PostgresProxy", ""},
+    {network_filter, "envoy.filters.network.kafka_broker", NETWORK "kafka_broker.v3.KafkaBroker", ""},
+    {network_filter, "envoy.filters.network.rocketmq_proxy", NETWORK "rocketmq_proxy.v3.RocketmqProxy", ""},
+    {network_filter, "envoy.filters.network.sip_proxy", NETWORK "sip_proxy.v3alpha.SipProxy", ""},
+    {network_filter, "envoy.filters.network.golang", NETWORK "golang.v3alpha.Config", ""},
 
     {http_filter, "envoy.filters.http.router", HTTP "router.v3.Router", "envoy.router router"},
     {http_filter, "envoy.filters.http.buffer", HTTP "buffer.v3.Buffer", "envoy.buffer buffer"},
@@ -92,6 +101,10 @@ constexpr Extension kExtensions[] = {
     {http_filter, "envoy.filters.http.aws_lambda", HTTP "aws_lambda.v3.Config", ""},
     {http_filter, "envoy.filters.http.aws_request_signing", HTTP "aws_request_signing.v3.AwsRequestSigning", ""},
     {http_filter, "envoy.filters.http.upstream_codec", HTTP "upstream_codec.v3.UpstreamCodec", ""},
+    {http_filter, "envoy.filters.http.cache_v2", HTTP "cache_v2.v3.CacheV2Config", ""},
+    {http_filter, "envoy.filters.http.golang", HTTP "golang.v3alpha.Config", ""},
+    {http_filter, "envoy.filters.http.squash", HTTP "squash.v3.Squash", "envoy.squash squash"},
+    {http_filter, "envoy.filters.http.dynamo", HTTP "dynamo.v3.Dynamo", "envoy.http_dynamo_filter http_dynamo_filter"},
 
     {listener_filter, "envoy.filters.listener.tls_inspector", LISTENER "tls_inspector.v3.TlsInspector",
      "envoy.listener.tls_inspector"},
@@ -149,6 +162,62 @@ constexpr Extension kExtensions[] = {
      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", ""},
     {protocol_options, "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions",
      "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions", ""},
+    {protocol_options, "envoy.filters.network.thrift_proxy", NETWORK "thrift_proxy.v3.ThriftProtocolOptions", ""},
+    {protocol_options, "envoy.filters.network.redis_proxy", NETWORK "redis_proxy.v3.RedisProtocolOptions",
+     "envoy.redis_proxy"},
+
+    {access_log_filter, "envoy.access_loggers.extension_filters.cel",
+     "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", ""},
+    {retry_host_predicate, "envoy.retry_host_predicates.previous_hosts",
+     "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate", ""},
+    {retry_host_predicate, "envoy.retry_host_predicates.omit_canary_hosts",
+     "envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate", ""},
+    {retry_host_predicate, "envoy.retry_host_predicates.omit_host_metadata",
+     "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig", ""},
+    {retry_priority, "envoy.retry_priorities.previous_priorities",
+     "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig", ""},
+    {thrift_filter, "envoy.filters.thrift.router", NETWORK "thrift_proxy.router.v3.Router", ""},
+    {thrift_filter, "envoy.filters.thrift.rate_limit", NETWORK "thrift_proxy.filters.ratelimit.v3.RateLimit", ""},
+    {thrift_filter, "envoy.filters.thrift.header_to_metadata",
+     NETWORK "thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata", ""},
+    {thrift_filter, "envoy.filters.thrift.payload_to_metadata",
+     NETWORK "thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata", ""},
+};
+
+struct PerRoute {
+  std::string_view extension;
+  std::string_view type;
+};
+
+constexpr PerRoute kPerRoute[] = {
+    {"envoy.filters.http.api_key_auth", HTTP "api_key_auth.v3.ApiKeyAuthPerRoute"},
+    {"envoy.filters.http.aws_lambda", HTTP "aws_lambda.v3.PerRouteConfig"},
+    {"envoy.filters.http.aws_request_signing", HTTP "aws_request_signing.v3.AwsRequestSigningPerRoute"},
+    {"envoy.filters.http.bandwidth_limit", HTTP "bandwidth_limit.v3.BandwidthLimit"},
+    {"envoy.filters.http.basic_auth", HTTP "basic_auth.v3.BasicAuthPerRoute"},
+    {"envoy.filters.http.buffer", HTTP "buffer.v3.BufferPerRoute"},
+    {"envoy.filters.http.cache", HTTP "cache.v3.CacheConfig"},
+    {"envoy.filters.http.compressor", HTTP "compressor.v3.CompressorPerRoute"},
+    {"envoy.filters.http.cors", HTTP "cors.v3.CorsPolicy"},
+    {"envoy.filters.http.csrf", HTTP "csrf.v3.CsrfPolicy"},
+    {"envoy.filters.http.custom_response", HTTP "custom_response.v3.CustomResponse"},
+    {"envoy.filters.http.dynamic_forward_proxy", HTTP "dynamic_forward_proxy.v3.PerRouteConfig"},
+    {"envoy.filters.http.ext_authz", HTTP "ext_authz.v3.ExtAuthzPerRoute"},
+    {"envoy.filters.http.ext_proc", HTTP "ext_proc.v3.ExtProcPerRoute"},
+    {"envoy.filters.http.fault", HTTP "fault.v3.HTTPFault"},
+    {"envoy.filters.http.grpc_http1_reverse_bridge", HTTP "grpc_http1_reverse_bridge.v3.FilterConfigPerRoute"},
+    {"envoy.filters.http.grpc_json_transcoder", HTTP "grpc_json_transcoder.v3.GrpcJsonTranscoder"},
+    {"envoy.filters.http.header_mutation", HTTP "header_mutation.v3.HeaderMutationPerRoute"},
+    {"envoy.filters.http.header_to_metadata", HTTP "header_to_metadata.v3.Config"},
+    {"envoy.filters.http.jwt_authn", HTTP "jwt_authn.v3.PerRouteConfig"},
+    {"envoy.filters.http.local_ratelimit", HTTP "local_ratelimit.v3.LocalRateLimit"},
+    {"envoy.filters.http.lua", HTTP "lua.v3.LuaPerRoute"},
+    {"envoy.filters.http.on_demand", HTTP "on_demand.v3.PerRouteConfig"},
+    {"envoy.filters.http.ratelimit", HTTP "ratelimit.v3.RateLimitPerRoute"},
+    {"envoy.filters.http.rbac", HTTP "rbac.v3.RBACPerRoute"},
+    {"envoy.filters.http.set_filter_state", HTTP "set_filter_state.v3.Config"},
+    {"envoy.filters.http.set_metadata", HTTP "set_metadata.v3.Config"},
+    {"envoy.filters.http.stateful_session", HTTP "stateful_session.v3.StatefulSessionPerRoute"},
 };
 
 #undef HTTP
@@ -182,15 +251,32 @@ constexpr Holder kHolders[] = {
     {"envoy.config.overload.v3.ResourceMonitor", resource_monitor},
     {"envoy.config.core.v3.HealthCheck.CustomHealthCheck", health_checker},
     {"envoy.config.cluster.v3.Cluster.CustomClusterType", cluster_type},
+    {"envoy.config.accesslog.v3.ExtensionFilter", access_log_filter},
+    {"envoy.config.route.v3.RetryPolicy.RetryHostPredicate", retry_host_predicate},
+    {"envoy.config.route.v3.RetryPolicy.RetryPriority", retry_priority},
+    {"envoy.extensions.filters.network.thrift_proxy.v3.ThriftFilter", thrift_filter},
 };
 
 }  // namespace
 
 std::string_view to_text(Slot slot) {
-  constexpr std::array<std::string_view, 13> kNames = {
-      "an extension",       "a network filter",   "an HTTP filter",  "a listener filter", "an access logger",
-      "a transport socket", "a transport socket", "a tracer",        "a stats sink",      "a resource monitor",
-      "a health checker",   "a cluster type",     "protocol options"};
+  constexpr std::array<std::string_view, 17> kNames = {"an extension",
+                                                       "a network filter",
+                                                       "an HTTP filter",
+                                                       "a listener filter",
+                                                       "an access logger",
+                                                       "a transport socket",
+                                                       "a transport socket",
+                                                       "a tracer",
+                                                       "a stats sink",
+                                                       "a resource monitor",
+                                                       "a health checker",
+                                                       "a cluster type",
+                                                       "protocol options",
+                                                       "a filter of an access log",
+                                                       "a predicate of hosts to retry",
+                                                       "a priority of retries",
+                                                       "a filter of the Thrift proxy"};
   return kNames[static_cast<size_t>(slot)];
 }
 
@@ -212,6 +298,13 @@ const Extension* extension_named(Slot slot, std::string_view name) {
     if (one.slot == slot && (one.name == name || has_word(one.legacy, name))) return &one;
   }
   return nullptr;
+}
+
+std::string_view per_route_type(std::string_view extension_name) {
+  for (const PerRoute& one : kPerRoute) {
+    if (one.extension == extension_name) return one.type;
+  }
+  return {};
 }
 
 std::string_view nearest_extension(Slot slot, std::string_view name) {

@@ -21,6 +21,10 @@ enum class Slot : uint8_t {
   health_checker,
   cluster_type,
   protocol_options,
+  access_log_filter,
+  retry_host_predicate,
+  retry_priority,
+  thrift_filter,
 };
 
 std::string_view to_text(Slot slot);  // "an HTTP filter"
@@ -39,6 +43,9 @@ std::span<const Extension> all_extensions();
 
 // The extension of a name in any of the three families; nullptr if none is called that.
 const Extension* extension_named(Slot slot, std::string_view name);
+
+// The message that configures an HTTP filter for a virtual host, a route or a weighted cluster; empty if there is none.
+std::string_view per_route_type(std::string_view extension_name);
 
 // Today's name of the extension in this slot that is called almost so; empty if none is.
 std::string_view nearest_extension(Slot slot, std::string_view name);

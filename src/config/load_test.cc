@@ -486,9 +486,10 @@ TEST(Load, ProblemsOfV1FilesNameTheirOldKeys) {
        {"1:17: " + listener + ": envoy.config.listener.v3.Listener has no field `addres` (did you mean `address`?)"}},
       {R"({"listeners": [{"ssl_context": {}}]})",
        {"1:17: " + listener +
-        ".ssl_context: `ssl_context` of envoy.config.listener.v3.Listener is not built into outrider yet"}},
+        ".filter_chains[0].transport_socket: `transport_socket` of envoy.config.listener.v3.FilterChain is not built "
+        "into outrider yet"}},
       {R"({"listeners": [], "cluster_manager": {"clusters": [], "sds": {}}})",
-       {"1:55: cluster_manager.sds: `sds` is not built into outrider yet"}},
+       {"1:55: cluster_manager.sds: `cluster` is missing"}},
       {R"({"cluster_manager": {"clusters": [{"name": "c", "conect_timeout_ms": 5}]}})",
        {"1:49: static_resources.clusters[0]: envoy.config.cluster.v3.Cluster has no field `conect_timeout_ms` (did you "
         "mean `connect_timeout_ms`?)"}},

@@ -1,5 +1,7 @@
 #include "config/upgrade.h"
 
+#include "config/rules.h"
+
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 
@@ -12,6 +14,7 @@ namespace pb = google::protobuf;
 
 constexpr std::string_view kTypeUrl = "type.googleapis.com/";
 constexpr std::string_view kBootstrap = "envoy.config.bootstrap.v3.Bootstrap";
+constexpr std::string_view kHidden = "hidden_envoy_deprecated_";
 
 std::string camel_case(std::string_view snake_case) {
   std::string out;
@@ -25,6 +28,24 @@ std::string camel_case(std::string_view snake_case) {
     raise = false;
   }
   return out;
+}
+
+// v1 first: it wins.
+template <class Function>
+void for_each_rule(bool v1, std::string_view message, Function function) {
+  for (const RuleTables tables : {v1 ? v1_rules() : RuleTables{}, v2_rules()}) {
+    for (const std::span<const Rule> table : tables) {
+      for (const Rule& rule : table) {
+        if (rule.message == message) function(rule);
+      }
+    }
+  }
+}
+
+// Whether a type URL of any version names this message of v3.
+bool names_type(std::string_view url, std::string_view type) {
+  const std::string_view name = type_of_url(url);
+  return name == type || successor(name) == type;
 }
 
 bool is_url(const Node* node) {
@@ -74,11 +95,9 @@ void Upgrade::note(Mark mark, const Path& path, std::string message, std::string
 
 std::vector<std::string_view> Upgrade::old_keys(std::string_view message_full_name) const {
   std::vector<std::string_view> out;
-  for (const auto& rules : {v1_ ? v1_rules() : std::span<const Rule>{}, v2_rules()}) {
-    for (const Rule& rule : rules) {
-      if (rule.message == message_full_name) out.push_back(rule.key);
-    }
-  }
+  for_each_rule(v1_, message_full_name, [&](const Rule& rule) {
+    if (!rule.key.empty() && rule.key != kWhole) out.push_back(rule.key);
+  });
   return out;
 }
 
@@ -86,6 +105,12 @@ Dialect Upgrade::bootstrap(Node& root) {
   v1_ = is_v1(root);
   const pb::Descriptor* descriptor = schema_.message(kBootstrap);
   message(root, *descriptor, {}, Path{});
+  if (tracer != nullptr && !tracer_used) {
+    note(tracer->key_mark(), Path{}.field("tracing"), "has no effect: no HTTP connection manager has `tracing`");
+  }
+  if (rate_limit_service != nullptr && !rate_limit_service_used) {
+    note(rate_limit_service->key_mark(), Path{}.field("rate_limit_service"), "has no effect: no filter asks it");
+  }
   return v1_ ? Dialect::v1 : saw_v2_ ? Dialect::v2 : Dialect::v3;
 }
 
@@ -96,13 +121,11 @@ const Upgrade::Shape& Upgrade::shape(const pb::Descriptor& descriptor) {
   const std::string_view name = descriptor.full_name();
   shape.is_any = name == "google.protobuf.Any";
   shape.is_well_known = name.starts_with("google.protobuf.");
-  for (const auto& rules : {v1_ ? v1_rules() : std::span<const Rule>{}, v2_rules()}) {
-    for (const Rule& rule : rules) {
-      if (rule.message != name) continue;  // v1 first: it wins
-      shape.rules.emplace(rule.key, &rule);
-      shape.rules.emplace(tree.keep(camel_case(rule.key)), &rule);
-    }
-  }
+  for_each_rule(v1_, name, [&](const Rule& rule) {
+    if (rule.key == kWhole) return shape.whole.push_back(&rule);
+    shape.rules.emplace(rule.key, &rule);
+    shape.rules.emplace(tree.keep(camel_case(rule.key)), &rule);
+  });
   return shape;
 }
 
@@ -110,13 +133,40 @@ void Upgrade::message(Node& node, const pb::Descriptor& descriptor, std::string_
   const Shape& rules = shape(descriptor);
   if (rules.is_any) return any(node, path);
   if (rules.is_well_known) return;
-  const Slot slot = slot_of(descriptor.full_name(), holder);
   if (node.is_scalar()) {  // a rule with the empty key reads a message that was written as a text
     const auto whole = rules.rules.find("");
     if (whole != rules.rules.end()) whole->second->apply(*this, node, node, path);
   }
   if (!node.is_mapping()) return;
+  Node* const listener_before = listener;
+  Node* const hcm_before = http_connection_manager;
+  if (descriptor.full_name() == kListenerMessage) listener = &node;
+  if (descriptor.full_name() == kHcmMessage) http_connection_manager = &node;
+  fields(node, descriptor, rules, holder, path);
+  listener = listener_before;
+  http_connection_manager = hcm_before;
+}
+
+void Upgrade::fields(Node& node, const pb::Descriptor& descriptor, const Shape& rules, std::string_view holder,
+                     const Path& path) {
+  name_fields(node, descriptor, path);
+  for (const Rule* rule : rules.whole) rule->apply(*this, node, node, path);
+  apply_rules(node, descriptor, rules, path);
+  if (const Slot slot = slot_of(descriptor.full_name(), holder); slot != Slot::none) extension(node, slot, path);
+  if (for_envoy) speak_v3(node, descriptor, path);
   for (Node& entry : node) {
+    const pb::FieldDescriptor* field = schema_.field(descriptor, entry.key);
+    if (field != nullptr) child(entry, *field, descriptor.full_name(), path.field(field->name()));
+  }
+}
+
+// Fields by the names of the API, without the mark of what was deprecated in the first years of v3.
+void Upgrade::name_fields(Node& node, const pb::Descriptor& descriptor, const Path& path) {
+  for (Node& entry : node) {
+    if (entry.key.starts_with(kHidden) && schema_.field(descriptor, entry.key) == nullptr) {
+      entry.key.remove_prefix(kHidden.size());
+      saw_v2_ = true;
+    }
     const pb::FieldDescriptor* field = schema_.field(descriptor, entry.key);
     if (field == nullptr || entry.key == field->name()) continue;
     if (node.find(field->name()) != nullptr) {
@@ -125,11 +175,20 @@ void Upgrade::message(Node& node, const pb::Descriptor& descriptor, std::string_
     }
     entry.key = field->name();
   }
-  apply_rules(node, descriptor, rules, path);
-  if (slot != Slot::none) extension(node, slot, path);
-  for (Node& entry : node) {
-    const pb::FieldDescriptor* field = schema_.field(descriptor, entry.key);
-    if (field != nullptr) child(entry, *field, descriptor.full_name(), path.field(field->name()));
+}
+
+// Envoy of today asks discovery and other services in the words of v3 only, and wants to be told so.
+void Upgrade::speak_v3(Node& node, const pb::Descriptor& descriptor, const Path& path) {
+  for (const std::string_view key : {"transport_api_version", "resource_api_version"}) {
+    const pb::FieldDescriptor* field = schema_.field(descriptor, key);
+    if (field == nullptr || field->enum_type() == nullptr) continue;
+    Node* present = node.find(key);
+    if (present != nullptr && present->is_scalar() && (present->text == "V3" || present->text == "v3")) continue;
+    if (present != nullptr) {
+      note(present->mark(), path.field(key), "Envoy 1.40 asks in v3 only");
+      tree.unlink(node, *present);
+    }
+    tree.set_scalar(node, key, "V3", false, node.value_mark());
   }
 }
 
@@ -191,6 +250,10 @@ void Upgrade::child(Node& node, const pb::FieldDescriptor& field, std::string_vi
 void Upgrade::map(Node& node, const pb::FieldDescriptor& field, std::string_view holder, const Path& path) {
   const pb::Descriptor* value = field.message_type()->map_value()->message_type();
   if (!node.is_mapping() || value == nullptr) return;
+  for (Node& entry : node) {
+    if (field.name() == "typed_per_filter_config") any_by_key(entry, Slot::http_filter);
+    if (field.name() == "typed_extension_protocol_options") any_by_key(entry, Slot::protocol_options);
+  }
   for (Node& entry : node) message(entry, *value, holder, path.entry(entry.key));
 }
 
@@ -209,7 +272,11 @@ void Upgrade::any(Node& node, const Path& path) {
     name = newer;
     type->text = tree.keep(fmt::format("{}{}", kTypeUrl, newer));
   }
-  if (const pb::Descriptor* descriptor = schema_.message(name)) message(node, *descriptor, {}, path);
+  const pb::Descriptor* descriptor = schema_.message(name);
+  if (descriptor == nullptr) return;
+  message(node, *descriptor, {}, path);
+  const Node* then = node.find("@type");  // a rule may have made another message of it
+  if (then != nullptr && then->is_scalar() && type_of_url(then->text) != name) any(node, path);
 }
 
 // {"@type": TypedStruct, type_url: T, value: {...}} → {"@type": T, ...}, if T is a type that the API has.
@@ -223,26 +290,37 @@ void Upgrade::typed_struct(Node& node, const Path& path) {
   tree.unlink(node, *url);
   if (value != nullptr) tree.unlink(node, *value);
   node.find("@type")->text = url->text;
-  if (value == nullptr || !value->is_mapping()) return;
-  for (Node* entry = value->first; entry != nullptr;) {
-    Node* next = entry->next;
-    tree.append(node, *entry);
-    entry = next;
-  }
+  if (value != nullptr && value->is_mapping()) move_all(*value, node);
 }
 
-// {name, config} or {name} alone → {name, typed_config: {"@type", ...}}.
+// {name, config} or {name} alone → {name, typed_config: {"@type", ...}}, under today's name.
 void Upgrade::extension(Node& node, Slot slot, const Path& path) {
-  const Node* name = node.find("name");
-  if (Node* typed = node.find("typed_config")) {
-    if (typed->is_mapping() && typed->find("@type") == nullptr && name != nullptr) {
+  Node* name = node.find("name");
+  const Extension* known = name != nullptr && name->is_scalar() ? extension_named(slot, name->text) : nullptr;
+  Node* typed = node.find("typed_config");
+  if (typed != nullptr && typed->is_mapping()) {
+    const Node* type = typed->find("@type");
+    if (type == nullptr && name != nullptr) {
       note(typed->mark(), path.field("typed_config"), "\"@type\" is missing; taken from the name");
       if (!name_type(*typed, slot, *name, path)) tree.unlink(node, *typed);
+    } else if (type != nullptr && type_of_url(type->text) == "google.protobuf.Struct") {
+      tree.unlink(node, *typed);
+      Node* fields = tree.take(*typed, "value");
+      tree.set(node, "config", fields != nullptr ? *fields : *tree.make(Kind::mapping, typed->value_mark()));
+      typed = nullptr;
     }
-    check_slot(*typed, slot, path);
-    return;
   }
-  if (node.find("config_discovery") != nullptr) return;
+  if (typed == nullptr && node.find("config_discovery") == nullptr) config_by_name(node, slot, path);
+  typed = node.find("typed_config");
+  if (typed == nullptr) return;
+  check_slot(*typed, slot, path);
+  const Node* type = typed->find("@type");
+  const bool is_it = known != nullptr && type != nullptr && type->is_scalar() && names_type(type->text, known->type);
+  if (is_it && name->text != known->name) name->text = known->name;
+}
+
+void Upgrade::config_by_name(Node& node, Slot slot, const Path& path) {
+  const Node* name = node.find("name");
   Node* config = tree.take(node, "config");
   if (name == nullptr || !name->is_scalar()) {
     if (config != nullptr) error(config->mark(), path, fmt::format("{} needs a `name`", to_text(slot)));
@@ -265,6 +343,36 @@ void Upgrade::extension(Node& node, Slot slot, const Path& path) {
     if (v1_ != v1_before) any(*config, path.field("typed_config"));
   }
   v1_ = v1_before;
+}
+
+// The content of an Any that stands in a map under the name of its extension.
+void Upgrade::any_by_key(Node& entry, Slot slot) {
+  const Extension* known = extension_named(slot, entry.key);
+  if (known == nullptr) return;
+  const std::string_view type = slot == Slot::http_filter ? per_route_type(known->name) : known->type;
+  if (entry.kind == Kind::null) entry.kind = Kind::mapping;
+  if (!entry.is_mapping()) return;
+  Node* present = entry.find("@type");
+  if (present != nullptr && type_of_url(present->text) == "google.protobuf.Struct") {
+    tree.unlink(entry, *present);
+    if (Node* fields = tree.take(entry, "value"); fields != nullptr && fields->is_mapping()) move_all(*fields, entry);
+    present = nullptr;
+  }
+  if (present == nullptr && type.empty()) return;
+  if (present == nullptr) {
+    saw_v2_ = true;
+    tree.set_scalar(entry, "@type", fmt::format("{}{}", kTypeUrl, type), false, entry.key_mark());
+  }
+  entry.key = known->name;
+}
+
+void Upgrade::move_all(Node& from, Node& to) {
+  for (Node* entry = from.first; entry != nullptr;) {
+    Node* next = entry->next;
+    tree.append(to, *entry);
+    entry = next;
+  }
+  from.first = from.last = nullptr;
 }
 
 // A filter of another kind would be well-formed here, and mean nothing.

@@ -26,11 +26,15 @@ struct Rule {
   std::string_view rename = {};     // if not empty, the key of the same value in v3; `apply` is not used
 };
 
+// A rule with this key is applied to the message as a whole, before those of its keys.
+inline constexpr std::string_view kWhole = "*";
+
+using RuleTables = std::span<const std::span<const Rule>>;
 // Keys of 2016-18. They are read only in a file that is v1 at least in part, where some stand for something else than
 // today.
-std::span<const Rule> v1_rules();
+RuleTables v1_rules();
 // Keys of v2, and of v3 where it is deprecated.
-std::span<const Rule> v2_rules();
+RuleTables v2_rules();
 
 // Turns a tree of any dialect into the shape of v3, in place: keys by their v3 names in snake_case, typed_config
 // everywhere,
@@ -51,18 +55,36 @@ class Upgrade {
   Tree& tree;
   void error(Mark mark, const Path& path, std::string message, std::string hint = {});
   void note(Mark mark, const Path& path, std::string message, std::string hint = {});
+  // What the message at hand lies in; nullptr if in none.
+  Node* listener = nullptr;
+  Node* http_connection_manager = nullptr;
+  // What the bootstrap once said for all; nullptr if this one does not.
+  Node* rate_limit_service = nullptr;  // as the filters of rate limits take it
+  Node* tracer = nullptr;              // {name, typed_config or config}
+  bool rate_limit_service_used = false, tracer_used = false;
+  // v1: where clusters of the type `sds` get their hosts from.
+  Node* sds = nullptr;  // {cluster, refresh_delay_ms}
+
+  // Appends the entries of one mapping to another.
+  void move_all(Node& from, Node& to);
+
   // Keys of the message's rules in this file's dialect, for "did you mean".
   std::vector<std::string_view> old_keys(std::string_view message_full_name) const;
 
  private:
   struct Shape {                                              // of a message type, made once
     std::unordered_map<std::string_view, const Rule*> rules;  // by the old key, in snake_case and lowerCamelCase
+    std::vector<const Rule*> whole;
     bool is_any = false;
     bool is_well_known = false;
   };
 
   const Shape& shape(const google::protobuf::Descriptor& descriptor);
   void message(Node& node, const google::protobuf::Descriptor& descriptor, std::string_view holder, const Path& path);
+  void fields(Node& node, const google::protobuf::Descriptor& descriptor, const Shape& shape, std::string_view holder,
+              const Path& path);
+  void name_fields(Node& node, const google::protobuf::Descriptor& descriptor, const Path& path);
+  void speak_v3(Node& node, const google::protobuf::Descriptor& descriptor, const Path& path);
   void apply_rules(Node& node, const google::protobuf::Descriptor& descriptor, const Shape& shape, const Path& path);
   void child(Node& node, const google::protobuf::FieldDescriptor& field, std::string_view holder, const Path& path);
   void map(Node& node, const google::protobuf::FieldDescriptor& field, std::string_view holder, const Path& path);
@@ -72,6 +94,8 @@ class Upgrade {
   void check_slot(const Node& typed, Slot slot, const Path& path);
   bool name_type(Node& node, Slot slot, const Node& name, const Path& path);
   void wrap_in_list(Node& node, const Path& path);
+  void config_by_name(Node& node, Slot slot, const Path& path);
+  void any_by_key(Node& entry, Slot slot);
 
   const Schema& schema_;
   Problems& problems_;
