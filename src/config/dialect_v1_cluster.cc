@@ -32,6 +32,15 @@ void discovery_type(Upgrade& upgrade, Node& cluster, Node& value, const Path& pa
   upgrade.tree.set(cluster, "type", value);
 }
 
+// v1 asked for IPv4 addresses unless told otherwise.
+void lookup_family(Upgrade& upgrade, Node& cluster, Node&, const Path&) {
+  const Node* type = cluster.find("type");
+  const bool is_v1 = cluster.find("lb_type") != nullptr || cluster.find("connect_timeout_ms") != nullptr;
+  const bool asks_dns = is_text(type, "strict_dns") || is_text(type, "logical_dns");
+  if (!is_v1 || !asks_dns || cluster.find("dns_lookup_family") != nullptr) return;
+  upgrade.tree.set_scalar(cluster, "dns_lookup_family", "V4_ONLY", false, type->value_mark());
+}
+
 void lb_type(Upgrade& upgrade, Node& cluster, Node& value, const Path&) {
   if (is_text(&value, "original_dst_lb")) value.text = "CLUSTER_PROVIDED";
   upgrade.tree.set(cluster, "lb_policy", value);
@@ -206,6 +215,7 @@ void session_ticket_keys(Upgrade& upgrade, Node& context, Node& value, const Pat
   }
 
 constexpr Rule kRules[] = {
+    {kClusterMessage, kWhole, lookup_family},
     {kClusterMessage, "type", discovery_type},
     {kClusterMessage, "lb_type", lb_type},
     {kClusterMessage, "connect_timeout_ms", milliseconds},

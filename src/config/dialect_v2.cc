@@ -68,8 +68,7 @@ constexpr std::string_view kZipkin = "envoy.config.trace.v3.ZipkinConfig";
 // One provider for all → one of each HTTP connection manager that traces. Listeners that are discovered still ask here.
 void tracing(Upgrade& upgrade, Node& bootstrap, Node& value, const Path&) {
   upgrade.tracer = value.find("http");
-  const Node* dynamic = bootstrap.find("dynamic_resources");
-  if (upgrade.tracer == nullptr || (dynamic != nullptr && dynamic->find("lds_config") != nullptr)) {
+  if (upgrade.tracer == nullptr || upgrade.listeners_are_discovered) {
     upgrade.tree.set(bootstrap, "tracing", upgrade.tracer == nullptr ? value : *upgrade.tree.copy(value));
   }
 }

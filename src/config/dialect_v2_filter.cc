@@ -39,6 +39,18 @@ void moved(Upgrade& upgrade, Node& from, Node& to, std::initializer_list<std::st
   }
 }
 
+struct Word {
+  std::string_view key, old_word, word;
+};
+
+constexpr Word kGzipWords[] = {
+    {"compression_level", "DEFAULT", "DEFAULT_COMPRESSION"},
+    {"compression_level", "BEST", "BEST_COMPRESSION"},
+    {"compression_level", "SPEED", "BEST_SPEED"},
+    {"compression_strategy", "DEFAULT", "DEFAULT_STRATEGY"},
+    {"compression_strategy", "HUFFMAN", "HUFFMAN_ONLY"},
+};
+
 // The filter of one algorithm → the filter of all, with this one.
 void gzip(Upgrade& upgrade, Node& filter, Node&, const Path&) {
   Tree& tree = upgrade.tree;
@@ -59,6 +71,10 @@ void gzip(Upgrade& upgrade, Node& filter, Node&, const Path&) {
   moved(upgrade, *old, *response, {"disable_on_etag_header", "remove_accept_encoding_header"});
   if (common->first == nullptr) tree.unlink(*response, *common);
   if (response->first == nullptr) tree.unlink(filter, *response);
+  for (const Word& each : kGzipWords) {
+    Node* value = old->find(each.key);
+    if (value != nullptr && value->is_scalar() && value->text == each.old_word) value->text = each.word;
+  }
   upgrade.move_all(*old, config);  // levels and sizes; what is unknown is refused there
 }
 

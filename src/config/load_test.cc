@@ -91,7 +91,7 @@ TEST(Load, TheSameConfigurationInEveryDialectGivesTheSameBytes) {
       "filters": [{"type": "decoder", "name": "router", "config": {}}]}}]}],
     "admin": {"access_log_path": "/tmp/a.log", "address": "tcp://127.0.0.1:8001/"},
     "cluster_manager": {"clusters": [{"name": "c", "connect_timeout_ms": 250, "type": "strict_dns", "lb_type": "round_robin",
-      "max_requests_per_connection": 7, "dns_refresh_rate_ms": 5000,
+      "max_requests_per_connection": 7, "dns_refresh_rate_ms": 5000, "dns_lookup_family": "auto",
       "circuit_breakers": {"default": {"max_connections": 1}, "high": {"max_requests": 2}},
       "hosts": [{"url": "tcp://a_b:80"}, {"url": "tcp://[::1]:81"}]}]}})";
   constexpr std::string_view kV2 = R"(

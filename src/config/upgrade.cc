@@ -104,6 +104,9 @@ std::vector<std::string_view> Upgrade::old_keys(std::string_view message_full_na
 Dialect Upgrade::bootstrap(Node& root) {
   v1_ = is_v1(root);
   const pb::Descriptor* descriptor = schema_.message(kBootstrap);
+  const Node* dynamic = root.find("dynamic_resources");
+  listeners_are_discovered =
+      root.find("lds") != nullptr || (dynamic != nullptr && dynamic->find("lds_config") != nullptr);
   message(root, *descriptor, {}, Path{});
   if (tracer != nullptr && !tracer_used) {
     note(tracer->key_mark(), Path{}.field("tracing"), "has no effect: no HTTP connection manager has `tracing`");
@@ -215,10 +218,35 @@ void Upgrade::apply_rules(Node& node, const pb::Descriptor& descriptor, const Sh
             fmt::format("`{}` of {} is not built into outrider yet", rule->key, descriptor.full_name()));
       tree.unlink(node, *entry);
     } else {
-      tree.unlink(node, *entry);
-      rule->apply(*this, node, *entry, path);
+      replace(node, *entry, *rule, path);
     }
   }
+}
+
+// Applies a rule. What it appends takes the place of what it was applied to, so that files keep their order.
+void Upgrade::replace(Node& node, Node& entry, const Rule& rule, const Path& path) {
+  Node* before = nullptr;  // the entry
+  for (Node& each : node) {
+    if (each.next == &entry) before = &each;
+  }
+  const bool is_last = node.last == &entry;
+  tree.unlink(node, entry);
+  Node* const last = node.last;
+  rule.apply(*this, node, entry, path);
+  const auto is_here = [&](const Node* wanted) {
+    const Node* each = node.first;
+    while (each != nullptr && each != wanted) each = each->next;
+    return each != nullptr;
+  };
+  if (is_last || last == nullptr || node.last == last || !is_here(last) || (before != nullptr && !is_here(before)))
+    return;
+  Node* const first_new = last->next;
+  Node* const last_new = node.last;
+  last->next = nullptr;
+  node.last = last;
+  Node*& link = before != nullptr ? before->next : node.first;
+  last_new->next = link;
+  link = first_new;
 }
 
 void Upgrade::wrap_in_list(Node& node, const Path& path) {

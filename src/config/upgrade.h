@@ -62,6 +62,7 @@ class Upgrade {
   Node* rate_limit_service = nullptr;  // as the filters of rate limits take it
   Node* tracer = nullptr;              // {name, typed_config or config}
   bool rate_limit_service_used = false, tracer_used = false;
+  bool listeners_are_discovered = false;
   // v1: where clusters of the type `sds` get their hosts from.
   Node* sds = nullptr;  // {cluster, refresh_delay_ms}
 
@@ -86,6 +87,7 @@ class Upgrade {
   void name_fields(Node& node, const google::protobuf::Descriptor& descriptor, const Path& path);
   void speak_v3(Node& node, const google::protobuf::Descriptor& descriptor, const Path& path);
   void apply_rules(Node& node, const google::protobuf::Descriptor& descriptor, const Shape& shape, const Path& path);
+  void replace(Node& node, Node& entry, const Rule& rule, const Path& path);
   void child(Node& node, const google::protobuf::FieldDescriptor& field, std::string_view holder, const Path& path);
   void map(Node& node, const google::protobuf::FieldDescriptor& field, std::string_view holder, const Path& path);
   void any(Node& node, const Path& path);

@@ -1,0 +1,94 @@
+"""`outrider convert`: files of every dialect as v3 that real Envoy takes."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from processes import BINARY, ROOT
+
+sys.path.insert(0, str(ROOT / "test/parity"))
+from envoy_binary import ENVOY  # noqa: E402
+
+DIALECTS = sorted((pathlib.Path(__file__).parent / "dialects").iterdir())
+CONFIGS = sorted(p for p in (pathlib.Path(__file__).parent / "configs").iterdir())
+ENVIRONMENT = {"ENVOY_LB_ALG": "LEAST_REQUEST", "SERVICE_NAME": "myapp"}
+
+names = {"ids": lambda path: path.name}
+
+
+def convert(stage, path, *options):
+    done = stage.process([BINARY, "convert", *options, path], env=ENVIRONMENT)
+    done.status = done.wait()
+    return done
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pem")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    made = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=outrider", "-days", "1"]
+        + ["-keyout", str(key), "-out", str(certificate)],
+        capture_output=True,
+    )
+    return (key, certificate) if made.returncode == 0 else pytest.skip("there is no openssl")
+
+
+@pytest.mark.skipif(not ENVOY, reason="there is no Envoy: no $ENVOY, no python package `envoy`")
+@pytest.mark.parametrize("path", DIALECTS + CONFIGS, **names)
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_envoy_takes_what_is_converted(stage, path, form, pem):
+    done = convert(stage, path, "--format", form)
+    assert done.status == 0, done.stderr
+    text = done.stdout.replace("inline_string: CERTIFICATE", f"filename: {pem[1]}")
+    text = text.replace("inline_string: KEY", f"filename: {pem[0]}").replace(
+        '"inline_string": "CERTIFICATE"', f'"filename": "{pem[1]}"'
+    )
+    file = stage.file(text.replace('"inline_string": "KEY"', f'"filename": "{pem[0]}"'), f"converted.{form}")
+    named = ["--service-node", "node", "--service-cluster", "cluster"]
+    answer = subprocess.run([ENVOY, "--mode", "validate", "-c", str(file), *named], capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("path", DIALECTS + CONFIGS, **names)
+def test_what_is_converted_converts_to_itself(stage, path):
+    once = convert(stage, path)
+    assert once.status == 0, once.stderr
+    twice = convert(stage, stage.file(once.stdout, "once.yaml"))
+    assert twice.stdout == once.stdout
+    as_json = convert(stage, stage.file(once.stdout, "again.yaml"), "--format", "json")
+    assert json.loads(as_json.stdout)
+    assert convert(stage, stage.file(as_json.stdout, "once.json")).stdout == once.stdout
+
+
+def test_what_is_said_otherwise_now_is_noted(stage):
+    done = convert(stage, stage.file("admin: {access_log_path: /dev/null}\nnode: {build_version: '1'}\n"))
+    assert done.status == 0
+    assert done.stderr == f"{done.argv[-1]}:2:8: node.build_version: note: has no effect: nothing took its place in v3"
+
+
+def test_mistakes_are_told_and_nothing_is_printed(stage):
+    done = convert(stage, stage.file("admin: {adress: 1}\nnode: {id: [a]}\n"))
+    assert done.status == 1 and done.stdout == ""
+    assert [line.partition(": ")[0].rpartition("yaml:")[2] for line in done.stderr.splitlines()] == ["1:9", "2:8"]
+
+
+def test_variables_may_stay(stage):
+    file = stage.file("node: {id: '${NAME}', cluster: '${CLUSTER:-c}'}\n")
+    assert convert(stage, file).status == 1
+    kept = convert(stage, file, "--no-environment")
+    assert kept.stdout == 'node:\n  id: "${NAME}"\n  cluster: "${CLUSTER:-c}"'
+
+
+def test_an_overlay_is_merged_in(stage):
+    file = stage.file("node: {id: a}\n")
+    assert convert(stage, file, "--config-yaml", "node: {cluster: b}").stdout == "node:\n  id: a\n  cluster: b"
+
+
+@pytest.mark.parametrize("words", [[], ["a", "b"], ["--format", "xml", "a"], ["--no-such-option", "a"]])
+def test_usage(stage, words):
+    done = stage.process([BINARY, "convert", *words])
+    assert done.wait() == 1 and "usage: outrider" in done.stderr
