@@ -45,7 +45,8 @@ constexpr std::string_view kV1 = R"({
       {"timeout_ms": 1500, "prefix": "/", "cluster": "c", "host_rewrite": "h"}]}]},
     "filters": [{"name": "router", "config": {}}]}}]}],
   "cluster_manager": {"clusters": [
-    {"name": "c", "connect_timeout_ms": 250, "type": "strict_dns", "lb_type": "random", "hosts": [{"url": "tcp://h:1"}]}]}})";
+    {"name": "c", "connect_timeout_ms": 250, "type": "strict_dns", "lb_type": "random",
+     "hosts": [{"url": "tcp://h:1"}]}]}})";
 
 constexpr std::string_view kV2 = R"(
 static_resources:
