@@ -51,6 +51,23 @@ def virtual_host(*routes, domains=("*",), name="host", **fields):
     return {"name": name, "domains": list(domains), "routes": list(routes), **fields}
 
 
+def http_filter(name, message, **fields):
+    """A filter of envoy.extensions.filters.http.<name>.v3."""
+    config = typed(f"envoy.extensions.filters.http.{name}.v3.{message}", **fields)
+    return {"name": f"envoy.filters.http.{name}", "typed_config": config}
+
+
+def http_filters(*filters):
+    """These, and the router behind them."""
+    return [*filters, {"name": "envoy.filters.http.router", "typed_config": typed(ROUTER)}]
+
+
+def per_filter(name, message, **fields):
+    """What a route, a virtual host or all routes say to that filter."""
+    config = typed(f"envoy.extensions.filters.http.{name}.v3.{message}", **fields)
+    return {"typed_per_filter_config": {f"envoy.filters.http.{name}": config}}
+
+
 def file_log(path, text=None):
     fields = {"path": str(path)}
     if text is not None:

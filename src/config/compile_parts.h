@@ -50,6 +50,7 @@ struct Compilation final : proto::Report, proto::FilterHost {
   StatRegistry& stats() override { return process.stats; }
   int workers() override { return process.workers; }
   bool has_cluster(std::string_view name) override { return !cluster_names_known || cluster_names.contains(name); }
+  const std::string& local_cluster() override { return snapshot.node_cluster; }
   int filter_slot(const std::string& name) {
     return filter_slots.try_emplace(name, static_cast<int>(filter_slots.size())).first->second;
   }

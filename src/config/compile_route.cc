@@ -6,6 +6,7 @@
 #include "config/read_file.h"
 #include "core/ascii.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "filters/cors.h"
 #include "proto/matcher.h"
 
 namespace outrider::config {
@@ -53,6 +54,7 @@ void compile_action(Compilation& c, const v3::RouteAction& action, const std::st
   auto found = c.snapshot.clusters.find(action.cluster());
   if (found != c.snapshot.clusters.end()) {
     r.cluster = found->second;
+    r.cluster_name = r.cluster->name();
   } else if (validate_clusters && !action.cluster().empty() && !c.cluster_names.contains(action.cluster())) {
     if (c.cluster_names_known) c.fail(path + ".cluster", unknown_cluster(c, action.cluster()));
   } else {
@@ -145,7 +147,8 @@ RouteFilter route_filter(Compilation& c, const google::protobuf::Any& any, int s
   if (is_type(any, "envoy.config.route.v3.FilterConfig")) {
     v3::FilterConfig wrapper;
     if (!wrapper.ParseFromString(any.value())) return {};
-    RouteFilter said{nullptr, true, wrapper.disabled()};
+    if (!wrapper.has_config() && !wrapper.disabled()) c.fail(path, "says nothing: neither `disabled` nor a `config`");
+    RouteFilter said{nullptr, true, wrapper.disabled(), nullptr};
     if (wrapper.has_config()) said.config = route_filter(c, wrapper.config(), slot, path + ".config").config;
     return said;
   }
@@ -155,7 +158,14 @@ RouteFilter route_filter(Compilation& c, const google::protobuf::Any& any, int s
     c.fail(path, "no filter of outrider takes this from a route");
     return {};
   }
-  return {type->make_route({c, c, path, any.value(), "", slot}), true, false};
+  return {type->make_route({c, c, path, any.value(), "", slot}), true, false, nullptr};
+}
+
+// What RouteAction.cors or VirtualHost.cors says, over that of the wider scope.
+RouteFilter cors_word(Compilation& c, const v3::CorsPolicy& policy, const std::string& path, const RouteFilter& wider) {
+  RouteFilter said{filters::make_cors_policy(c, policy, path), true, false, nullptr};
+  if (wider.said) said.wider = std::make_shared<const RouteFilter>(wider);
+  return said;
 }
 
 // Those of a wider scope stay where this one says nothing.
@@ -165,7 +175,10 @@ RouteFilters route_filters(Compilation& c, const google::protobuf::Map<std::stri
   for (const auto& [name, any] : configs) {
     auto slot = static_cast<std::size_t>(c.filter_slot(name));
     if (result.size() <= slot) result.resize(slot + 1);
-    result[slot] = route_filter(c, any, static_cast<int>(slot), path + ".typed_per_filter_config[\"" + name + "\"]");
+    RouteFilter said =
+        route_filter(c, any, static_cast<int>(slot), path + ".typed_per_filter_config[\"" + name + "\"]");
+    if (result[slot].said) said.wider = std::make_shared<const RouteFilter>(std::move(result[slot]));
+    result[slot] = std::move(said);
   }
   return result;
 }
@@ -183,6 +196,8 @@ std::shared_ptr<const RouteTable> compile_routes(Compilation& c, const v3::Route
     const auto& host = routes.virtual_hosts(h);
     std::string host_path = path + ".virtual_hosts[" + std::to_string(h) + "]";
     const RouteFilters of_host = route_filters(c, host.typed_per_filter_config(), host_path, of_all);
+    RouteFilter cors_of_host;
+    if (host.has_cors()) cors_of_host = cors_word(c, host.cors(), host_path + ".cors", {});
     std::vector<Route> list;
     list.reserve(static_cast<std::size_t>(host.routes_size()));
     for (int i = 0; i < host.routes_size(); i++) {
@@ -192,6 +207,9 @@ std::shared_ptr<const RouteTable> compile_routes(Compilation& c, const v3::Route
       r.name = from.name();
       if (from.has_metadata()) r.metadata = std::make_shared<Metadata>(proto::to_metadata(from.metadata()));
       r.filters = route_filters(c, from.typed_per_filter_config(), at, of_host);
+      r.cors =
+          from.route().has_cors() ? cors_word(c, from.route().cors(), at + ".route.cors", cors_of_host) : cors_of_host;
+      r.forwards = from.has_route();
       compile_match(c, from.match(), at + ".match", r);
       if (from.has_redirect()) {
         r.redirect = compile_redirect(c, from.redirect(), at + ".redirect");

@@ -4,7 +4,13 @@
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "upstream/router.h"
 
-#define OUTRIDER_HTTP_FILTERS(X) X(header_mutation)
+#define OUTRIDER_HTTP_FILTERS(X) \
+  X(api_key_auth)                \
+  X(buffer)                      \
+  X(cors)                        \
+  X(header_mutation)             \
+  X(header_to_metadata)          \
+  X(health_check)
 
 namespace outrider {
 namespace filters {

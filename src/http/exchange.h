@@ -44,6 +44,8 @@ class ClientStream {
   virtual Task<> inform(const ResponseHead& head) = 0;
   // The exchange's time-outs are others than before.
   virtual void deadlines_changed() = 0;
+  // The response is the last one of its connection: the rest of the request is not waited for.
+  virtual void leave_request(Exchange& x) = 0;
 
  protected:
   ~ClientStream() = default;
@@ -70,6 +72,13 @@ struct ExchangeRecord {
   std::string_view route_name;
   std::string_view upstream_failure;  // %UPSTREAM_TRANSPORT_FAILURE_REASON%
   std::uint32_t attempts = 0;
+  bool health_check = false;  // The health check filter takes the request for one: it is not counted with the others.
+};
+
+// What a filter keeps for itself until the response comes, or the end. A filter's own type derives from it.
+struct FilterNote {
+  const Filter* of = nullptr;
+  FilterNote* next = nullptr;
 };
 
 // Outlives every frame that serves it. Its members are destroyed in reverse order, so the arena goes last.
@@ -99,10 +108,28 @@ struct Exchange {
   std::uint32_t deepest_filter = 0;      // Of the chain: the last one that was entered.
   bool unseen_reply = false;             // reply() was called; the filters that were not entered are to see it.
   Metadata* dynamic_metadata = nullptr;  // What filters say of the request; null: nothing.
+  FilterNote* notes = nullptr;
 
   Metadata& metadata() {
     if (!dynamic_metadata) dynamic_metadata = &arena.make_owned<Metadata>();
     return *dynamic_metadata;
+  }
+
+  template <class T>
+  T& leave_note(const Filter& of, T note) {
+    note.of = &of;
+    note.next = notes;
+    T& kept = arena.make_owned<T>(std::move(note));
+    notes = &kept;
+    return kept;
+  }
+  // Null: the filter has left none.
+  template <class T>
+  T* note(const Filter& of) const {
+    for (FilterNote* each = notes; each; each = each->next) {
+      if (each->of == &of) return static_cast<T*>(each);
+    }
+    return nullptr;
   }
 
   // The route of the request as it is now; null: there is none. Looked up once; the answer stays until it is cleared.
@@ -118,9 +145,10 @@ struct Exchange {
     auto i = static_cast<std::size_t>(slot);
     return r && i < r->filters.size() && r->filters[i].said ? &r->filters[i] : nullptr;
   }
-  // What it says to the filter, of the filter's own type; null: nothing.
+  // The most specific configuration that it has for the filter, of the filter's own type; null: none.
   const RouteFilterConfig* route_config(int slot) {
     const RouteFilter* said = route_filter(slot);
+    while (said && !said->config) said = said->wider.get();
     return said ? said->config.get() : nullptr;
   }
 
@@ -135,6 +163,7 @@ struct Exchange {
   void find_route() {
     route_ = options.routes ? options.routes->match(*this) : nullptr;
     routed_ = true;
+    if (route_) record.cluster_name = route_->cluster_name;
   }
   const RouteEntry* route_ = nullptr;
   bool routed_ = false;

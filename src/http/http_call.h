@@ -2,6 +2,7 @@
 #pragma once
 #include <chrono>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,10 +33,17 @@ enum class CallFailure : std::uint8_t {
   too_large,  // The answer's body is longer than allowed.
 };
 
+// How many hosts a cluster has.
+struct Membership {
+  std::uint64_t all = 0, healthy = 0, degraded = 0;
+};
+
 class HttpCaller {
  public:
   // One for each worker. The answer's fields lie in `arena`, which outlives it. A stopped call leaves nothing behind.
   virtual Task<std::expected<HttpAnswer, CallFailure>> call(Arena& arena, HttpCall call) = 0;
+  // Nothing: there is no such cluster.
+  virtual std::optional<Membership> membership(std::string_view cluster) const = 0;
 
  protected:
   ~HttpCaller() = default;

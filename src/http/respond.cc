@@ -86,12 +86,12 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
       h1::outgoing_response_framing(head.status, x.request.method, x.request.version, response.body->length());
   bool chunked = framing.kind == h1::BodyFraming::Kind::chunked;
   decide_closing(c, x, head, framing);
+  x.record.status = head.status;
+  x.response_headers = &head.headers;
   bool has_body = framing.kind != h1::BodyFraming::Kind::none;
   Frame frame = has_body ? response.body->poll(BlockPool::kBodyBytes) : Frame::end();
   if (ends_body(frame)) may_go_on(c, x);  // While a body still flows, so may the request's.
   prepare_response(x, head, c.closing, false);
-  x.record.status = head.status;
-  x.response_headers = &head.headers;
 
   h1::BodyFraming told = announced(x, head, framing);
   char* out = static_cast<char*>(x.arena.allocate(h1::response_head_size(head, told), 1));

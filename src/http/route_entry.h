@@ -19,7 +19,17 @@ struct RouteFilter {
   std::shared_ptr<const RouteFilterConfig> config;  // Null: only whether it works is said.
   bool said = false;                                // The route has a word on this filter.
   bool disabled = false;                            // The filter does not see the request.
+  std::shared_ptr<const RouteFilter> wider;         // The word of the next wider scope; null: there is none.
 };
+
+// Calls visit(config) for each word of the chain that has one: the most specific first, or the widest.
+template <class Visit>
+void each_config(const RouteFilter* word, bool widest_first, Visit&& visit) {
+  if (!word) return;
+  if (widest_first) each_config(word->wider.get(), true, visit);
+  if (word->config) visit(*word->config);
+  if (!widest_first) each_config(word->wider.get(), false, visit);
+}
 
 struct RouteEntry {
   std::string name;
@@ -27,6 +37,10 @@ struct RouteEntry {
   // By the filter's slot, the most specific word: of the weighted cluster, the route, the virtual host, all routes.
   // Shorter than the number of slots where the last ones have none.
   std::vector<RouteFilter> filters;
+  // RouteAction.cors and VirtualHost.cors, of which the CORS filter knows what they are.
+  RouteFilter cors;
+  bool forwards = false;     // To a cluster: it is no redirect and no direct response.
+  std::string cluster_name;  // Where that is known beforehand; for logs.
 };
 
 class RouteSource {

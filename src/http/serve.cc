@@ -193,7 +193,7 @@ void finish_record(Exchange& x, const ServerConnection& c) {
     if (c.request_body->ended() && !c.request_body->failed()) x.record.request_end = c.request_body->ended_at();
   }
   if (c.request_body && c.request_body->continue_sent()) count_response(x.stats, 100);
-  if (x.record.status != 0) count_response(x.stats, x.record.status);
+  if (x.record.status != 0 && !x.record.health_check) count_response(x.stats, x.record.status);
   x.stats.record(HttpStat::downstream_rq_time,
                  static_cast<std::uint64_t>((*x.record.end - x.record.start) / std::chrono::milliseconds(1)));
   for (const auto& log : x.options.access_logs) log->write(x);

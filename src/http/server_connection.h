@@ -37,7 +37,7 @@ struct ServerConnection final : DownstreamConnection, ClientStream, Transport::H
   Task<> inform(const ResponseHead& head) override;
   void deadlines_changed() override;
   // The request at hand is answered, but what is still to come of it is not waited for: the connection ends with it.
-  void leave_request(Exchange& x);
+  void leave_request(Exchange& x) override;
   void stop_waiting();  // Ends an idle wait: the connection is to close.
   void abort(AbortReason reason);
   // The connection is to end by RST: a FIN would look like the end of the message.

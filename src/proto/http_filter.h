@@ -18,6 +18,8 @@ class FilterHost {
   virtual int workers() = 0;
   // False only if there is surely no such cluster.
   virtual bool has_cluster(std::string_view name) = 0;
+  // The cluster that this proxy is of: node.cluster, or what the command line says. Empty: not told.
+  virtual const std::string& local_cluster() = 0;
 
  protected:
   ~FilterHost() = default;

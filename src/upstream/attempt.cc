@@ -22,7 +22,7 @@ bool idempotent(Method method) {
 }
 
 void note_status(Exchange& x, WorkerCluster& cluster, Endpoint& endpoint, int status) {
-  cluster.stats.count_code(status);
+  if (!x.record.health_check) cluster.stats.count_code(status);
   (status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success).fetch_add(1, std::memory_order_relaxed);
 }
 

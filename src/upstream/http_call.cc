@@ -89,4 +89,17 @@ Task<Result> ClusterCaller::call(Arena& arena, HttpCall call) {
   co_return result;
 }
 
+std::optional<Membership> ClusterCaller::membership(std::string_view name) const {
+  ClusterPtr cluster = clusters_.find(name);
+  if (!cluster) return std::nullopt;
+  Membership counted;
+  HostSetPtr hosts = cluster->hosts();
+  for (const EndpointPtr& host : hosts->all) {
+    counted.all++;
+    if (host->health == HostHealth::healthy) counted.healthy++;
+    if (host->health == HostHealth::degraded) counted.degraded++;
+  }
+  return counted;
+}
+
 }  // namespace outrider

@@ -11,6 +11,7 @@ class ClusterCaller final : public HttpCaller {
   // All outlive it.
   ClusterCaller(Worker& worker, Network& network, WorkerClusters& clusters);
   Task<std::expected<HttpAnswer, CallFailure>> call(Arena& arena, HttpCall call) override;
+  std::optional<Membership> membership(std::string_view cluster) const override;
 
  private:
   WorkerClusters& clusters_;

@@ -19,7 +19,8 @@ LOG = (
     "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %REQ(:AUTHORITY)% %UPSTREAM_CLUSTER% %UPSTREAM_TRANSPORT_FAILURE_REASON%"
 )
 VARYING = {"date", "x-request-id", "x-envoy-upstream-service-time"}
-COUNTED = ("http.in.downstream_cx_", "http.in.downstream_rq_", "cluster.backend.upstream_")
+FILTERS = ("http.in.api_key_auth.", "http.in.cors.", "http.in.csrf.", "http.in.health_check.", "http_filter_name.")
+COUNTED = ("http.in.downstream_cx_", "http.in.downstream_rq_", "cluster.backend.upstream_", *FILTERS)
 
 
 class Side:
@@ -69,6 +70,15 @@ class Side:
             "backend": seen,
         }
 
+    def exchange_counted(self, data, to):
+        """The same, and what has been counted when its connection is closed."""
+        before = self.proxy.stats(COUNTED)
+        seen = self.exchange(data, to)
+        self.proxy.wait_stat("http.in.downstream_cx_active", 0)
+        after = self.proxy.stats(COUNTED)
+        changed = {n: v - before.get(n, 0) for n, v in after.items() if "_cx_" not in n and "_bytes_" not in n}
+        return {**seen, "counted": [f"{n} {v}" for n, v in sorted(changed.items()) if v]}
+
     def counted(self, talk):
         """What `talk(client)` gives, its lines in the log, and what has been counted when its connection is closed."""
         lines, before = len(self.logged()), self.proxy.stats(COUNTED)
@@ -93,6 +103,13 @@ def stable(fields):
 
 def compare(sides, data, to="GET"):
     ours, theirs = (side.exchange(data, to) for side in sides)
+    found = different(ours, theirs)
+    assert not found, found
+
+
+def compare_whole(sides, data, to="GET"):
+    """With what is counted of requests and by filters."""
+    ours, theirs = (side.exchange_counted(data, to) for side in sides)
     found = different(ours, theirs)
     assert not found, found
 
