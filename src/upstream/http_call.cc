@@ -1,5 +1,7 @@
 #include "upstream/http_call.h"
 
+#include <charconv>
+
 #include "http/http_stats.h"
 #include "upstream/attempt.h"
 
@@ -7,6 +9,16 @@ namespace outrider {
 namespace {
 
 using Result = std::expected<HttpAnswer, CallFailure>;
+
+std::string_view decimal(Arena& arena, std::int64_t number) {
+  char digits[24];
+  char* end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+  return arena.copy({digits, static_cast<std::size_t>(end - digits)});
+}
+
+std::int64_t milliseconds_since(TimePoint start) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Worker::current()->now() - start).count();
+}
 
 // The answer outlives the exchange that its views belong to.
 void keep_head(const ResponseHead& from, HttpAnswer& to, Arena& arena) {
@@ -40,6 +52,7 @@ Task<> exchange(Forwarding& f, Arena& arena, std::size_t bytes_max, Result& resu
   }
   HttpAnswer answer(arena);
   keep_head(*attempt.response.head, answer, arena);
+  answer.head.headers.set(Known::x_envoy_upstream_service_time, decimal(arena, milliseconds_since(f.x.record.start)));
   if (auto failure = co_await read_body(*attempt.response.body, answer.body, bytes_max)) {
     result = std::unexpected(*failure);
     co_return;
@@ -71,6 +84,10 @@ Task<Result> ClusterCaller::call(Arena& arena, HttpCall call) {
   x.request.path = call.request->path;
   x.request.authority = call.request->authority;
   for (const Field& field : call.request->headers) x.request.headers.add(field.name, field.known, field.value);
+  x.request.headers.set("x-envoy-internal", "true");
+  if (call.timeout.count() > 0) {
+    x.request.headers.set(Known::x_envoy_expected_rq_timeout_ms, decimal(x.arena, call.timeout.count()));
+  }
   if (!call.body.empty()) x.request_body = &x.arena.make_owned<TextBody>(call.body);
   Route route;
   route.timeout = {};

@@ -175,4 +175,11 @@ const VirtualHost* RouteTable::host(std::string_view authority) const {
   return find_wildcard(name);
 }
 
+const RouteEntry* RouteTable::match(Exchange& x) const {
+  const Route* route = match(x.request);
+  x.record.route_name = route ? std::string_view(route->name) : std::string_view{};
+  x.record.cluster_name = route && route->cluster ? std::string_view(route->cluster->name()) : std::string_view{};
+  return route;
+}
+
 }  // namespace outrider
