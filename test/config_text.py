@@ -68,9 +68,12 @@ def per_filter(name, message, **fields):
     return {"typed_per_filter_config": {f"envoy.filters.http.{name}": config}}
 
 
-def file_log(path, text=None):
-    fields = {"path": str(path)}
-    if text is not None:
+def file_log(path, text=None, **fields):
+    """`text`: the line; a dictionary: the whole log_format."""
+    fields = {"path": str(path), **fields}
+    if isinstance(text, dict):
+        fields["log_format"] = text
+    elif text is not None:
         fields["log_format"] = {"text_format_source": {"inline_string": text + "\n"}}
     return {"name": "envoy.access_loggers.file", "typed_config": typed(FILE_LOG, **fields)}
 

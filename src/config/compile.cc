@@ -32,8 +32,7 @@ Address to_address(Compilation& c, const envoy::config::core::v3::Address& addre
 namespace {
 
 void compile_admin(Compilation& c, const envoy::config::bootstrap::v3::Admin& admin) {
-  if (!admin.has_address()) return;
-  c.snapshot.admin = to_address(c, admin.address(), "admin.address");
+  if (admin.has_address()) c.snapshot.admin = to_address(c, admin.address(), "admin.address");
   for (int i = 0; i < admin.access_log_size(); i++) {
     auto log = compile_access_log(c, admin.access_log(i), "admin.access_log[" + std::to_string(i) + "]");
     if (log) c.snapshot.admin_logs.push_back(std::move(log));

@@ -2,11 +2,8 @@
 
 #include "config/compile_parts.h"
 #include "config/http_filters.h"
-#include "config/read_file.h"
 #include "core/ascii.h"
 #include "envoy/config/listener/v3/listener.pb.h"
-#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
-#include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "http/http_stats.h"
 #include "wire/h1_target.h"
@@ -29,26 +26,6 @@ bool is_type(const google::protobuf::Any& any, std::string_view name) {
   return url.ends_with(name) && (url.size() == name.size() || url[url.size() - name.size() - 1] == '/');
 }
 
-// A text and where it stands.
-struct Placed {
-  std::string text;
-  std::string path;
-};
-
-template <class M>
-Placed format_of(Compilation& c, const M& logger, const std::string& path) {
-  if (!logger.has_log_format()) return {std::string(kAccessLogFormatDefault), path};
-  const std::string at = path + ".log_format";
-  if (!logger.log_format().has_text_format_source()) return {logger.log_format().text_format(), at + ".text_format"};
-  const auto& source = logger.log_format().text_format_source();
-  const std::string from = at + ".text_format_source";
-  if (!source.inline_bytes().empty()) return {source.inline_bytes(), from + ".inline_bytes"};
-  if (!source.has_filename()) return {source.inline_string(), from + ".inline_string"};
-  auto text = read_file(source.filename());
-  if (!text) c.fail(from + ".filename", text.error());
-  return {text.value_or(""), from + ".filename"};
-}
-
 void read_timeouts(const hcm::HttpConnectionManager& m, HttpOptions& o) {
   const auto& common = m.common_http_protocol_options();
   if (common.has_idle_timeout()) o.idle_timeout = to_ms(common.idle_timeout());
@@ -60,6 +37,18 @@ void read_timeouts(const hcm::HttpConnectionManager& m, HttpOptions& o) {
   if (m.has_request_timeout()) o.request_timeout = to_ms(m.request_timeout());
   if (m.has_request_headers_timeout()) o.request_headers_timeout = to_ms(m.request_headers_timeout());
   if (m.has_delayed_close_timeout()) o.delayed_close_timeout = to_ms(m.delayed_close_timeout());
+}
+
+void read_access_log_options(const hcm::HttpConnectionManager& m, HttpOptions& o) {
+  const auto& options = m.access_log_options();
+  o.access_log_options.on_new_request =
+      options.flush_access_log_on_new_request() || m.flush_access_log_on_new_request();
+  o.access_log_options.on_tunnel_established = options.flush_log_on_tunnel_successfully_established();
+  if (options.has_access_log_flush_interval()) {
+    o.access_log_options.interval = to_ms(options.access_log_flush_interval());
+  } else if (m.has_access_log_flush_interval()) {
+    o.access_log_options.interval = to_ms(m.access_log_flush_interval());
+  }
 }
 
 void read_headers(const hcm::HttpConnectionManager& m, HttpOptions& o) {
@@ -134,6 +123,7 @@ std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf
   }
   o->routes = compile_routes(c, m.route_config(), path + ".route_config");
   add_filters(c, m, path, *o);
+  read_access_log_options(m, *o);
   for (int i = 0; i < m.access_log_size(); i++) {
     auto log = compile_access_log(c, m.access_log(i), path + ".access_log[" + std::to_string(i) + "]");
     if (log) o->access_logs.push_back(std::move(log));
@@ -146,48 +136,6 @@ std::string stat_name(std::string address) {
   std::replace(address.begin(), address.end(), ':', '_');
   return address;
 }
-
-}  // namespace
-
-std::shared_ptr<AccessLog> compile_access_log(Compilation& c, const envoy::config::accesslog::v3::AccessLog& log,
-                                              const std::string& path) {
-  const auto& any = log.typed_config();
-  std::string at = path + ".typed_config", file;
-  Placed text;
-  envoy::extensions::access_loggers::file::v3::FileAccessLog to_file;
-  envoy::extensions::access_loggers::stream::v3::StdoutAccessLog to_stdout;
-  envoy::extensions::access_loggers::stream::v3::StderrAccessLog to_stderr;
-  if (is_type(any, "FileAccessLog") || is_type(any, "envoy.extensions.access_loggers.file.v3.FileAccessLog")) {
-    if (!unpack(c, any, at, to_file)) return nullptr;
-    file = to_file.path();
-    text = !to_file.format().empty() ? Placed{to_file.format(), at + ".format"} : format_of(c, to_file, at);
-  } else if (is_type(any, "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog")) {
-    if (!unpack(c, any, at, to_stdout)) return nullptr;
-    file = "/dev/stdout";
-    text = format_of(c, to_stdout, at);
-  } else if (is_type(any, "envoy.extensions.access_loggers.stream.v3.StderrAccessLog")) {
-    if (!unpack(c, any, at, to_stderr)) return nullptr;
-    file = "/dev/stderr";
-    text = format_of(c, to_stderr, at);
-  } else {
-    c.fail(path, "the access logger '" + log.name() + "' is not built into outrider yet");
-    return nullptr;
-  }
-  auto format = Format::compile(text.text);
-  if (!format) {
-    c.fail(text.path,
-           "in the format, at byte " + std::to_string(format.error().position) + ": " + format.error().message);
-    return nullptr;
-  }
-  auto opened = c.process.logs.open(file);
-  if (!opened) {
-    c.fail(at + ".path", opened.error());
-    return nullptr;
-  }
-  return std::make_shared<FileAccessLog>(std::move(*opened), std::move(*format));
-}
-
-namespace {
 
 // What the connections of a chain get. A chain that cannot be used is looked through all the same, for its other
 // mistakes.

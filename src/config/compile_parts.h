@@ -15,7 +15,8 @@ class Duration;
 namespace envoy::config {
 namespace accesslog::v3 {
 class AccessLog;
-}
+class AccessLogFilter;
+}  // namespace accesslog::v3
 namespace cluster::v3 {
 class Cluster;
 }
@@ -29,6 +30,10 @@ namespace route::v3 {
 class RouteConfiguration;
 }
 }  // namespace envoy::config
+
+namespace outrider {
+struct AccessLogFilter;
+}
 
 namespace outrider::config {
 
@@ -71,6 +76,9 @@ void compile_listener(Compilation& c, const envoy::config::listener::v3::Listene
 std::shared_ptr<const RouteTable> compile_routes(Compilation& c,
                                                  const envoy::config::route::v3::RouteConfiguration& routes,
                                                  const std::string& path);
+std::optional<AccessLogFilter> compile_access_log_filter(Compilation& c,
+                                                         const envoy::config::accesslog::v3::AccessLogFilter& filter,
+                                                         const std::string& path);
 std::shared_ptr<AccessLog> compile_access_log(Compilation& c, const envoy::config::accesslog::v3::AccessLog& log,
                                               const std::string& path);
 

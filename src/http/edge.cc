@@ -2,34 +2,19 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <ctime>
 
+#include "core/uuid.h"
 #include "core/worker.h"
 
 namespace outrider {
 namespace {
 
-// Two digits for each byte.
-constexpr std::array<std::array<char, 2>, 256> kHexPairs = [] {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::array<std::array<char, 2>, 256> pairs{};
-  for (unsigned i = 0; i < pairs.size(); i++) pairs[i] = {kHex[i >> 4], kHex[i & 15]};
-  return pairs;
-}();
-
 // A random UUID (RFC 9562, version 4) as text.
 std::string_view make_uuid(Exchange& x) {
-  std::array<unsigned char, 16> bytes;
-  std::uint64_t words[2] = {x.worker.random().next(), x.worker.random().next()};
-  std::memcpy(bytes.data(), words, sizeof words);
-  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);
-  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);
-  constexpr std::size_t kAt[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
-  char* out = static_cast<char*>(x.arena.allocate(36, 1));
-  for (std::size_t i = 0; i < bytes.size(); i++) std::memcpy(out + kAt[i], kHexPairs[bytes[i]].data(), 2);
-  out[8] = out[13] = out[18] = out[23] = '-';
-  return {out, 36};
+  char* out = static_cast<char*>(x.arena.allocate(kUuidBytes, 1));
+  write_uuid(x.worker.random(), out);
+  return {out, kUuidBytes};
 }
 
 // x-forwarded-for is one list, however many fields it came in (RFC 9110 section 5.3).

@@ -51,6 +51,30 @@ class ClientStream {
   ~ClientStream() = default;
 };
 
+// Bytes of one side of an exchange, as they were on the wire. Of heads: the fields without the first line, by Envoy's
+// count.
+struct WireBytes {
+  std::uint64_t received = 0, sent = 0, head_received = 0, head_sent = 0;
+};
+
+// Envoy's count of a head's fields that took so many bytes, each with its line's end: four bytes of each line are
+// three, and a head without fields counts three.
+inline std::uint64_t counted_head_bytes(std::size_t lines_bytes, std::size_t fields) {
+  return fields == 0 ? 3 : lines_bytes - fields;
+}
+
+// One try to reach a host on a connection; lives as long as the exchange.
+struct AttemptRecord {
+  const Address* peer;
+  std::string_view hostname;
+  std::uint64_t connection_id;
+  const AttemptRecord* previous;  // Null: this was the first.
+};
+
+// When a line is written for an exchange.
+enum class AccessLogType : std::uint8_t { not_set, downstream_start, downstream_end, downstream_periodic, tunnel };
+std::string_view name_of(AccessLogType type);  // "DownstreamEnd"
+
 // The record for logs: what happened. Views live as long as the exchange.
 struct ExchangeRecord {
   WallTime start_wall;
@@ -72,7 +96,24 @@ struct ExchangeRecord {
   std::string_view route_name;
   std::string_view upstream_failure;  // %UPSTREAM_TRANSPORT_FAILURE_REASON%
   std::uint32_t attempts = 0;
-  bool health_check = false;  // The health check filter takes the request for one: it is not counted with the others.
+  AccessLogType log_type = AccessLogType::not_set;
+  bool health_check = false;  // The health check filter has taken it for one.
+  bool traced = false;        // The request belongs to a trace that is reported.
+  std::optional<TimePoint> upstream_connect_begin, upstream_connect_end;  // Of the connection that carried it.
+  std::optional<TimePoint> upstream_end;                                  // The last byte went upstream.
+  std::optional<TimePoint> response_end;                                  // The last byte of the response came.
+  std::optional<TimePoint> downstream_start;                              // The first byte of the response went out.
+  WireBytes downstream_bytes, upstream_bytes;
+  std::string_view upstream_hostname;  // Of the host; empty: it has none.
+  std::string_view cluster_alt_name;   // alt_stat_name; empty: none.
+  std::string_view virtual_cluster_name;
+  std::string_view local_reply_body;  // %LOCAL_REPLY_BODY%
+  std::string_view trace_id, span_id;
+  const AttemptRecord* last_attempt = nullptr;
+  const Metadata* route_metadata = nullptr;
+  const Metadata* virtual_host_metadata = nullptr;
+  const Metadata* cluster_metadata = nullptr;
+  const Metadata* host_metadata = nullptr;
 };
 
 // What a filter keeps for itself until the response comes, or the end. A filter's own type derives from it.

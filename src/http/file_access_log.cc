@@ -309,7 +309,7 @@ void LogFiles::flush() {
 void FileAccessLog::write(const Exchange& x) {
   static thread_local std::string line;  // Keeps its memory.
   line.clear();
-  format_.append(x, line);
+  std::visit([&](const auto& format) { format.append(x, line); }, format_);
   file_->write(x.worker.index(), line);
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "http/access_log.h"
-#include "http/format.h"
+#include "http/json_format.h"
 #include "observe/counters.h"
 
 namespace outrider {
@@ -90,12 +90,12 @@ class LogFile {
 
 class FileAccessLog final : public AccessLog {
  public:
-  FileAccessLog(std::shared_ptr<LogFile> file, Format format) : file_(std::move(file)), format_(std::move(format)) {}
+  FileAccessLog(std::shared_ptr<LogFile> file, AnyFormat format) : file_(std::move(file)), format_(std::move(format)) {}
   void write(const Exchange& x) override;
 
  private:
   const std::shared_ptr<LogFile> file_;
-  const Format format_;
+  const AnyFormat format_;
 };
 
 }  // namespace outrider

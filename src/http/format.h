@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "http/exchange.h"
-#include "http/format_time.h"
+#include "http/format_step.h"
 
 namespace outrider {
 
@@ -20,80 +20,13 @@ inline constexpr std::string_view kAccessLogFormatDefault =
 
 struct FormatError {
   std::size_t position;  // Of the operator's `%` in the text.
-  std::string message;
+  std::string message;   // Envoy's words where it refuses the same.
 };
 
 struct FormatOptions {
-  bool omit_empty = false;  // A value that is not there writes nothing; else `-`.
+  bool omit_empty = false;         // A value that is not there writes nothing; else `-`.
+  bool req_without_query = false;  // %REQ_WITHOUT_QUERY% exists: the formatter of that name is configured.
 };
-
-namespace format {
-
-enum class Operator : std::uint8_t {
-  literal,
-  absent,  // What cannot be there: properties of TLS on plain connections.
-  start_time,
-  emit_time,
-  request_field,
-  response_field,
-  trailer,
-  path,
-  query_param,
-  query_params,
-  protocol,
-  response_code,
-  response_code_details,
-  response_flags,
-  response_flags_long,
-  bytes_received,
-  bytes_sent,
-  duration,
-  upstream_host,
-  upstream_remote_address,
-  upstream_local_address,
-  upstream_cluster,
-  upstream_transport_failure_reason,
-  upstream_request_attempt_count,
-  downstream_remote_address,
-  downstream_direct_remote_address,
-  downstream_local_address,
-  route_name,
-  connection_id,
-  stream_id,
-  grpc_status,
-};
-
-// What a header operator reads.
-enum class Source : std::uint8_t { field, method, path, authority, scheme, status, original_path };
-
-struct HeaderName {
-  Source source = Source::field;
-  Known known = Known::none;
-  std::string name;  // Lower case; empty: no such alternative.
-};
-
-enum class AddressPart : std::uint8_t { whole, ip, port };
-enum class Moment : std::uint8_t { request_begin, request_end, upstream_begin, response_begin, end };
-enum class GrpcForm : std::uint8_t { camel, snake, number };
-enum class PathForm : std::uint8_t { original_or_path, original, path };
-
-// One operator, or text to copy. A few members serve each operator; the others rest.
-struct Step {
-  Operator op;
-  std::uint32_t bytes_max = UINT32_MAX;  // Of its value.
-  std::string text;                      // literal: what is written; query_param: its name.
-  HeaderName name, alternative;
-  TimeFormat time;
-  AddressPart part = AddressPart::whole;
-  Moment from = Moment::request_begin, to = Moment::end;
-  std::int64_t unit_ns = 1'000'000;  // Of durations.
-  GrpcForm grpc = GrpcForm::camel;
-  PathForm path = PathForm::original_or_path;
-  bool with_query = true;
-  bool keep_spaces = false;  // Of response_code_details.
-};
-
-}  // namespace format
 
 // Immutable; used by all threads at once.
 class Format {
@@ -105,6 +38,10 @@ class Format {
   // Appends the text with the operators replaced by what the exchange knows at this moment. Allocates only if `out` has
   // to grow. Values are written as they are: nothing is escaped (no value can hold CR, LF or NUL).
   void append(const Exchange& x, std::string& out) const;
+
+  // Appends a JSON value: of a single operator its own kind (number, text, structure), else the text in quotes. False:
+  // the single operator has no value, nothing was appended.
+  bool append_json(const Exchange& x, std::string& out) const;
 
   // The text is the same for every exchange.
   bool constant() const;

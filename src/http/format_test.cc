@@ -194,7 +194,7 @@ TEST_F(FormatTest, WritesWhatIsLeft) {
   x.request.headers.add("x-request-id", "id");
   EXPECT_EQ(render("%ROUTE_NAME% %UPSTREAM_CLUSTER% %UPSTREAM_REQUEST_ATTEMPT_COUNT% %CONNECTION_ID% %STREAM_ID%"),
             "main backend 2 7 id");
-  EXPECT_EQ(render("100%% %REQUESTED_SERVER_NAME% %ACCESS_LOG_TYPE%"), "100% - DownstreamEnd");
+  EXPECT_EQ(render("100%% %REQUESTED_SERVER_NAME% %ACCESS_LOG_TYPE%"), "100% - NotSet");
 }
 
 TEST_F(FormatTest, ReadsTheEnvironmentOnce) {
@@ -213,22 +213,56 @@ TEST_F(FormatTest, ReadsTheEnvironmentOnce) {
 TEST_F(FormatTest, LeavesOutWhatIsNotThere) { EXPECT_EQ(render("[%REQ(none)%]", {.omit_empty = true}), "[]"); }
 
 TEST_F(FormatTest, SaysWhatIsWrongAndWhere) {
-  EXPECT_THAT(render("abc %"), HasSubstr("error at 4: "));
-  EXPECT_THAT(render("%REQ(a%"), HasSubstr("error at 0: no valid operator"));
-  EXPECT_THAT(render("%req(a)%"), HasSubstr("no valid operator"));
-  EXPECT_THAT(render("%REQ(a):x%"), HasSubstr("no valid operator"));
-  EXPECT_THAT(render("ok %UPSTREAM_HOTS%"),
-              testing::StrEq("error at 3: there is no operator %UPSTREAM_HOTS%; did you mean %UPSTREAM_HOST%?"));
-  EXPECT_THAT(render("%QQQQQQ%"), testing::StrEq("error at 0: there is no operator %QQQQQQ%"));
-  EXPECT_THAT(render("%FILTER_STATE(a)%"), HasSubstr("%FILTER_STATE% is not built yet"));
-  EXPECT_THAT(render("%REQ%"), HasSubstr("needs arguments"));
-  EXPECT_THAT(render("%REQ(a?b?c)%"), HasSubstr("at most one alternative"));
-  EXPECT_THAT(render("%REQ(a b)%"), HasSubstr("is no header name"));
-  EXPECT_THAT(render("%PROTOCOL(a)%"), HasSubstr("takes no arguments"));
-  EXPECT_THAT(render("%DURATION:3%"), HasSubstr("takes no length"));
-  EXPECT_THAT(render("%PATH(a)%"), HasSubstr("%PATH% takes WQ"));
-  EXPECT_THAT(render("%COMMON_DURATION(a:b:ms)%"), HasSubstr("DS_RX_BEG"));
-  EXPECT_THAT(render("%GRPC_STATUS(a)%"), HasSubstr("CAMEL_STRING"));
+  constexpr std::pair<std::string_view, std::string_view> kWrong[] = {
+      {"abc %", "error at 4: Incorrect configuration: Couldn't find valid command at position 4"},
+      {"%REQ(a%", "error at 0: Incorrect configuration"},
+      {"%req(a)%", "Couldn't find valid command"},
+      {"%REQ(a):x%", "Couldn't find valid command"},
+      {"ok %UPSTREAM_HOTS%",
+       "error at 3: Not supported field in StreamInfo: UPSTREAM_HOTS; did you mean %UPSTREAM_HOST%?"},
+      {"%QQQQQQ%", "error at 0: Not supported field in StreamInfo: QQQQQQ"},
+      {"%CEL(request.path)%", "%CEL% is not built yet"},
+      {"%REQ%", "REQ requires parameters"},
+      {"%REQ(a?b?c)%", "More than 1 alternative header specified in token: a?b?c"},
+      {"%REQ(a b)%", "Invalid header configuration"},
+      {"%REQ_WITHOUT_QUERY(a)%", "Not supported field in StreamInfo: REQ_WITHOUT_QUERY"},
+      {"%PROTOCOL(a)%", "PROTOCOL does not take any parameters or length"},
+      {"%DURATION:3%", "DURATION does not take any parameters or length"},
+      {"%START_TIME(%s):3%", "START_TIME does not allow length to be specified."},
+      {"%PATH(a)%", "Invalid PATH option: 'a', only 'WQ'/'NQ' are allowed"},
+      {"%PATH(WQ:a)%", "only 'ORIG'/'PATH'/'ORIG_OR_PATH' are allowed"},
+      {"%QUERY_PARAMS(a)%", "Invalid QUERY_PARAMS option: 'a'"},
+      {"%COMMON_DURATION(a)%", "Invalid common duration configuration: a."},
+      {"%COMMON_DURATION(a:b:x)%", "Invalid common duration precision: x."},
+      {"%GRPC_STATUS(a)%", "GrpcStatusFormatter only supports CAMEL_STRING, SNAKE_STRING or NUMBER. Got: a"},
+      {"%METADATA(X:y)%", "X is not supported type of metadata"},
+      {"%FILTER_STATE%", "Invalid filter state configuration, key cannot be empty."},
+      {"%FILTER_STATE(a:X)%", "only support PLAIN/TYPED/FIELD."}};
+  for (auto [text, message] : kWrong) EXPECT_THAT(render(text), HasSubstr(message)) << text;
+}
+
+TEST_F(FormatTest, ShowsWhereTheMaskEnds) {
+  EXPECT_EQ(render("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(20)%"), "192.168.0.0/20");
+  EXPECT_EQ(render("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(99)% %DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT(0)%"),
+            "192.168.0.7/32 ::/0");
+}
+
+TEST_F(FormatTest, NamesTheHostsThatWereTried) {
+  Address first = *Address::parse("10.0.0.1", 80), second = *Address::parse("10.0.0.2", 81);
+  EXPECT_EQ(render("%UPSTREAM_HOSTS_ATTEMPTED% %UPSTREAM_CONNECTION_IDS_ATTEMPTED%"), "- -");
+  AttemptRecord one{&first, "one:80", 4, nullptr}, two{&second, "", 6, &one};
+  x.record.last_attempt = &two;
+  EXPECT_EQ(render("%UPSTREAM_HOSTS_ATTEMPTED% %UPSTREAM_HOST_NAMES_ATTEMPTED%"),
+            "10.0.0.1:80,10.0.0.2:81 one:80,10.0.0.2:81");
+  EXPECT_EQ(render("%UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT% %UPSTREAM_CONNECTION_IDS_ATTEMPTED%"),
+            "one,10.0.0.2 4,6");
+}
+
+TEST_F(FormatTest, ReadsMetadata) {
+  x.metadata().space("com.x")["n"] = Value::Struct{{"list", Value::List{1.0, "2", Value()}}};
+  x.metadata().space("com.x")["s"] = "text";
+  EXPECT_EQ(render("%DYNAMIC_METADATA(com.x:n)% %METADATA(DYNAMIC:com.x:s):2% %DYNAMIC_METADATA(com.x:s:t)%"),
+            "{\"list\":[1,\"2\",null]} te -");
 }
 
 TEST_F(FormatTest, AllocatesNothingOnceTheBufferIsLargeEnough) {

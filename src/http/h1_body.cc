@@ -58,6 +58,7 @@ Frame H1Body::poll_plain(std::size_t max) {
   std::string_view data(window_, n);
   window_ += n;
   bytes_ += n;
+  wire_bytes_ += n;
   if (framing_.kind != Kind::length) return Frame::bytes(data, false);
   remaining_ -= n;
   if (remaining_ == 0) mark_ended();
@@ -70,6 +71,7 @@ bool H1Body::closing_chunk_follows() {
   if (decoder_.chunk_remaining() != 0 || window_size() < kEnd.size()) return false;
   if (std::memcmp(window_, kEnd.data(), kEnd.size()) != 0) return false;
   window_ += kEnd.size();
+  wire_bytes_ += kEnd.size();
   mark_ended();
   return true;
 }
@@ -91,6 +93,7 @@ Frame H1Body::poll_chunked(std::size_t max) {
       break;
     }
     window_ += step.consumed;
+    wire_bytes_ += step.consumed;
     if (step.kind == h1::ChunkDecoder::Kind::error) return finish(Frame::reset(Failure::protocol_error));
     if (step.kind == h1::ChunkDecoder::Kind::end) {
       return finish(trailers_.empty() ? Frame::end() : Frame::with_trailers(trailers_));

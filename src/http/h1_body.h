@@ -24,6 +24,7 @@ class H1Body : public Body {
   bool ended() const { return ended_; }
   bool failed() const { return failed_; }
   std::uint64_t bytes() const { return bytes_; }
+  std::uint64_t wire_bytes() const { return wire_bytes_; }  // With the frames of chunks.
   TimePoint ended_at() const { return ended_at_; }  // Once it has ended.
   // Before the first read from the transport, `100 Continue` is written to the peer.
   void continue_first() { continue_first_ = true; }
@@ -53,6 +54,7 @@ class H1Body : public Body {
   h1::BodyFraming framing_;
   std::uint64_t remaining_ = 0;
   std::uint64_t bytes_ = 0;
+  std::uint64_t wire_bytes_ = 0;
   h1::ChunkDecoder decoder_;
   Headers trailers_;
   Cell& received_;

@@ -16,9 +16,17 @@
 namespace outrider {
 
 class AccessLog;
+struct Metadata;
 
 enum class CodecType : std::uint8_t { automatic, http1, http2 };
 enum class ServerHeader : std::uint8_t { overwrite, append_if_absent, pass_through };
+
+// What the connection manager's access_log_options ask for besides the line at the end.
+struct AccessLogOptions {
+  bool on_new_request = false;
+  bool on_tunnel_established = false;
+  std::chrono::milliseconds interval{0};  // Between lines of a request that goes on; 0: none.
+};
 
 // Zero turns a time-out off, unless it says otherwise.
 struct HttpOptions {
@@ -51,6 +59,9 @@ struct HttpOptions {
   std::shared_ptr<const RouteSource> routes;     // Null for services that have none.
   FilterChain filters;
   std::vector<std::shared_ptr<AccessLog>> access_logs;
+  AccessLogOptions access_log_options;
+  std::string filter_chain_name;                                             // For logs.
+  std::shared_ptr<const Metadata> listener_metadata, filter_chain_metadata;  // Null: none.
 
   // Of the time-outs that a connection may run into; the longest time there is, when all are off.
   std::chrono::milliseconds shortest_timeout() const {

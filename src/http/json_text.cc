@@ -1,6 +1,8 @@
 #include "http/json_text.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 #include "core/utf8.h"
 
@@ -12,6 +14,45 @@ void append_escaped(unsigned char byte, std::string& out) {
   out += "\\u00";
   out += kHex[byte >> 4];
   out += kHex[byte & 15];
+}
+
+std::string_view short_escape(char c) {
+  switch (c) {
+    case '"':
+      return "\\\"";
+    case '\\':
+      return "\\\\";
+    case '\n':
+      return "\\n";
+    case '\r':
+      return "\\r";
+    case '\t':
+      return "\\t";
+    case '\b':
+      return "\\b";
+    case '\f':
+      return "\\f";
+    default:
+      return {};
+  }
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    std::size_t size = utf8_sequence_size(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+void append_json_number(double number, std::string& out) {
+  char text[32];
+  constexpr double kWholeMax = 1e15;
+  bool whole = std::trunc(number) == number && std::abs(number) < kWholeMax;
+  char* end = whole ? std::to_chars(text, text + sizeof text, static_cast<std::int64_t>(number)).ptr
+                    : std::to_chars(text, text + sizeof text, number).ptr;
+  out.append(text, end);
 }
 
 // Takes one token after the other from the front of the text; each says false where there is none.
@@ -119,22 +160,57 @@ bool is_json(std::string_view text) {
 }
 
 void append_json_string(std::string_view text, std::string& out) {
+  bool utf8 = is_utf8(text);
   out += '"';
   while (!text.empty()) {
-    std::size_t size = utf8_sequence_size(text);
+    std::size_t size = utf8 ? utf8_sequence_size(text) : 1;
     auto byte = static_cast<unsigned char>(text[0]);
-    if (byte == '"' || byte == '\\') {
-      out += '\\';
-      out += text[0];
-    } else if (size == 0 || byte < 0x20 || byte == 0x7f) {
+    if (std::string_view short_form = short_escape(text[0]); !short_form.empty()) {
+      out += short_form;
+    } else if (byte < 0x20 || (!utf8 && byte >= 0x80)) {
       append_escaped(byte, out);
-      size = 1;
     } else {
       out += text.substr(0, size);
     }
     text.remove_prefix(size);
   }
   out += '"';
+}
+
+bool json_needs_no_escape(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c != '"' && c != '\\'; });
+}
+
+void append_json(const Value& value, std::string& out) {
+  if (const bool* b = value.boolean()) {
+    out += *b ? "true" : "false";
+  } else if (const double* n = value.number()) {
+    append_json_number(*n, out);
+  } else if (const std::string* text = value.text()) {
+    append_json_string(*text, out);
+  } else if (const Value::List* list = value.list()) {
+    std::string_view comma;
+    out += '[';
+    for (const Value& each : *list) {
+      out += comma;
+      append_json(each, out);
+      comma = ",";
+    }
+    out += ']';
+  } else if (const Value::Struct* fields = value.fields()) {
+    std::string_view comma;
+    out += '{';
+    for (const auto& [name, each] : *fields) {
+      out += comma;
+      append_json_string(name, out);
+      out += ':';
+      append_json(each, out);
+      comma = ",";
+    }
+    out += '}';
+  } else {
+    out += "null";
+  }
 }
 
 }  // namespace outrider

@@ -74,6 +74,11 @@ h1::BodyFraming announced(const Exchange& x, const ResponseHead& head, h1::BodyF
   return {h1::BodyFraming::Kind::chunked, 0};
 }
 
+void note_head(Exchange& x, std::string_view encoded) {
+  x.record.downstream_start = x.worker.now();
+  x.record.downstream_bytes.head_sent = encoded.size() - encoded.find('\n') - 1 - std::string_view("\r\n").size();
+}
+
 }  // namespace
 
 Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& response) {
@@ -98,6 +103,7 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
   Pieces pieces;
   Version version = x.options.accept_http_10 ? x.request.version : Version::http11;
   pieces.add({out, static_cast<std::size_t>(h1::encode_response_head(head, told, out, version) - out)});
+  note_head(x, {out, pieces.bytes});
   char chunk_header[h1::kChunkHeaderSizeMax];
   c.head_sent = true;
   Cell& sent = x.stats[HttpStat::downstream_cx_tx_bytes_total];
@@ -111,6 +117,7 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
         co_return false;
       }
       sent.add(pieces.bytes);
+      x.record.downstream_bytes.sent += pieces.bytes;
       if (frame.is_data()) x.record.bytes_sent += frame.data.size();
     }
     if (frame.is_reset()) {  // The client must see that it is cut short.

@@ -1,5 +1,6 @@
 #include "http/response_flags.h"
 
+#include <algorithm>
 #include <array>
 
 namespace outrider {
@@ -26,25 +27,23 @@ void append_camel(std::string_view name, std::string& out) {
 
 }  // namespace
 
-std::string ResponseFlags::text() const {
-  if (!any()) return "-";
-  std::string text;
-  for (std::size_t i = 0; i < kLetters.size(); i++) {
-    if (!has(static_cast<ResponseFlag>(i))) continue;
-    if (!text.empty()) text += ',';
-    text += kLetters[i];
-  }
-  return text;
+std::optional<ResponseFlag> response_flag_named(std::string_view letters) {
+  auto at = std::ranges::find(kLetters, letters);
+  if (at == kLetters.end()) return std::nullopt;
+  return static_cast<ResponseFlag>(at - kLetters.begin());
 }
 
-std::string ResponseFlags::long_text() const {
-  if (!any()) return "-";
+void ResponseFlags::append_letters(std::string& out) const {
+  append_each(out, [&](std::size_t i) { out += kLetters[i]; });
+}
+
+void ResponseFlags::append_names(std::string& out) const {
+  append_each(out, [&](std::size_t i) { append_camel(kNames[i], out); });
+}
+
+std::string ResponseFlags::text() const {
   std::string text;
-  for (std::size_t i = 0; i < kNames.size(); i++) {
-    if (!has(static_cast<ResponseFlag>(i))) continue;
-    if (!text.empty()) text += ',';
-    append_camel(kNames[i], text);
-  }
+  append_letters(text);
   return text;
 }
 

@@ -1,6 +1,7 @@
 // Response flags: what happened to a request besides its status, in Envoy's letters.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,18 +46,37 @@ enum class ResponseFlag : std::uint8_t {
       count
 };
 
+// The flag of these letters.
+std::optional<ResponseFlag> response_flag_named(std::string_view letters);
+
 class ResponseFlags {
  public:
   void set(ResponseFlag flag) { bits_ |= bit(flag); }
   bool has(ResponseFlag flag) const { return bits_ & bit(flag); }
   bool any() const { return bits_ != 0; }
+  bool any_of(ResponseFlags others) const { return bits_ & others.bits_; }
   // "UF,URX", or "-" when there is none.
+  void append_letters(std::string& out) const;
   std::string text() const;
   // "UpstreamConnectionFailure,UpstreamRetryLimitExceeded", or "-".
-  std::string long_text() const;
+  void append_names(std::string& out) const;
 
  private:
   static std::uint64_t bit(ResponseFlag flag) { return std::uint64_t{1} << static_cast<unsigned>(flag); }
+  template <class Append>
+  void append_each(std::string& out, const Append& append) const {
+    if (!any()) {
+      out += '-';
+      return;
+    }
+    std::string_view comma;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(ResponseFlag::count); i++) {
+      if (!has(static_cast<ResponseFlag>(i))) continue;
+      out += comma;
+      append(i);
+      comma = ",";
+    }
+  }
   std::uint64_t bits_ = 0;
 };
 

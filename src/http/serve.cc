@@ -25,6 +25,16 @@ h1::ParseResult parse(ServerConnection& c, Exchange& x, h1::RequestParser& parse
   return parser.parse(c.inbox.data(), c.inbox.size(), x.request);
 }
 
+// What came of the head's bytes, the first line left out.
+void note_head(Exchange& x, std::size_t bytes) {
+  const RequestHead& head = x.request;
+  constexpr std::size_t kAroundTarget = std::string_view("  HTTP/1.1\r\n\r\n").size();
+  std::size_t first_line = head.method_name.size() + head.path.size() + kAroundTarget;
+  std::size_t fields = head.headers.count() + (head.authority.data() ? 1 : 0);
+  x.record.downstream_bytes.received = bytes;
+  x.record.downstream_bytes.head_received = counted_head_bytes(bytes - std::min(first_line, bytes), fields);
+}
+
 enum class HeadOutcome : std::uint8_t { parsed, refused, gone, timed_out };
 
 struct HeadResult {
@@ -39,11 +49,17 @@ std::optional<HeadResult> take_head(ServerConnection& c, Exchange& x, h1::Reques
       h1::ParseResult parsed = parse(c, x, parser);
       if (parsed.status == h1::ParseStatus::complete) {
         c.inbox.consume(parsed.consumed);
+        note_head(x, parsed.consumed);
         return HeadResult{HeadOutcome::parsed, {}};
       }
-      if (parsed.status == h1::ParseStatus::error) return HeadResult{HeadOutcome::refused, parsed.error};
+      if (parsed.status == h1::ParseStatus::error) {
+        x.record.downstream_bytes.received = c.inbox.size();
+        if (parsed.error.detail == kMissingHost) note_head(x, c.inbox.size());
+        return HeadResult{HeadOutcome::refused, parsed.error};
+      }
     }
     if (!c.inbox.make_room(c.worker.blocks(), x.options.limits.head_bytes_max + 1)) {
+      x.record.downstream_bytes.received = c.inbox.size();
       return HeadResult{HeadOutcome::refused, {431, "http1.headers_too_large", "the head is larger than allowed"}};
     }
     IoResult read = c.transport->try_read(c.inbox.space(), std::min(c.inbox.room(), x.options.read_bytes_max));
@@ -145,6 +161,7 @@ Task<> answer(ServerConnection& c, Exchange& x) {
     if (x.record.flags.has(ResponseFlag::downstream_protocol_error)) forget_request(x);
     co_return;
   }
+  begin_access_log(x);
   Response response = co_await x.options.filters(x);
   if (response.tunnel) {
     co_await run_tunnel(c, x, response);
@@ -190,13 +207,14 @@ void finish_record(Exchange& x, const ServerConnection& c) {
   x.record.end = x.worker.now();
   if (c.request_body) {
     x.record.bytes_received = c.request_body->bytes();
+    x.record.downstream_bytes.received += c.request_body->wire_bytes();
     if (c.request_body->ended() && !c.request_body->failed()) x.record.request_end = c.request_body->ended_at();
   }
   if (c.request_body && c.request_body->continue_sent()) count_response(x.stats, 100);
   if (x.record.status != 0 && !x.record.health_check) count_response(x.stats, x.record.status);
   x.stats.record(HttpStat::downstream_rq_time,
                  static_cast<std::uint64_t>((*x.record.end - x.record.start) / std::chrono::milliseconds(1)));
-  for (const auto& log : x.options.access_logs) log->write(x);
+  write_access_logs(x, AccessLogType::downstream_end);
 }
 
 Task<bool> show_and_send(ServerConnection& c, Exchange& x, Response reply) {

@@ -1,4 +1,5 @@
 // A tunnel: after 101 or an accepted CONNECT, bytes go both ways, and each direction ends by itself (half-close).
+#include "http/access_log.h"
 #include "http/edge.h"
 #include "http/server_connection.h"
 
@@ -54,6 +55,7 @@ Task<> download(ServerConnection& c, Exchange& x, Body& from, Upload& up) {
       co_return;
     }
     x.record.bytes_sent += frame.data.size();
+    x.record.downstream_bytes.sent += frame.data.size();
     x.stats[HttpStat::downstream_cx_tx_bytes_total].add(frame.data.size());
   }
   c.transport->shutdown_write();
@@ -66,6 +68,7 @@ Task<> run_tunnel(ServerConnection& c, Exchange& x, const Response& response) {
   c.transport->on_hangup(nullptr);  // A half-close is not the end.
   Held active(x.stats[HttpStat::downstream_cx_upgrades_active]);
   if (!co_await send_head(c, x, *response.head)) co_return;
+  if (x.options.access_log_options.on_tunnel_established) write_access_logs(x, AccessLogType::tunnel);
   if (c.request_body) {  // It knows what of the connection's bytes has been used.
     c.request_body->become_tunnel();
   } else {

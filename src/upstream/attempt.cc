@@ -64,11 +64,12 @@ Task<Attempt> attempt(Forwarding& f) {
   if (sending.whole) f.timeout.request_received(x);
   std::string_view authority = x.request.authority;
   for (int replays = 0;; replays++) {
+    x.record.attempts++;
     Endpoint* endpoint = cluster.pick();
     if (!endpoint) co_return Attempt{Failure::connect_failed, {}, true, false, false, {}};
     EndpointPool& pool = cluster.pool(*endpoint);
     x.record.upstream_peer = &endpoint->address;
-    x.record.attempts++;
+    x.record.upstream_hostname = endpoint->hostname;
     if (f.route.auto_host_rewrite && !endpoint->hostname.empty()) {
       x.request.authority = authority;
       rewrite_host(x, endpoint->hostname, f.envoy_headers);
@@ -89,6 +90,8 @@ Task<Attempt> attempt(Forwarding& f) {
     f.host = endpoint;
     auto& stream = x.arena.make_owned<UpstreamStream>(x, pool, *connection, f.timeout);
     x.record.upstream_local = &connection->transport->local();
+    x.record.upstream_connect_begin = connection->created;
+    x.record.upstream_connect_end = connection->connected;
     bool more = stream.send(x.request, sending.framing, sending.first, sending.whole);
     if (more) x.scope.spawn(&UpstreamStream::pump, stream);
     // Even if sending has failed: a response may have come before.

@@ -80,8 +80,15 @@ void EndpointPool::sweep() {
   }
 }
 
+namespace {
+std::uint64_t next_connection_id() {
+  static std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+}  // namespace
+
 UpstreamConnection::UpstreamConnection(EndpointPool& p, std::unique_ptr<Transport> t, Breaker& breaker)
-    : pool(p), transport(std::move(t)), breaker_(breaker), created_(p.owner.worker.now()) {
+    : pool(p), transport(std::move(t)), id(next_connection_id()), created(p.owner.worker.now()), breaker_(breaker) {
   pool.connections++;
   pool.owner.stats[ClusterStat::upstream_cx_total].add();
   pool.owner.stats[ClusterStat::upstream_cx_http1_total].add();
@@ -105,7 +112,7 @@ UpstreamConnection::~UpstreamConnection() {
   stats[ClusterStat::upstream_cx_destroy].add();
   stats[remote ? ClusterStat::upstream_cx_destroy_remote : ClusterStat::upstream_cx_destroy_local].add();
   stats.record(ClusterStat::upstream_cx_length_ms,
-               static_cast<std::uint64_t>((pool.owner.worker.now() - created_) / std::chrono::milliseconds(1)));
+               static_cast<std::uint64_t>((pool.owner.worker.now() - created) / std::chrono::milliseconds(1)));
   pool.endpoint->numbers.cx_active.fetch_sub(1, std::memory_order_relaxed);
   breaker_.give();
   pool.connections--;
@@ -171,6 +178,7 @@ Task<Acquired> open(WorkerCluster& cluster, EndpointPool& pool, Breaker& breaker
   auto result = co_await within(cluster.cluster->options.connect_timeout, finish_connect(*connection->transport));
   if (!result) co_return connect_failed(cluster, pool, Failure::connect_timeout, 0);
   if (*result != 0) co_return connect_failed(cluster, pool, Failure::connect_failed, *result);
+  connection->connected = cluster.worker.now();
   cluster.stats.record(ClusterStat::upstream_cx_connect_ms,
                        static_cast<std::uint64_t>((cluster.worker.now() - began) / std::chrono::milliseconds(1)));
   co_return Acquired{connection.release(), Failure::none, {}};

@@ -53,6 +53,9 @@ class UpstreamConnection : public Transport::HangupHook, public Runnable {
 
   EndpointPool& pool;
   const std::unique_ptr<Transport> transport;
+  const std::uint64_t id;   // Of all upstream connections of the process.
+  const TimePoint created;  // When it was begun.
+  TimePoint connected;      // When it stood.
   std::uint32_t requests = 0;
   TimePoint idle_since;
   bool closed_by_peer = false;
@@ -62,7 +65,6 @@ class UpstreamConnection : public Transport::HangupHook, public Runnable {
   void leave_idle();
 
   Breaker& breaker_;
-  TimePoint created_;
   bool idle_ = false;
   UpstreamConnection* newer_ = nullptr;
   UpstreamConnection* older_ = nullptr;

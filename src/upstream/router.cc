@@ -69,6 +69,7 @@ std::optional<Response> Router::answer(Exchange& x, const Route* route) const {
     return x.reply(404, "", "route_not_found", ResponseFlag::no_route_found);
   }
   x.record.route_name = route->name;
+  x.record.route_metadata = route->metadata.get();
   if (route->idle_timeout) {
     x.stream_idle_timeout = *route->idle_timeout;
     if (x.client) x.client->deadlines_changed();

@@ -16,7 +16,10 @@ UpstreamStream::UpstreamStream(Exchange& x, EndpointPool& pool, UpstreamConnecti
       connection_(&connection),
       stats_(pool.owner.stats),
       timeout_(timeout),
-      began_(x.worker.now()) {
+      began_(x.worker.now()),
+      record_{&pool.endpoint->address, pool.endpoint->hostname, connection.id, x.record.last_attempt} {
+  x.record.last_attempt = &record_;
+  x.record.upstream_bytes = {};
   pool_.streams++;
   connection.requests++;
   stats_[ClusterStat::upstream_rq_total].add();
@@ -56,6 +59,9 @@ bool UpstreamStream::send(const RequestHead& head, h1::BodyFraming framing, cons
     unsent_[unsent_count_++] = {const_cast<char*>(piece.data()), piece.size()};
   };
   add({out, static_cast<std::size_t>(h1::encode_request_head(head, framing, out) - out)});
+  // As Envoy counts: without the first line.
+  constexpr std::size_t kAroundTarget = std::string_view("  HTTP/1.1\r\n\r\n").size();
+  x_.record.upstream_bytes.head_sent = unsent_[0].iov_len - head.method_name.size() - head.path.size() - kAroundTarget;
   bool chunked = framing.kind == Kind::chunked;
   if (first.is_data()) {
     if (chunked) {
@@ -70,10 +76,20 @@ bool UpstreamStream::send(const RequestHead& head, h1::BodyFraming framing, cons
   x_.record.upstream_start = x_.worker.now();
   IoResult written = connection_->transport->try_write(unsent_.data(), static_cast<int>(unsent_count_));
   if (written.state != IoResult::State::ok && written.state != IoResult::State::would_block) return false;
-  stats_[ClusterStat::upstream_cx_tx_bytes_total].add(written.bytes);
+  count_sent(written.bytes);
   forget_sent(written.bytes);
-  request_sent_ = whole && unsent_count_ == 0;
+  if (whole && unsent_count_ == 0) request_is_sent();
   return !request_sent_;
+}
+
+void UpstreamStream::count_sent(std::size_t bytes) {
+  stats_[ClusterStat::upstream_cx_tx_bytes_total].add(bytes);
+  x_.record.upstream_bytes.sent += bytes;
+}
+
+void UpstreamStream::request_is_sent() {
+  request_sent_ = true;
+  x_.record.upstream_end = x_.worker.now();
 }
 
 void UpstreamStream::forget_sent(std::size_t bytes) {
@@ -87,7 +103,7 @@ void UpstreamStream::forget_sent(std::size_t bytes) {
 
 Task<bool> UpstreamStream::write_unsent() {
   IoResult written = co_await connection_->transport->write(unsent_.data(), static_cast<int>(unsent_count_));
-  stats_[ClusterStat::upstream_cx_tx_bytes_total].add(written.bytes);
+  count_sent(written.bytes);
   co_return written.ok();
 }
 
@@ -111,14 +127,14 @@ Task<bool> UpstreamStream::write_frame(const Frame& frame) {
   }
   if (count == 0) co_return true;
   IoResult written = co_await connection_->transport->write(pieces, count);
-  stats_[ClusterStat::upstream_cx_tx_bytes_total].add(written.bytes);
+  count_sent(written.bytes);
   co_return written.ok();
 }
 
 Task<> UpstreamStream::pump(UpstreamStream& stream) {
   if (stream.unsent_count_ > 0 && !co_await stream.write_unsent()) co_return;
   if (stream.whole_) {
-    stream.request_sent_ = true;
+    stream.request_is_sent();
     co_return;
   }
   Body& body = *stream.x_.request_body;
@@ -136,7 +152,7 @@ Task<> UpstreamStream::pump(UpstreamStream& stream) {
     // A failed write is not the exchange's failure: the response may be on its way.
     if (!co_await stream.write_frame(frame)) co_return;
     if (last) {
-      stream.request_sent_ = true;
+      stream.request_is_sent();
       co_return;
     }
   }
@@ -217,6 +233,7 @@ void UpstreamStream::detach(ResponseHead& head, std::size_t head_bytes) {
 
 // Takes the final head: what follows it, and whether the connection can be used again.
 ResponseHead* UpstreamStream::accept(ResponseHead& head, std::size_t head_bytes) {
+  const std::size_t field_count = head.headers.count(), reason_bytes = head.reason.size();
   auto framing = h1::response_framing(head, x_.request.method);
   bool upgraded = head.status == 101;
   // The protocol changes behind a whole request only (RFC 9110 section 7.8): until then its body is on the way.
@@ -236,6 +253,9 @@ ResponseHead* UpstreamStream::accept(ResponseHead& head, std::size_t head_bytes)
                 stats_[ClusterStat::upstream_cx_rx_bytes_total], pool_.owner.cluster->options.read_bytes_max);
   if (framing_.kind != Kind::none && framing_.length > inbox_.size()) detach(head, head_bytes);
   x_.record.response_start = x_.worker.now();
+  x_.record.upstream_bytes.received = head_bytes;
+  constexpr std::size_t kAroundReason = std::string_view("HTTP/1.1 200 \r\n\r\n").size();
+  x_.record.upstream_bytes.head_received = counted_head_bytes(head_bytes - kAroundReason - reason_bytes, field_count);
   return &head;
 }
 
@@ -253,6 +273,10 @@ void UpstreamStream::complete() {
 }
 
 Frame UpstreamStream::note(Frame frame) {
+  if (!frame.pending() && (frame.last || !frame.is_data())) {
+    x_.record.response_end = x_.worker.now();
+    x_.record.upstream_bytes.received += body_->wire_bytes();
+  }
   if (!frame.is_reset()) return frame;
   failure_ = frame.failure;
   cut_short_ = failure_ == Failure::connection_closed;
@@ -284,7 +308,7 @@ Task<Frame> UpstreamStream::pull(std::size_t max) {
 Task<bool> UpstreamStream::write(std::string_view data) {
   iovec piece{const_cast<char*>(data.data()), data.size()};
   IoResult written = co_await connection_->transport->write(&piece, 1);
-  stats_[ClusterStat::upstream_cx_tx_bytes_total].add(written.bytes);
+  count_sent(written.bytes);
   co_return written.ok();
 }
 

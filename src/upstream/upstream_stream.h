@@ -66,6 +66,8 @@ class UpstreamStream final : public Body, public Sink {
   void complete();
   Task<Frame> pull_body(std::size_t max) { co_return co_await body_->pull(max); }
   void forget_sent(std::size_t bytes);
+  void count_sent(std::size_t bytes);
+  void request_is_sent();
   Task<bool> write_unsent();
   Task<bool> write_frame(const Frame& frame);
 
@@ -90,6 +92,7 @@ class UpstreamStream final : public Body, public Sink {
   bool continued_ = false;  // The backend's 100 has been passed on.
   bool interim_ = false;
   TimePoint began_;
+  AttemptRecord record_;
 };
 
 }  // namespace outrider
