@@ -405,7 +405,7 @@ SMALL = """static_resources:
         ("port_value: 1}", "port_value: one}"),
         ("{cluster: b, ", "{clustre: b, "),
         ("{cluster: b, ", "{cluster: [b], "),
-        ("{cluster: b, ", "{cluster_header: b, "),
+        ("{cluster: b, ", "{cluster_specifier_plugin: b, "),
         ("{cluster: b, ", "{"),
         ('pattern: {regex: "(a)"}', "pattern: {regex: [a]}"),
         ('pattern: {regex: "(a)"}', "pattern: {regx: a}"),

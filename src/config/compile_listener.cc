@@ -30,6 +30,7 @@ void read_timeouts(const hcm::HttpConnectionManager& m, HttpOptions& o) {
   const auto& common = m.common_http_protocol_options();
   if (common.has_idle_timeout()) o.idle_timeout = to_ms(common.idle_timeout());
   if (common.has_max_connection_duration()) o.max_connection_duration = to_ms(common.max_connection_duration());
+  if (common.has_max_stream_duration()) o.max_stream_duration = to_ms(common.max_stream_duration());
   if (common.has_max_requests_per_connection())
     o.max_requests_per_connection = common.max_requests_per_connection().value();
   if (common.has_max_headers_count()) o.limits.field_count_max = common.max_headers_count().value();
@@ -64,9 +65,8 @@ void read_headers(const hcm::HttpConnectionManager& m, HttpOptions& o) {
     default:
       o.server_header = ServerHeader::overwrite;
   }
-  if (m.has_generate_request_id()) o.generate_request_id = m.generate_request_id().value();
-  o.use_remote_address = m.use_remote_address().value();
   o.proxy_100_continue = m.proxy_100_continue();
+  o.limits.allow_custom_methods = m.http_protocol_options().allow_custom_methods();
   o.accept_http_10 = m.http_protocol_options().accept_http_10();
   o.default_host_for_http_10 = m.http_protocol_options().default_host_for_http_10();
   for (const auto& upgrade : m.upgrade_configs()) {
@@ -118,6 +118,7 @@ std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf
   o->health = c.process.health;
   read_timeouts(m, *o);
   read_headers(m, *o);
+  compile_edge(c, m, path, *o);
   if (!h1::parse_authority(o->default_host_for_http_10).valid) {
     c.fail(path + ".http_protocol_options.default_host_for_http_10", "a host was expected, such as example.com");
   }

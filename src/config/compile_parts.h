@@ -30,6 +30,9 @@ namespace route::v3 {
 class RouteConfiguration;
 }
 }  // namespace envoy::config
+namespace envoy::extensions::filters::network::http_connection_manager::v3 {
+class HttpConnectionManager;
+}
 
 namespace outrider {
 struct AccessLogFilter;
@@ -73,6 +76,9 @@ Address to_address(Compilation& c, const envoy::config::core::v3::Address& addre
 
 ClusterPtr compile_cluster(Compilation& c, const envoy::config::cluster::v3::Cluster& cluster, const std::string& path);
 void compile_listener(Compilation& c, const envoy::config::listener::v3::Listener& listener, const std::string& path);
+void compile_edge(Compilation& c,
+                  const envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager& m,
+                  const std::string& path, HttpOptions& options);
 std::shared_ptr<const RouteTable> compile_routes(Compilation& c,
                                                  const envoy::config::route::v3::RouteConfiguration& routes,
                                                  const std::string& path);

@@ -428,7 +428,7 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
       {with_route("{match: {prefx: /}, route: {cluster: c}}"),
        {"14:26: " + route + ".match: envoy.config.route.v3.RouteMatch has no field `prefx` (did you mean `prefix`?)"}},
       {with_route("{match: {prefix: /}}"),
-       {"14:17: " + route + ": one of route, redirect, direct_response is missing"}},
+       {"14:17: " + route + ": one of route, redirect, direct_response, non_forwarding_action is missing"}},
       {with_route("{route: {cluster: c}}"), {"14:17: " + route + ".match: `match` is missing"}},
       {with_route("{match: {prefix: /}, route: {cluster: c, retry_policy: {}}}"),
        {"14:58: " + route +

@@ -6,6 +6,7 @@
 
 #include "core/uuid.h"
 #include "core/worker.h"
+#include "http/client_address.h"
 
 namespace outrider {
 namespace {
@@ -17,31 +18,7 @@ std::string_view make_uuid(Exchange& x) {
   return {out, kUuidBytes};
 }
 
-// x-forwarded-for is one list, however many fields it came in (RFC 9110 section 5.3).
-void join_forwarded_for(Exchange& x) {
-  Headers& headers = x.request.headers;
-  if (!headers.has(Known::x_forwarded_for) || headers.count(Known::x_forwarded_for) == 1) return;
-  std::string joined;
-  for (const Field& field : headers) {
-    if (field.known != Known::x_forwarded_for) continue;
-    if (!joined.empty()) joined += ',';
-    joined += field.value;
-  }
-  headers.set(Known::x_forwarded_for, x.arena.copy(joined));
-}
-
-// The client's address; where the client is on this machine, the address that others know the machine by.
-void add_forwarded_for(Exchange& x) {
-  Headers& headers = x.request.headers;
-  const Address& peer = *x.connection.peer;
-  std::string list(headers.value(Known::x_forwarded_for));
-  if (!list.empty()) list += ',';
-  list += peer.is_loopback() ? x.options.machine_address : peer.ip_text();
-  headers.set(Known::x_forwarded_for, x.arena.copy(list));
-}
-
-// What only proxies of one's own may say to each other. Nobody else counts as one here: there are no internal
-// addresses.
+// What only proxies of one's own may say to each other.
 constexpr std::uint64_t kInternal =
     Headers::bit(Known::x_forwarded_client_cert) | Headers::bit(Known::x_envoy_internal) |
     Headers::bit(Known::x_envoy_upstream_rq_timeout_ms) | Headers::bit(Known::x_envoy_upstream_rq_per_try_timeout_ms) |
@@ -69,27 +46,109 @@ void remove_internal(Headers& headers, bool at_edge) {
 
 }  // namespace
 
+namespace {
+
+std::expected<void, ProtocolError> treat_underscores(Exchange& x) {
+  Underscores action = x.options.underscores;
+  if (action == Underscores::allow) return {};
+  Headers& headers = x.request.headers;
+  auto has_underscore = [](const Field& f) { return f.name.find('_') != std::string_view::npos; };
+  if (std::none_of(headers.begin(), headers.end(), has_underscore)) return {};
+  if (action == Underscores::reject) {
+    return std::unexpected(ProtocolError{400, "http1.unexpected_underscore", "a field's name has an underscore"});
+  }
+  headers.remove_if(has_underscore);
+  return {};
+}
+
+// Envoy: strip_matching_host_port and the like. CONNECT keeps its port: it is what is asked for.
+void strip_host(Exchange& x) {
+  const HttpOptions& o = x.options;
+  std::string_view host = x.request.authority;
+  std::size_t colon = host.rfind(':');
+  if (colon != std::string_view::npos && host.find(']', colon) != std::string_view::npos)
+    colon = std::string_view::npos;
+  std::string_view name = host.substr(0, colon);
+  std::string_view port = colon == std::string_view::npos ? std::string_view{} : host.substr(colon);
+  if (o.strip_trailing_host_dot && name.ends_with('.')) name.remove_suffix(1);
+  bool strip = o.strip_port == StripPort::any ||
+               (o.strip_port == StripPort::matching && port == ":" + std::to_string(x.connection.local().port()));
+  if (strip && !port.empty() && x.request.method != Method::connect) port = {};
+  if (name.size() + port.size() == host.size()) return;
+  x.request.authority = x.arena.copy(std::string(name).append(port));
+}
+
+std::expected<void, ProtocolError> normalize(Exchange& x) {
+  std::string path;
+  switch (normalize_path(x.options.path_normalization, x.request.path, path)) {
+    case PathVerdict::same:
+      return {};
+    case PathVerdict::changed:
+      x.request.path = x.arena.copy(path);
+      return {};
+    case PathVerdict::redirect:
+      x.request.path = x.arena.copy(path);
+      return std::unexpected(ProtocolError{307, kPathRefused, "the path has escaped slashes"});
+    default:
+      x.request.path = x.arena.copy(path);
+      return std::unexpected(ProtocolError{400, kPathRefused, "the path cannot be normalized"});
+  }
+}
+
+void add_user_agent(Exchange& x) {
+  Headers& headers = x.request.headers;
+  headers.set(Known::x_envoy_downstream_service_cluster, x.options.user_agent);
+  if (headers.value(Known::user_agent).empty()) headers.set(Known::user_agent, x.options.user_agent);
+  if (!x.options.node_id.empty()) headers.set(Known::x_envoy_downstream_service_node, x.options.node_id);
+}
+
+void append_via(Exchange& x, Headers& headers) {
+  std::string via(headers.value(Known::via));
+  if (!via.empty()) via += ", ";
+  headers.set(Known::via, x.arena.copy(via + x.options.via));
+}
+
+void sanitize(Exchange& x) {
+  Headers& headers = x.request.headers;
+  bool from_outside = x.options.client.use_remote_address && !x.internal;
+  if (x.internal) {
+    headers.set(Known::x_envoy_internal, "true");
+  } else {
+    remove_internal(headers, from_outside);
+    for (const std::string& name : x.options.internal_only_headers) headers.remove(name);
+  }
+  if (from_outside && !x.client_address().is_pipe()) {
+    headers.set(Known::x_envoy_external_address, x.arena.copy(x.client_address().ip_text()));
+  }
+  bool believed = !from_outside || x.options.preserve_external_request_id;
+  if (x.options.generate_request_id && !(believed && headers.has(Known::x_request_id))) {
+    headers.set(Known::x_request_id, make_uuid(x));
+  }
+}
+
+}  // namespace
+
 std::expected<void, ProtocolError> prepare_request(Exchange& x) {
   Headers& headers = x.request.headers;
   x.upgrade = h1::requested_upgrade(headers);
   if (auto error = h1::strip_hop_by_hop(headers, !x.upgrade.empty())) return std::unexpected(*error);
-  if (!x.options.edge) return {};
-  bool at_edge = x.options.use_remote_address;
-  remove_internal(headers, at_edge);
-  join_forwarded_for(x);
-  if (at_edge) {  // What a client says of itself is not believed.
-    if (!x.connection.peer->is_pipe()) {
-      add_forwarded_for(x);
-      headers.set(Known::x_envoy_external_address, x.arena.copy(x.connection.peer->ip_text()));
-    }
-    headers.set(Known::x_forwarded_proto, "http");
-  } else if (!headers.has(Known::x_forwarded_proto)) {
-    headers.add(Known::x_forwarded_proto, "http");
+  const HttpOptions& o = x.options;
+  if (!o.edge) return {};
+  if (auto fine = treat_underscores(x); !fine) return fine;
+  if (o.path_normalization.any()) {
+    if (auto fine = normalize(x); !fine) return fine;
   }
-  bool believed = !at_edge || x.options.preserve_external_request_id;
-  if (x.options.generate_request_id && !(believed && headers.has(Known::x_request_id))) {
-    headers.set(Known::x_request_id, make_uuid(x));
+  if (o.strip_port != StripPort::none || o.strip_trailing_host_dot) strip_host(x);
+  if (auto known = identify_client(x); !known) return known;
+  sanitize(x);
+  if (!o.scheme_to_overwrite.empty()) {
+    x.request.scheme = o.scheme_to_overwrite;
+    headers.set(Known::x_forwarded_proto, o.scheme_to_overwrite);
+  } else if (x.request.scheme.empty()) {
+    x.request.scheme = headers.value(Known::x_forwarded_proto);
   }
+  if (!o.user_agent.empty()) add_user_agent(x);
+  if (!o.via.empty()) append_via(x, headers);
   return {};
 }
 
@@ -100,6 +159,11 @@ void prepare_response(Exchange& x, ResponseHead& head, bool closing, bool tunnel
     headers.set(Known::server, x.options.server_name);
   } else if (x.options.server_header == ServerHeader::append_if_absent) {
     headers.add_if_absent(Known::server, x.options.server_name);
+  }
+  if (!x.options.via.empty()) append_via(x, headers);
+  if (x.options.request_id_in_response && !headers.has(Known::x_request_id)) {
+    std::string_view id = x.request.headers.value(Known::x_request_id);
+    if (!id.empty()) headers.add(Known::x_request_id, id);
   }
   if (tunnel) return;
   if (closing) {

@@ -7,6 +7,9 @@
 
 namespace outrider {
 
+// Details of the answers to a path that is not normal: 400, or 307 to the normal one.
+inline constexpr std::string_view kPathRefused = "path_normalization_failed";
+
 // After the head is parsed and its framing known, before the filters. An error is answered with its status.
 std::expected<void, ProtocolError> prepare_request(Exchange& x);
 // Before the head goes to the client. `closing`: the connection ends behind this response.

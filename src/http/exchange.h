@@ -130,7 +130,8 @@ struct Exchange {
         options(o),
         stats(s),
         request(arena),
-        stream_idle_timeout(o.stream_idle_timeout) {}
+        stream_idle_timeout(o.stream_idle_timeout),
+        max_duration(o.max_stream_duration) {}
 
   const DownstreamConnection& connection;
   Worker& worker;
@@ -145,6 +146,8 @@ struct Exchange {
   const Headers* response_trailers = nullptr;
   ClientStream* client = nullptr;                 // Null in tests only.
   std::chrono::milliseconds stream_idle_timeout;  // The connection manager's, until a route says otherwise.
+  std::chrono::milliseconds max_duration;         // Likewise of max_stream_duration.
+  bool internal = false;                          // The client belongs to our own network.
   ExchangeRecord record;
   std::uint32_t deepest_filter = 0;      // Of the chain: the last one that was entered.
   bool unseen_reply = false;             // reply() was called; the filters that were not entered are to see it.
@@ -172,6 +175,10 @@ struct Exchange {
     }
     return nullptr;
   }
+  // Where the client is: the peer, unless a trusted proxy is asked. Before the log this is only certain behind
+  // identify_client().
+  const Address& client_address() const;
+  void set_client(const Address& address);
 
   // The route of the request as it is now; null: there is none. Looked up once; the answer stays until it is cleared.
   const RouteEntry* route() {
@@ -201,11 +208,14 @@ struct Exchange {
   }
 
  private:
+  Response grpc_reply(int status, std::string_view body);
+  Response text_reply(int status, std::string_view body);
   void find_route() {
     route_ = options.routes ? options.routes->match(*this) : nullptr;
     routed_ = true;
     if (route_) record.cluster_name = route_->cluster_name;
   }
+  mutable const Address* client_ = nullptr;
   const RouteEntry* route_ = nullptr;
   bool routed_ = false;
 };

@@ -75,15 +75,8 @@ bool append_address(const Address* address, const Step& step, std::string& out) 
   return append_number(address->port(), out);
 }
 
-// The peer, unless it is a proxy that is trusted to say for whom it asks: then what it says, without a port.
 bool downstream_remote(const Exchange& x, const Step& step, std::string& out) {
-  std::string_view named = x.request.headers.value(Known::x_forwarded_for);
-  if (!named.empty() && x.options.edge && !x.options.use_remote_address) {
-    named.remove_prefix(named.rfind(',') + 1);  // The last one; npos + 1 is 0.
-    named.remove_prefix(std::min(named.find_first_not_of(" \t"), named.size()));
-    if (auto address = Address::parse(named, 0)) return append_address(&*address, step, out);
-  }
-  return append_address(x.connection.peer, step, out);
+  return append_address(&x.client_address(), step, out);
 }
 
 bool downstream_direct_remote(const Exchange& x, const Step& step, std::string& out) {

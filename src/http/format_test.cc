@@ -133,15 +133,22 @@ TEST_F(FormatTest, WritesAddresses) {
   EXPECT_EQ(render("%UPSTREAM_HOST% %UPSTREAM_REMOTE_PORT%"), "/run/x.sock -");
 }
 
+constexpr std::string_view kBothAddresses = "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS%";
+
 TEST_F(FormatTest, BelievesATrustedPeerWhoTheClientIs) {
-  constexpr std::string_view kBoth = "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS%";
   x.request.headers.add("x-forwarded-for", "9.9.9.9, 10.1.1.1");
-  EXPECT_EQ(render(kBoth), "10.1.1.1:0 192.168.0.7:40123");
+  EXPECT_EQ(render(kBothAddresses), "10.1.1.1:0 192.168.0.7:40123");
+}
+
+TEST_F(FormatTest, ThePeerIsTheClientIfNoOtherAddressIsNamed) {
   x.request.headers.set("x-forwarded-for", "unknown");
-  EXPECT_EQ(render(kBoth), "192.168.0.7:40123 192.168.0.7:40123");
-  options.use_remote_address = true;
+  EXPECT_EQ(render(kBothAddresses), "192.168.0.7:40123 192.168.0.7:40123");
+}
+
+TEST_F(FormatTest, ThePeerIsTheClientAtTheEdge) {
+  options.client.use_remote_address = true;
   x.request.headers.set("x-forwarded-for", "9.9.9.9");
-  EXPECT_EQ(render(kBoth), "192.168.0.7:40123 192.168.0.7:40123");
+  EXPECT_EQ(render(kBothAddresses), "192.168.0.7:40123 192.168.0.7:40123");
 }
 
 TEST_F(FormatTest, WritesDurations) {

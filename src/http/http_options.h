@@ -7,7 +7,9 @@
 
 #include "core/block_pool.h"
 #include "core/clock.h"
+#include "http/client_address.h"
 #include "http/filter.h"
+#include "http/path_normalization.h"
 #include "http/route_entry.h"
 #include "http/server_health.h"
 #include "observe/counters.h"
@@ -19,6 +21,8 @@ class AccessLog;
 struct Metadata;
 
 enum class CodecType : std::uint8_t { automatic, http1, http2 };
+enum class Underscores : std::uint8_t { allow, drop, reject };  // Fields with one in their name.
+enum class StripPort : std::uint8_t { none, matching, any };    // From the host; matching: the listener's.
 enum class ServerHeader : std::uint8_t { overwrite, append_if_absent, pass_through };
 
 // What the connection manager's access_log_options ask for besides the line at the end.
@@ -39,13 +43,24 @@ struct HttpOptions {
   std::chrono::milliseconds request_timeout{0};                             // To receive a whole request.
   std::chrono::milliseconds request_headers_timeout{0};                     // To receive a head, from its first byte.
   std::chrono::milliseconds max_connection_duration{0};
+  std::chrono::milliseconds max_stream_duration{0};  // From a request's first byte to its response's last.
   std::chrono::milliseconds delayed_close_timeout = std::chrono::seconds(1);  // For the peer to read our last words.
   std::uint32_t max_requests_per_connection = 0;                              // 0: no limit.
   std::string server_name = "envoy";
   ServerHeader server_header = ServerHeader::overwrite;
   bool generate_request_id = true;
   bool preserve_external_request_id = false;
-  bool use_remote_address = false;
+  bool request_id_in_response = false;  // x-request-id goes back to the client.
+  ClientIdentity client;
+  std::vector<std::string> internal_only_headers;  // Removed unless the client is internal; lower case.
+  PathNormalization path_normalization;
+  Underscores underscores = Underscores::allow;
+  StripPort strip_port = StripPort::none;
+  bool strip_trailing_host_dot = false;
+  std::string scheme_to_overwrite;  // Empty: that of the request.
+  std::string via;                  // Empty: none is added.
+  std::string user_agent;           // add_user_agent: the name of our own service cluster; empty: not asked for.
+  std::string node_id;
   std::string machine_address;  // IP that stands in x-forwarded-for for a client on this machine.
   bool accept_http_10 = false;
   std::string default_host_for_http_10;
@@ -66,8 +81,8 @@ struct HttpOptions {
   // Of the time-outs that a connection may run into; the longest time there is, when all are off.
   std::chrono::milliseconds shortest_timeout() const {
     auto shortest = std::chrono::milliseconds::max();
-    for (std::chrono::milliseconds t :
-         {idle_timeout, stream_idle_timeout, request_timeout, request_headers_timeout, max_connection_duration}) {
+    for (std::chrono::milliseconds t : {idle_timeout, stream_idle_timeout, request_timeout, request_headers_timeout,
+                                        max_connection_duration, max_stream_duration}) {
       if (t.count() > 0 && t < shortest) shortest = t;
     }
     return shortest;

@@ -40,11 +40,13 @@ namespace outrider {
   COUNTER(downstream_rq_timeout)                         \
   COUNTER(downstream_rq_header_timeout)                  \
   COUNTER(downstream_rq_idle_timeout)                    \
+  COUNTER(downstream_rq_max_duration_reached)            \
   COUNTER(downstream_rq_ws_on_non_ws_route)              \
   COUNTER(downstream_rq_redirected_with_normalized_path) \
   COUNTER(no_route)                                      \
   COUNTER(no_cluster)                                    \
   COUNTER(rq_direct_response)                            \
+  COUNTER(rq_loop)                                       \
   COUNTER(rq_redirect)                                   \
   COUNTER(rq_total)                                      \
   COUNTER(rs_too_large)                                  \

@@ -84,31 +84,39 @@ std::optional<std::string_view> field_value(const RequestHead& request, std::str
   return std::nullopt;
 }
 
-bool HeaderMatcher::matches_value(std::optional<std::string_view> value) const {
+bool HeaderMatcher::matches_value(std::string_view value) const {
+  if (kind == Kind::text) return text.matches(value);
+  auto number = whole_number(value);
+  return number && *number >= begin && *number < end;
+}
+
+bool HeaderMatcher::matches_only(std::optional<std::string_view> value) const {
   if (kind == Kind::present) return ((value.has_value() || missing_is_empty) == present) != invert;
   if (!value && !missing_is_empty) return false;
-  std::string_view given = value.value_or(std::string_view{});
-  if (kind == Kind::text) return text.matches(given) != invert;
-  auto number = whole_number(given);
-  return (number && *number >= begin && *number < end) != invert;
+  return matches_value(value.value_or(std::string_view{})) != invert;
 }
 
 bool HeaderMatcher::matches(const RequestHead& request) const {
+  if (!name.starts_with(':') && known != Known::host) return matches(request.headers);
   std::string joined;
-  if (known != Known::none && known != Known::host && !request.headers.has(known)) return matches_value(std::nullopt);
-  return matches_value(field_value(request, name, joined));
+  return matches_only(field_value(request, name, joined));
 }
 
 bool HeaderMatcher::matches(const Headers& headers) const {
-  std::string joined;
-  return matches_value(field_value(headers, name, joined));
+  const Field* first = known != Known::none && !headers.has(known) ? nullptr : headers.find(name);
+  if (!first) return matches_only(std::nullopt);
+  if (kind == Kind::present) return present != invert;
+  for (const Field* f = first; f != headers.end(); ++f) {
+    if (f->name == name && matches_value(f->value)) return !invert;
+  }
+  return invert;
 }
 
 bool HeaderMatcher::matches(const ResponseHead& response) const {
   if (name != ":status") return matches(response.headers);
   char digits[8];
   char* end = std::to_chars(digits, digits + sizeof digits, response.status).ptr;
-  return matches_value(std::string_view(digits, static_cast<std::size_t>(end - digits)));
+  return matches_only(std::string_view(digits, static_cast<std::size_t>(end - digits)));
 }
 
 std::optional<std::string_view> query_parameter(std::string_view path, std::string_view name) {

@@ -46,13 +46,14 @@ struct HeaderMatcher {
   bool invert = false;
   bool missing_is_empty = false;
 
-  // Several fields of the name count as one, joined by commas.
+  // Of several fields of the name, one has to match.
   bool matches(const RequestHead& request) const;
   bool matches(const ResponseHead& response) const;
   bool matches(const Headers& headers) const;
 
  private:
-  bool matches_value(std::optional<std::string_view> value) const;
+  bool matches_value(std::string_view value) const;
+  bool matches_only(std::optional<std::string_view> value) const;
 };
 
 template <class Head>

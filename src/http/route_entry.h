@@ -9,6 +9,8 @@
 namespace outrider {
 
 struct Exchange;
+struct HeaderMutation;
+using HeaderMutations = std::vector<HeaderMutation>;
 
 // What a route says to one filter; each filter derives its own.
 struct RouteFilterConfig {
@@ -33,6 +35,8 @@ void each_config(const RouteFilter* word, bool widest_first, Visit&& visit) {
 
 struct RouteEntry {
   std::string name;
+  // In the order in which they apply, to replies of the proxy too; shared with the other routes of their scope.
+  std::vector<std::shared_ptr<const HeaderMutations>> response_headers;
   std::shared_ptr<const Metadata> metadata;  // Null: none.
   // By the filter's slot, the most specific word: of the weighted cluster, the route, the virtual host, all routes.
   // Shorter than the number of slots where the last ones have none.

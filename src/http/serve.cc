@@ -11,7 +11,6 @@ namespace outrider {
 namespace {
 
 constexpr std::string_view kMissingHost = "missing_host_header";
-constexpr std::string_view kBadPath = "path_normalization_failed";
 constexpr std::chrono::seconds kLastWordsLimit{1};
 
 h1::ParseResult parse(ServerConnection& c, Exchange& x, h1::RequestParser& parser) {
@@ -86,8 +85,17 @@ Task<HeadResult> await_head(ServerConnection& c, Exchange& x, h1::RequestParser&
 // Nothing of an unusable head is logged.
 void forget_request(Exchange& x) { x.request = RequestHead(x.arena); }
 
+Response redirect_to_path(Exchange& x) {
+  x.stats[HttpStat::downstream_rq_redirected_with_normalized_path].add();
+  Response response = x.reply(307, "", kPathRefused);
+  response.head->headers.add(Known::location, x.request.path);
+  return response;
+}
+
 // The answer to bytes that are no request of ours; the connection ends behind it.
 Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
+  if (error.status == 307) return redirect_to_path(x);
+  if (error.detail == kNoOriginalAddress) return x.reply(error.status, "", error.detail);
   c.closing = true;
   if (error.detail == kMissingHost) return x.reply(error.status, "", error.detail);  // It is a request, and whole.
   if (error.status == 431) {
@@ -97,7 +105,7 @@ Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
   }
   c.leave_request(x);
   x.request.version = Version::http11;  // The highest that we speak, whatever the client tried.
-  if (error.detail == kBadPath) return x.reply(error.status, "", error.detail);
+  if (error.detail == kPathRefused) return x.reply(error.status, "", error.detail);
   return x.reply(error.status, reason_phrase(error.status), error.detail, ResponseFlag::downstream_protocol_error);
 }
 
@@ -173,7 +181,7 @@ Task<> answer(ServerConnection& c, Exchange& x) {
 
 // The answer to a request whose exchange was ended early. Nothing can be said once the response has begun.
 std::optional<Response> answer_abort(ServerConnection& c, Exchange& x) {
-  c.closing = true;
+  if (c.receiving() || c.head_sent || c.abort_reason == AbortReason::client_gone) c.closing = true;
   switch (c.abort_reason) {
     case AbortReason::none:
       break;
@@ -195,6 +203,11 @@ std::optional<Response> answer_abort(ServerConnection& c, Exchange& x) {
       }
       return x.reply(c.receiving() ? 408 : 504, "stream timeout", "stream_idle_timeout",
                      ResponseFlag::stream_idle_timeout);
+    case AbortReason::max_duration:
+      x.stats[HttpStat::downstream_rq_max_duration_reached].add();
+      x.record.details = "max_duration_timeout";
+      if (c.head_sent) return std::nullopt;
+      return x.reply(c.receiving() ? 408 : 504, "downstream duration timeout", "max_duration_timeout");
     case AbortReason::request_timeout:
       x.stats[HttpStat::downstream_rq_timeout].add();
       if (c.head_sent) return std::nullopt;

@@ -46,6 +46,7 @@ TimePoint ServerConnection::next_deadline() const {
           {deadline, after(request_since, o.request_headers_timeout), after(request_since, o.request_timeout)});
       return std::min(deadline, after(std::max(phase_since, transport->last_progress()), o.stream_idle_timeout));
     case Phase::exchange:
+      if (exchange) deadline = std::min(deadline, after(request_since, exchange->max_duration));
       if (receiving()) deadline = std::min(deadline, after(request_since, o.request_timeout));
       return std::min(deadline, after(std::max(phase_since, transport->last_progress()),
                                       exchange ? exchange->stream_idle_timeout : o.stream_idle_timeout));
@@ -83,6 +84,8 @@ void ServerConnection::expire(TimePoint now) {
     abort(AbortReason::head_timeout);
   } else if (receiving() && now >= after(request_since, o.request_timeout)) {
     abort(AbortReason::request_timeout);
+  } else if (exchange && now >= after(request_since, exchange->max_duration)) {
+    abort(AbortReason::max_duration);
   } else {
     abort(AbortReason::stream_idle);
   }

@@ -9,7 +9,7 @@ namespace outrider {
 // before it is closed. The answer to that request ends it.
 inline constexpr std::chrono::milliseconds kDrainGrace{500};
 
-enum class AbortReason : std::uint8_t { none, client_gone, stream_idle, request_timeout, head_timeout };
+enum class AbortReason : std::uint8_t { none, client_gone, stream_idle, request_timeout, head_timeout, max_duration };
 
 // Time-outs are checked by one timer, set again lazily: a request that goes well never touches it.
 struct ServerConnection final : DownstreamConnection, ClientStream, Transport::HangupHook {

@@ -69,6 +69,12 @@ std::expected<Address, std::string> Address::parse(std::string_view ip, std::uin
   return std::unexpected("malformed IP address: " + text);
 }
 
+std::span<const unsigned char> Address::ip_bytes() const {
+  if (family_ == AF_INET) return {reinterpret_cast<const unsigned char*>(&v4_.sin_addr), sizeof v4_.sin_addr};
+  if (family_ == AF_INET6) return {v6_.sin6_addr.s6_addr, sizeof v6_.sin6_addr.s6_addr};
+  return {};
+}
+
 std::uint16_t Address::port() const {
   if (family_ == AF_INET) return ntohs(v4_.sin_port);
   if (family_ == AF_INET6) return ntohs(v6_.sin6_port);

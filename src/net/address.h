@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,8 +24,9 @@ class Address {
 
   int family() const { return family_; }
   bool is_pipe() const { return family_ == AF_UNIX; }
-  bool is_loopback() const;    // 127.0.0.1 or ::1, as Envoy sees it: not all of 127.0.0.0/8.
-  std::uint16_t port() const;  // 0 for pipes.
+  bool is_loopback() const;                         // 127.0.0.1 or ::1, as Envoy sees it: not all of 127.0.0.0/8.
+  std::uint16_t port() const;                       // 0 for pipes.
+  std::span<const unsigned char> ip_bytes() const;  // 4 or 16, in network order; none for pipes.
   Address with_port(std::uint16_t port) const;
 
   // Envoy's forms: "10.0.0.1:80", "[::1]:80", the path of a pipe.

@@ -393,8 +393,8 @@ std::string help_text() {
   std::string out =
       "\nUSAGE:\n\n"
       "   outrider -c FILE [FLAG...]   the proxy\n"
-      "   outrider validate FILE...    every error and note of every file; 1 if there is an error\n"
-      "   outrider convert FILE        a configuration of any dialect as v3 (--format yaml or json)\n"
+      "   outrider validate FILE...    every error and note of each file; 1 if any\n"
+      "   outrider convert FILE        any dialect as v3 (--format yaml or json)\n"
       "   outrider echo --port N       a small service to try things with\n\n"
       "A flag's value follows it as the next word or behind '='.\n\nWhere:\n\n";
   for (const Flag& flag : kFlags) {

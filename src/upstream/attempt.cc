@@ -2,6 +2,7 @@
 
 #include "core/ascii.h"
 #include "upstream/rewrite.h"
+#include "upstream/virtual_host.h"
 
 namespace outrider {
 namespace {
@@ -21,8 +22,8 @@ bool idempotent(Method method) {
   }
 }
 
-void note_status(Exchange& x, WorkerCluster& cluster, Endpoint& endpoint, int status) {
-  if (!x.record.health_check) cluster.stats.count_code(status);
+void note_status(Forwarding& f, Endpoint& endpoint, int status) {
+  f.count_code(status);
   (status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success).fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -52,6 +53,27 @@ Sending prepare(Exchange& x) {
 
 }  // namespace
 
+void Forwarding::find_counters() {
+  int worker = x.worker.index();
+  if (route.stats) {
+    of_route = &route.stats->of(worker);
+    (*of_route)[VirtualClusterStat::upstream_rq_total].add();
+  }
+  if (!route.host || route.host->options().clusters.empty()) return;
+  const VirtualCluster* named = route.host->cluster_of(x.request);
+  if (!named) return;
+  virtual_cluster = &named->stats.of(worker);
+  (*virtual_cluster)[VirtualClusterStat::upstream_rq_total].add();
+  x.record.virtual_cluster_name = named->name;
+}
+
+void Forwarding::count_code(int status) {
+  if (x.record.health_check) return;
+  cluster.stats.count_code(status);
+  if (virtual_cluster) virtual_cluster->count_code(status);
+  if (of_route) of_route->count_code(status);
+}
+
 bool declines_websocket(const Exchange& x, const ResponseHead& head) {
   return head.status != 101 && head.status < 400 && equals_ignore_case(x.upgrade, "websocket");
 }
@@ -70,9 +92,12 @@ Task<Attempt> attempt(Forwarding& f) {
     EndpointPool& pool = cluster.pool(*endpoint);
     x.record.upstream_peer = &endpoint->address;
     x.record.upstream_hostname = endpoint->hostname;
-    if (f.route.auto_host_rewrite && !endpoint->hostname.empty()) {
+    if (f.route.host && f.route.host->options().count_attempts_in_request) {
+      x.request.headers.set(Known::x_envoy_attempt_count, x.arena.copy(std::to_string(x.record.attempts)));
+    }
+    if (f.route.host_rewrite.of_endpoint && !endpoint->hostname.empty()) {
       x.request.authority = authority;
-      rewrite_host(x, endpoint->hostname, f.envoy_headers);
+      rewrite_host(x, f.route.host_rewrite, endpoint->hostname, f.envoy_headers);
     }
     UpstreamConnection* connection = pool.take_idle();
     bool reused = connection != nullptr;
@@ -96,7 +121,7 @@ Task<Attempt> attempt(Forwarding& f) {
     if (more) x.scope.spawn(&UpstreamStream::pump, stream);
     // Even if sending has failed: a response may have come before.
     if (ResponseHead* head = co_await stream.receive_head()) {
-      if (!declines_websocket(x, *head)) note_status(x, cluster, *endpoint, head->status);
+      if (!declines_websocket(x, *head)) note_status(f, *endpoint, head->status);
       co_return Attempt{Failure::none, {},    false,
                         false,         false, Response{head, &stream, stream.tunnel() ? &stream : nullptr}};
     }

@@ -4,6 +4,7 @@
 #include "upstream/pool.h"
 #include "upstream/route.h"
 #include "upstream/upstream_stream.h"
+#include "upstream/virtual_host.h"
 
 namespace outrider {
 
@@ -29,8 +30,14 @@ struct Forwarding {
   const Route& route;
   WorkerCluster& cluster;
   bool envoy_headers;
-  ResponseTimeout timeout{route.timeout};
+  std::chrono::milliseconds time_limit;  // The route's, or what the request asks for; 0: none.
+  ResponseTimeout timeout{time_limit};
+  int timeout_status = 504;
+  StatBlock* virtual_cluster = nullptr;  // What else counts the answer; null: nothing.
+  StatBlock* of_route = nullptr;
   Endpoint* host = nullptr;  // Once there is a connection to it, or none could be had.
+  void find_counters();
+  void count_code(int status);
 };
 
 // The response's body is left to be pulled.

@@ -335,7 +335,7 @@ TEST(Attempt, GoesToOneHostAfterTheOther) {
 
 TEST(AutoHostRewrite, TakesTheNameOfTheHost) {
   TestProxy proxy;
-  proxy.route.auto_host_rewrite = true;
+  proxy.route.host_rewrite.of_endpoint = true;
   proxy.hosts[0] = std::make_shared<Endpoint>(proxy.hosts[0]->address, "name.example", 1, 0, 1);
   proxy.run([](TestProxy& p) -> Task<> {
     TestClient client = p.connect();
@@ -356,7 +356,7 @@ TEST(AutoHostRewrite, TakesTheNameOfTheHost) {
 
 TEST(AutoHostRewrite, LeavesTheHostFieldToAHostWithoutName) {
   TestProxy proxy;
-  proxy.route.auto_host_rewrite = true;
+  proxy.route.host_rewrite.of_endpoint = true;
   proxy.run([](TestProxy& p) -> Task<> {
     TestClient client = p.connect();
     TestClient host = co_await p.forward(client, kGet);

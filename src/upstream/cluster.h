@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -57,7 +58,7 @@ struct ClusterOptions {
 };
 
 // Shared by all workers and by the snapshots that name it. Thread-safe.
-class Cluster {
+class Cluster : public std::enable_shared_from_this<Cluster> {
  public:
   Cluster(ClusterOptions options, std::shared_ptr<StatScope> stats, int slot);
   Cluster(const Cluster&) = delete;

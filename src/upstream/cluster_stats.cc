@@ -1,5 +1,7 @@
 #include "upstream/cluster_stats.h"
 
+#include "upstream/virtual_cluster_stats.h"
+
 namespace outrider {
 namespace {
 
@@ -7,6 +9,7 @@ namespace {
 #define GAUGE(name) {#name, StatKind::gauge},
 #define HISTOGRAM(name) {#name, StatKind::histogram},
 constexpr StatDefinition kCluster[] = {OUTRIDER_CLUSTER_STATS(COUNTER, GAUGE, HISTOGRAM)};
+constexpr StatDefinition kVirtualCluster[] = {OUTRIDER_VIRTUAL_CLUSTER_STATS(COUNTER)};
 #undef COUNTER
 #undef GAUGE
 #undef HISTOGRAM
@@ -15,6 +18,11 @@ constexpr StatDefinition kCluster[] = {OUTRIDER_CLUSTER_STATS(COUNTER, GAUGE, HI
 
 const StatTable& cluster_stat_table() {
   static const StatTable table{kCluster, "upstream_rq_"};
+  return table;
+}
+
+const StatTable& virtual_cluster_stat_table() {
+  static const StatTable table{kVirtualCluster, "upstream_rq_"};
   return table;
 }
 

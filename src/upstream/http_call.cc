@@ -90,14 +90,13 @@ Task<Result> ClusterCaller::call(Arena& arena, HttpCall call) {
   }
   if (!call.body.empty()) x.request_body = &x.arena.make_owned<TextBody>(call.body);
   Route route;
-  route.timeout = {};
   Breaker& requests = cluster->breakers[static_cast<std::size_t>(route.priority)].requests;
   if (!requests.try_take()) {
     local.stats[ClusterStat::upstream_rq_pending_overflow].add();
     co_return std::unexpected(CallFailure::reset);
   }
   x.arena.make_owned<Taken>(requests);
-  auto& f = x.arena.make_owned<Forwarding>(x, route, local, false);
+  auto& f = x.arena.make_owned<Forwarding>(x, route, local, false, std::chrono::milliseconds(0));
   Result result = std::unexpected(CallFailure::timed_out);
   Limit limit;
   if (call.timeout.count() > 0) limit.start(call.timeout);

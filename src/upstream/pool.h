@@ -120,11 +120,12 @@ class WorkerClusters {
   ~WorkerClusters() { clear(); }
 
   // Made at the first use: a cluster that gets no request costs a worker nothing.
-  WorkerCluster& get(const ClusterPtr& cluster) {
-    auto slot = static_cast<std::size_t>(cluster->slot);
-    if (slot < table_.size() && table_[slot] && table_[slot]->cluster == cluster) return *table_[slot];
-    return make(cluster);
+  WorkerCluster& get(Cluster& cluster) {
+    auto slot = static_cast<std::size_t>(cluster.slot);
+    if (slot < table_.size() && table_[slot] && table_[slot]->cluster.get() == &cluster) return *table_[slot];
+    return make(cluster.shared_from_this());
   }
+  WorkerCluster& get(const ClusterPtr& cluster) { return get(*cluster); }
   // Null if there is none of that name.
   ClusterPtr find(std::string_view name) const {
     auto at = names_ ? names_->find(name) : ClusterMap::const_iterator();

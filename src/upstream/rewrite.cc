@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "core/ascii.h"
-#include "upstream/route_table.h"
+#include "upstream/virtual_host.h"
 
 namespace outrider {
 namespace {
@@ -19,8 +19,43 @@ std::string rewrite_path(std::string_view path, const re2::RE2& regex, const std
 
 // What the route's match leaves of the path; a regular expression has matched all but the query.
 std::string_view behind_match(const Route& route, std::string_view path) {
-  std::size_t matched = route.match == PathMatch::regex ? without_query(path).size() : route.path.size();
+  bool whole = route.match == PathMatch::regex || route.match == PathMatch::uri_template;
+  std::size_t matched = whole ? without_query(path).size() : route.path.size();
   return path.substr(std::min(matched, path.size()));
+}
+
+std::string formatted(const Exchange& x, const Format& format) {
+  std::string text;
+  format.append(x, text);
+  return text;
+}
+
+// The path that the backend sees; empty: the one that it has.
+std::string new_path(const Exchange& x, const Route& route) {
+  const PathRewrite& rewrite = route.path_rewrite;
+  std::string_view path = x.request.path, bare = without_query(path);
+  if (!rewrite.prefix.empty()) return rewrite.prefix + std::string(behind_match(route, path));
+  if (rewrite.regex) return rewrite_path(path, *rewrite.regex, rewrite.substitution);
+  std::string result;
+  if (!rewrite.uri_template.empty()) {
+    bool done =
+        re2::RE2::Extract(re2::StringPiece(bare.data(), bare.size()), *route.regex, rewrite.uri_template, &result);
+    return done ? result.append(path.substr(bare.size())) : std::string();
+  }
+  if (rewrite.format) return formatted(x, *rewrite.format);
+  return {};
+}
+
+// The host that the backend sees; empty: the one that it has.
+std::string_view new_host(Exchange& x, const HostRewrite& rewrite) {
+  if (!rewrite.literal.empty()) return rewrite.literal;
+  if (!rewrite.header.empty()) return x.request.headers.value(std::string_view(rewrite.header));
+  if (rewrite.regex) {
+    std::string path(without_query(x.request.path));
+    re2::RE2::Replace(&path, *rewrite.regex, rewrite.substitution);
+    return x.arena.copy(path);
+  }
+  return rewrite.format ? x.arena.copy(formatted(x, *rewrite.format)) : std::string_view{};
 }
 
 bool contains(const std::vector<std::string>& list, std::string_view protocol) {
@@ -41,7 +76,7 @@ std::string redirect_authority(const Exchange& x, const Redirect& r, std::string
     // A port that was only the default of the old scheme does not survive the change of scheme, as in Envoy.
     std::string_view before = x.request.headers.value(Known::x_forwarded_proto);
     bool by_default = (before == "http" && given.ends_with(":80")) || (before == "https" && given.ends_with(":443"));
-    if (r.host.empty() && scheme != before && by_default) return std::string(without_port(given));
+    if (r.host.empty() && scheme != before && by_default && !r.keep_port) return std::string(without_port(given));
     return std::string(given);
   }
   return std::string(without_port(given)) + ":" + std::to_string(*r.port);
@@ -50,24 +85,30 @@ std::string redirect_authority(const Exchange& x, const Redirect& r, std::string
 }  // namespace
 
 void rewrite_request(Exchange& x, const Route& route, bool envoy_headers) {
-  RequestHead& request = x.request;
-  std::string_view before = request.path;
-  if (!route.prefix_rewrite.empty()) {
-    request.path = x.arena.copy(route.prefix_rewrite + std::string(behind_match(route, request.path)));
-  } else if (route.rewrite_regex) {
-    request.path = x.arena.copy(rewrite_path(request.path, *route.rewrite_regex, route.rewrite_substitution));
-  }
-  if (request.path.data() != before.data()) {
-    x.record.original_path = before;
-    if (envoy_headers) request.headers.set(Known::x_envoy_original_path, before);
-  }
-  if (!route.host_rewrite.empty()) rewrite_host(x, route.host_rewrite, envoy_headers);
+  for (const auto& mutations : route.request_headers) apply_all(*mutations, x, x.request);
+  std::string_view host = new_host(x, route.host_rewrite);
+  if (!host.empty()) rewrite_host(x, route.host_rewrite, host, envoy_headers);
+  std::string path = new_path(x, route);
+  if (path.empty()) return;
+  x.record.original_path = x.request.path;
+  if (envoy_headers) x.request.headers.set(Known::x_envoy_original_path, x.request.path);
+  x.request.path = x.arena.copy(path);
 }
 
-void rewrite_host(Exchange& x, std::string_view host, bool envoy_headers) {
+void rewrite_host(Exchange& x, const HostRewrite& rewrite, std::string_view host, bool envoy_headers) {
   if (x.request.authority == host) return;
-  if (envoy_headers) x.request.headers.set(Known::x_envoy_original_host, x.request.authority);
+  if (rewrite.keep_in_forwarded) {
+    std::string hosts(x.request.headers.value(Known::x_forwarded_host));
+    if (!hosts.empty()) hosts += ',';
+    x.request.headers.set(Known::x_forwarded_host, x.arena.copy(hosts.append(x.request.authority)));
+  }
+  if (envoy_headers && !rewrite.untold) x.request.headers.set(Known::x_envoy_original_host, x.request.authority);
   x.request.authority = host;
+}
+
+std::string url_of(const Exchange& x) {
+  std::string url(x.request.scheme.empty() ? std::string_view("http") : x.request.scheme);
+  return url.append("://").append(x.request.authority).append(x.request.path);
 }
 
 Response redirect(Exchange& x, const Route& route) {

@@ -7,7 +7,9 @@ namespace outrider {
 
 // Path and host as the route wants them upstream. `envoy_headers`: x-envoy-original-path and -host tell of it.
 void rewrite_request(Exchange& x, const Route& route, bool envoy_headers);
-void rewrite_host(Exchange& x, std::string_view host, bool envoy_headers);
+void rewrite_host(Exchange& x, const HostRewrite& rewrite, std::string_view host, bool envoy_headers);
+// "http://host/path?query" as the client asked for it.
+std::string url_of(const Exchange& x);
 Response redirect(Exchange& x, const Route& route);
 // Whether an Upgrade request may pass: the route's word, else the connection manager's.
 bool upgrade_allowed(const Exchange& x, const Route& route);

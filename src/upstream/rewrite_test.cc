@@ -49,7 +49,7 @@ TEST_F(Rewriting, LeavesARequestAloneUnlessToldOtherwise) {
 }
 
 TEST_F(Rewriting, ReplacesTheMatchedPrefix) {
-  route.prefix_rewrite = "/new";
+  route.path_rewrite.prefix = "/new";
   rewrite_request(x, route, true);
   EXPECT_EQ(x.request.path, "/new/b?q=1");
   EXPECT_EQ(field(Known::x_envoy_original_path), "/a/b?q=1");
@@ -59,7 +59,7 @@ TEST_F(Rewriting, ReplacesTheMatchedPrefix) {
 TEST_F(Rewriting, ReplacesAMatchedPathWhole) {
   route.match = PathMatch::path;
   route.path = "/a/b";
-  route.prefix_rewrite = "/new";
+  route.path_rewrite.prefix = "/new";
   rewrite_request(x, route, true);
   EXPECT_EQ(x.request.path, "/new?q=1");
 }
@@ -68,43 +68,43 @@ TEST_F(Rewriting, ReplacesAPathThatARegexMatchedWhole) {
   route.match = PathMatch::regex;
   route.path = "";
   route.regex = pattern("/a/.*");
-  route.prefix_rewrite = "/new";
+  route.path_rewrite.prefix = "/new";
   rewrite_request(x, route, true);
   EXPECT_EQ(x.request.path, "/new?q=1");
 }
 
 TEST_F(Rewriting, SubstitutesInThePathButNotInTheQuery) {
   x.request.path = "/a/b?to=/a/b";
-  route.rewrite_regex = pattern("/([a-z])/([a-z])");
-  route.rewrite_substitution = "/\\2/\\1";
+  route.path_rewrite.regex = pattern("/([a-z])/([a-z])");
+  route.path_rewrite.substitution = "/\\2/\\1";
   rewrite_request(x, route, true);
   EXPECT_EQ(x.request.path, "/b/a?to=/a/b");
   EXPECT_EQ(field(Known::x_envoy_original_path), "/a/b?to=/a/b");
 }
 
 TEST_F(Rewriting, SubstitutesEveryMatch) {
-  route.rewrite_regex = pattern("/");
-  route.rewrite_substitution = "//";
+  route.path_rewrite.regex = pattern("/");
+  route.path_rewrite.substitution = "//";
   rewrite_request(x, route, true);
   EXPECT_EQ(x.request.path, "//a//b?q=1");
 }
 
 TEST_F(Rewriting, ReplacesTheHost) {
-  route.host_rewrite = "new.example";
+  route.host_rewrite.literal = "new.example";
   rewrite_request(x, route, true);
   EXPECT_EQ(x.request.authority, "new.example");
   EXPECT_EQ(field(Known::x_envoy_original_host), "h.example:8080");
 }
 
 TEST_F(Rewriting, ByTheSameHostIsNone) {
-  route.host_rewrite = "h.example:8080";
+  route.host_rewrite.literal = "h.example:8080";
   rewrite_request(x, route, true);
   EXPECT_FALSE(x.request.headers.has(Known::x_envoy_original_host));
 }
 
 TEST_F(Rewriting, TellsNothingWhereEnvoysFieldsAreSuppressed) {
-  route.prefix_rewrite = "/new";
-  route.host_rewrite = "new.example";
+  route.path_rewrite.prefix = "/new";
+  route.host_rewrite.literal = "new.example";
   rewrite_request(x, route, false);
   EXPECT_EQ(x.request.path, "/new/b?q=1");
   EXPECT_EQ(x.request.authority, "new.example");
@@ -114,7 +114,7 @@ TEST_F(Rewriting, TellsNothingWhereEnvoysFieldsAreSuppressed) {
 
 TEST_F(Rewriting, ReplacesWhatAClientClaims) {
   x.request.headers.add(Known::x_envoy_original_path, "/forged");
-  route.prefix_rewrite = "/new";
+  route.path_rewrite.prefix = "/new";
   rewrite_request(x, route, true);
   EXPECT_EQ(field(Known::x_envoy_original_path), "/a/b?q=1");
   EXPECT_EQ(x.request.headers.count(Known::x_envoy_original_path), 1u);

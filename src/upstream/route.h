@@ -6,8 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "core/runtime.h"
+#include "http/header_mutation.h"
 #include "http/route_entry.h"
+#include "observe/local_stats.h"
 #include "upstream/cluster.h"
+#include "upstream/uri_template.h"
 
 namespace re2 {
 class RE2;
@@ -15,7 +19,24 @@ class RE2;
 
 namespace outrider {
 
-enum class PathMatch : std::uint8_t { prefix, path, regex };
+class VirtualHost;
+
+enum class PathMatch : std::uint8_t {
+  prefix,
+  path,
+  segments,  // path_separated_prefix: "/api" and all that begins with "/api/".
+  regex,
+  uri_template,
+};
+
+// What else a request has to be like.
+struct RouteConditions {
+  std::vector<HeaderMatcher> headers;
+  std::vector<QueryMatcher> query;
+  std::vector<MetadataMatcher> metadata;
+  std::optional<RuntimeFraction> fraction;
+  bool grpc = false;  // Its content-type is that of gRPC.
+};
 
 // redirect: the parts of the URL that change.
 struct Redirect {
@@ -30,36 +51,75 @@ struct Redirect {
   bool https = false;
   std::string scheme;  // Empty: kept.
   bool strip_query = false;
+  bool keep_port = false;  // Even one that was the default of the old scheme.
 };
 
 struct DirectResponse {
   int status = 200;
   std::string body;
+  std::optional<Format> format;  // Of the body; else it is sent as it is.
+  std::string content_type = "text/plain";
 };
+
+// How the host that the backend sees is made; the first that is set counts.
+struct HostRewrite {
+  std::string literal;
+  std::string header;                     // The value of this field.
+  std::shared_ptr<const re2::RE2> regex;  // The path without its query, with the matches replaced.
+  std::string substitution;
+  std::optional<Format> format;
+  bool untold = false;             // x-envoy-original-host does not tell of it.
+  bool of_endpoint = false;        // auto_host_rewrite: the name of the host chosen.
+  bool keep_in_forwarded = false;  // append_x_forwarded_host
+};
+
+struct PathRewrite {
+  std::string prefix;  // Instead of what the route matched.
+  std::shared_ptr<const re2::RE2> regex;
+  std::string substitution;
+  std::string uri_template;  // RE2's form: what the variables of the match become.
+  std::optional<Format> format;
+};
+
+struct WeightedClusters;
 
 struct Route : RouteEntry {
   PathMatch match = PathMatch::prefix;
-  std::string path;                       // Of prefix and path.
-  std::shared_ptr<const re2::RE2> regex;  // Of regex: matches the whole path.
+  std::string path;                       // Of prefix, path and segments; of uri_template its literal beginning.
+  std::shared_ptr<const re2::RE2> regex;  // Of regex and uri_template: matches the whole path.
   bool case_sensitive = true;
+  std::shared_ptr<const RouteConditions> conditions;  // Null: none.
 
-  // One of three.
+  // One of these.
   ClusterPtr cluster;
+  std::string cluster_header;  // The field that names it; lower case.
+  std::shared_ptr<const WeightedClusters> weighted;
   std::unique_ptr<Redirect> redirect;
   std::unique_ptr<DirectResponse> direct;
   std::string missing_cluster;  // Named, but not known: answered with cluster_not_found_status.
   int cluster_not_found_status = 503;
 
-  std::chrono::milliseconds timeout{15000};               // 0: none.
-  std::optional<std::chrono::milliseconds> idle_timeout;  // Instead of the connection manager's stream_idle_timeout.
+  std::chrono::milliseconds timeout{15000};                      // 0: none.
+  std::optional<std::chrono::milliseconds> idle_timeout;         // Instead of the connection manager's.
+  std::optional<std::chrono::milliseconds> max_stream_duration;  // Likewise.
   Priority priority = Priority::normal;
-  std::string prefix_rewrite;
-  std::shared_ptr<const re2::RE2> rewrite_regex;
-  std::string rewrite_substitution;
-  std::string host_rewrite;
-  bool auto_host_rewrite = false;
-  std::vector<std::string> upgrades_on;   // Protocols, lower case, that this route allows
-  std::vector<std::string> upgrades_off;  // or forbids, whatever the connection manager says.
+  PathRewrite path_rewrite;
+  HostRewrite host_rewrite;
+  std::vector<std::shared_ptr<const HeaderMutations>> request_headers;  // As RouteEntry::response_headers.
+  std::vector<std::string> upgrades_on;                                 // Protocols, lower case, that this route allows
+  std::vector<std::string> upgrades_off;    // or forbids, whatever the connection manager says.
+  std::shared_ptr<const LocalStats> stats;  // vhost.<name>.route.<stat_prefix>.; null: not kept.
+  const VirtualHost* host = nullptr;        // Outlives the route.
+};
+
+// Each choice is a route of its own: the one that it belongs to, with another cluster.
+struct WeightedClusters {
+  std::vector<std::unique_ptr<Route>> routes;
+  std::vector<std::uint32_t> weights;
+  std::uint64_t total = 0;
+  std::string runtime_prefix;      // "<prefix>.<cluster>" overrides a weight; empty: none.
+  std::vector<std::string> names;  // Of the clusters.
+  std::string random_header;       // Its number decides instead of chance; lower case.
 };
 
 }  // namespace outrider

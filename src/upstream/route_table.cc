@@ -1,111 +1,11 @@
 #include "upstream/route_table.h"
 
-#include <re2/re2.h>
-
 #include <algorithm>
 
 #include "core/ascii.h"
+#include "core/worker.h"
 
 namespace outrider {
-
-std::uint32_t PrefixIndex::child(const Node& node, unsigned char byte) const {
-  auto at = std::lower_bound(node.children.begin(), node.children.end(), byte,
-                             [](const auto& c, unsigned char b) { return c.first < b; });
-  return at != node.children.end() && at->first == byte ? at->second : kNone;
-}
-
-void PrefixIndex::add(std::string_view prefix, std::uint32_t number) {
-  std::uint32_t at = 0;
-  for (;;) {
-    if (prefix.empty()) {
-      nodes_[at].number = std::min(nodes_[at].number, number);
-      return;
-    }
-    auto first = static_cast<unsigned char>(prefix[0]);
-    std::uint32_t down = child(nodes_[at], first);
-    if (down == kNone) {
-      auto added = static_cast<std::uint32_t>(nodes_.size());
-      nodes_.push_back({std::string(prefix), number, {}});
-      auto& children = nodes_[at].children;
-      children.insert(std::upper_bound(children.begin(), children.end(), std::pair{first, UINT32_MAX}), {first, added});
-      return;
-    }
-    const std::string& edge = nodes_[down].edge;
-    std::size_t common = 0;
-    while (common < edge.size() && common < prefix.size() && edge[common] == prefix[common]) common++;
-    if (common < edge.size()) {  // The edge is cut in two.
-      Node lower = std::move(nodes_[down]);
-      std::string head = lower.edge.substr(0, common);
-      lower.edge.erase(0, common);
-      auto first_below = static_cast<unsigned char>(lower.edge[0]);
-      auto below = static_cast<std::uint32_t>(nodes_.size());
-      nodes_.push_back(std::move(lower));
-      nodes_[down] = Node{std::move(head), kNone, {{first_below, below}}};
-    }
-    prefix.remove_prefix(common);
-    at = down;
-  }
-}
-
-std::uint32_t PrefixIndex::lowest(std::string_view path) const {
-  std::uint32_t best = nodes_[0].number;
-  const Node* node = &nodes_[0];
-  while (!path.empty()) {
-    std::uint32_t down = child(*node, static_cast<unsigned char>(path[0]));
-    if (down == kNone) break;
-    node = &nodes_[down];
-    if (!path.starts_with(node->edge)) break;
-    path.remove_prefix(node->edge.size());
-    best = std::min(best, node->number);
-  }
-  return best;
-}
-
-VirtualHost::VirtualHost(std::string name, std::vector<Route> routes)
-    : name_(std::move(name)), routes_(std::move(routes)) {
-  if (routes_.size() <= kListedMax) return;
-  for (std::uint32_t i = 0; i < routes_.size(); i++) {
-    const Route& r = routes_[i];
-    if (r.match == PathMatch::prefix && r.case_sensitive) {
-      prefixes_.add(r.path, i);
-    } else if (r.match == PathMatch::path && r.case_sensitive) {
-      paths_.try_emplace(r.path, i);
-    } else {
-      others_.push_back(i);
-    }
-  }
-}
-
-bool VirtualHost::matches(const Route& r, std::string_view path) {
-  switch (r.match) {
-    case PathMatch::prefix:
-      return r.case_sensitive ? path.starts_with(r.path) : starts_with_ignore_case(path, r.path);
-    case PathMatch::path:
-      return r.case_sensitive ? path == r.path : equals_ignore_case(path, r.path);
-    case PathMatch::regex:
-      return re2::RE2::FullMatch(re2::StringPiece(path.data(), path.size()), *r.regex);
-  }
-  return false;
-}
-
-const Route* VirtualHost::match(const RequestHead& request) const {
-  std::string_view path = without_query(request.path);
-  if (path.empty()) return nullptr;  // CONNECT: it would need a connect_matcher.
-  if (routes_.size() <= kListedMax) {
-    for (const Route& r : routes_) {
-      if (matches(r, path)) return &r;
-    }
-    return nullptr;
-  }
-  // The first route that matches wins, so of each index the lowest number counts.
-  std::uint32_t best = prefixes_.lowest(path);
-  if (auto exact = paths_.find(path); exact != paths_.end()) best = std::min(best, exact->second);
-  for (std::uint32_t i : others_) {
-    if (i >= best) break;
-    if (matches(routes_[i], path)) return &routes_[i];
-  }
-  return best == PrefixIndex::kNone ? nullptr : &routes_[best];
-}
 
 namespace {
 
@@ -176,9 +76,14 @@ const VirtualHost* RouteTable::host(std::string_view authority) const {
 }
 
 const RouteEntry* RouteTable::match(Exchange& x) const {
-  const Route* route = match(x.request);
+  RouteQuery query{.request = x.request,
+                   .runtime = *x.worker.runtime(),
+                   .random = x.worker.random(),
+                   .metadata = x.dynamic_metadata};
+  const Route* route = match(query);
+  if (route && route->weighted) route = pick_cluster(*route, query);
   x.record.route_name = route ? std::string_view(route->name) : std::string_view{};
-  x.record.cluster_name = route && route->cluster ? std::string_view(route->cluster->name()) : std::string_view{};
+  x.record.cluster_name = route ? std::string_view(route->cluster_name) : std::string_view{};
   return route;
 }
 

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <re2/re2.h>
 
+#include <algorithm>
+
 #include "core/random.h"
 
 namespace outrider {
@@ -137,6 +139,13 @@ TEST_F(Domains, ManyAreFound) {
   EXPECT_EQ(find("host3000.example"), "any");
 }
 
+const Route* match(const VirtualHost& host, const RequestHead& request) {
+  static const Runtime runtime;
+  static Random random(1);
+  RouteQuery query{.request = request, .runtime = runtime, .random = random};
+  return host.match(query);
+}
+
 // --- routes -------------------------------------------------------------------------------------------------------
 
 // Each test runs with the routes alone and with so many behind them that an index is made.
@@ -157,13 +166,22 @@ class Routes : public testing::TestWithParam<bool> {
     Arena arena;
     RequestHead request(arena);
     request.path = target;
-    const Route* route = host_->match(request);
+    const Route* route = match(*host_, request);
     return route ? route->name : "none";
   }
 
  private:
   std::unique_ptr<VirtualHost> host_;
 };
+
+TEST_P(Routes, SegmentsMatchWhole) {
+  set(make_route(PathMatch::segments, "/api"), make_route(PathMatch::segments, "/Tmp", false), prefix("/ap"));
+  EXPECT_EQ(find("/api"), "/api");
+  EXPECT_EQ(find("/api/v1?q"), "/api");
+  EXPECT_EQ(find("/api?q"), "/api");
+  EXPECT_EQ(find("/apis"), "/ap");
+  EXPECT_EQ(find("/tMP/x"), "/Tmp");
+}
 
 TEST_P(Routes, APrefixMatchesWhatBeginsWithIt) {
   set(prefix("/a"));
@@ -257,29 +275,34 @@ TEST(RouteIndex, AgreesWithAWalkThroughTheList) {
     for (std::uint64_t n = random.below(length_max + 1); n > 0; n--) s += "ab/"[random.below(3)];
     return s;
   };
+  auto conditions = [&] {
+    auto c = std::make_shared<RouteConditions>();
+    c->headers.emplace_back().name = random.below(2) ? "x-one" : "x-two";
+    return c;
+  };
+  constexpr PathMatch kKinds[] = {PathMatch::prefix, PathMatch::prefix, PathMatch::path, PathMatch::segments};
   for (int round = 0; round < 200; round++) {
     std::vector<Route> routes;
     for (int i = 0; i < 20; i++) {
-      std::string p = text(5);
-      routes.push_back(random.below(3) == 0 ? path(p) : prefix(p, random.below(5) != 0));
+      routes.push_back(make_route(kKinds[random.below(4)], text(5), random.below(5) != 0));
+      if (random.below(2)) routes.back().conditions = conditions();
       routes.back().name = std::to_string(i);
     }
-    std::vector<std::pair<PathMatch, std::string>> list;
-    for (const Route& r : routes) list.emplace_back(r.match, r.path);
     VirtualHost host("host", std::move(routes));
     for (int i = 0; i < 50; i++) {
       std::string target = text(7);
-      std::size_t expected = 0;
-      while (expected < list.size() &&
-             !(list[expected].first == PathMatch::path ? target == list[expected].second
-                                                       : target.starts_with(list[expected].second))) {
-        expected++;
-      }
       Arena arena;
       RequestHead request(arena);
       request.path = target;
-      const Route* found = host.match(request);
-      ASSERT_EQ(found ? found->name : "20", std::to_string(expected)) << target;
+      if (random.below(2)) request.headers.add("x-one", "");
+      if (random.below(2)) request.headers.add("x-two", "");
+      Runtime runtime;
+      RouteQuery query{.request = request, .runtime = runtime, .random = random};
+      auto expected = std::find_if(host.routes().begin(), host.routes().end(), [&](const Route& r) {
+        return path_matches(r, target) && (!r.conditions || conditions_match(*r.conditions, query));
+      });
+      const Route* found = host.match(query);
+      ASSERT_EQ(found ? found->name : "none", expected == host.routes().end() ? "none" : expected->name) << target;
     }
   }
 }
@@ -311,10 +334,23 @@ TEST(PrefixIndex, TakesEveryByte) {
 
 TEST(PrefixIndex, KeepsTheLowerOfTwoNumbers) {
   PrefixIndex index;
-  index.add("/a", 5);
   index.add("/a", 3);
   index.add("/a", 4);
+  index.add("/a", 5);
   EXPECT_EQ(index.lowest("/a"), 3u);
+}
+
+TEST(PrefixIndex, KnowsTheConditionalNumbersBeforeThePlainOne) {
+  PrefixIndex index;
+  index.add("/a", 0, true);
+  index.add("/", 1, true);
+  index.add("/a", 2);
+  index.add("/a", 3, true);
+  index.add("/b", 4, true);
+  std::vector<std::uint32_t> found;
+  index.conditional("/ab", index.lowest("/ab"), found);
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, (std::vector<std::uint32_t>{0, 1}));
 }
 
 }  // namespace

@@ -5,7 +5,9 @@
 #include "core/log.h"
 #include "http/http_stats.h"
 #include "upstream/attempt.h"
+#include "upstream/loop.h"
 #include "upstream/rewrite.h"
+#include "upstream/virtual_host.h"
 
 namespace outrider {
 namespace {
@@ -58,6 +60,50 @@ Response refuse_upgrade(Exchange& x, const Route& route) {
 
 }  // namespace
 
+namespace {
+
+// Without this one request would go round until a time-out ends it.
+Response refuse_loop(Exchange& x, const Route& route) {
+  x.stats[HttpStat::rq_loop].add();
+  const std::string host = route.host ? route.host->name() : std::string();
+  log(Logger::router, LogLevel::warning,
+      "loop: " + std::string(x.request.method_name) + " " + url_of(x) + " has come back to the route '" + route.name +
+          "' of the virtual host '" + host + "' (cluster '" + route.cluster_name + "'), which had sent it on");
+  return x.reply(508, "loop detected: the request has come back to the proxy that sent it on", "loop_detected");
+}
+
+// What a client may tell a router, and nobody behind it.
+void remove_consumed(Headers& headers) {
+  constexpr Known kConsumed[] = {Known::x_envoy_retry_on,
+                                 Known::x_envoy_retry_grpc_on,
+                                 Known::x_envoy_max_retries,
+                                 Known::x_envoy_retriable_status_codes,
+                                 Known::x_envoy_retriable_header_names,
+                                 Known::x_envoy_hedge_on_per_try_timeout,
+                                 Known::x_envoy_upstream_rq_per_try_timeout_ms};
+  std::uint64_t any = 0;
+  for (Known name : kConsumed) any |= Headers::bit(name);
+  if (!(headers.present() & any)) return;
+  for (Known name : kConsumed) headers.remove(name);
+}
+
+Response direct_response(Exchange& x, const DirectResponse& direct) {
+  if (!direct.format) {
+    Response response = x.reply(direct.status, direct.body, "direct_response");
+    // What was made, or is elsewhere, is where the request went (RFC 9110 section 15.3.2).
+    bool located = direct.status == 201 || direct.status / 100 == 3;
+    if (located) response.head->headers.add(Known::location, x.arena.copy(url_of(x)));
+    return response;
+  }
+  std::string body;
+  direct.format->append(x, body);
+  Response response = x.reply(direct.status, body, "direct_response");
+  if (!body.empty()) response.head->headers.set(Known::content_type, direct.content_type);
+  return response;
+}
+
+}  // namespace
+
 std::optional<Response> Router::answer(Exchange& x, const Route* route) const {
   if (route && !x.upgrade.empty()) {
     if (!upgrade_allowed(x, *route)) return refuse_upgrade(x, *route);
@@ -70,8 +116,9 @@ std::optional<Response> Router::answer(Exchange& x, const Route* route) const {
   }
   x.record.route_name = route->name;
   x.record.route_metadata = route->metadata.get();
-  if (route->idle_timeout) {
-    x.stream_idle_timeout = *route->idle_timeout;
+  if (route->idle_timeout || route->max_stream_duration) {
+    x.stream_idle_timeout = route->idle_timeout.value_or(x.stream_idle_timeout);
+    x.max_duration = route->max_stream_duration.value_or(x.max_duration);
     if (x.client) x.client->deadlines_changed();
   }
   if (route->redirect) {
@@ -80,76 +127,114 @@ std::optional<Response> Router::answer(Exchange& x, const Route* route) const {
   }
   if (route->direct) {
     x.stats[HttpStat::rq_direct_response].add();
-    return x.reply(route->direct->status, route->direct->body, "direct_response");
-  }
-  if (!route->cluster) {
-    x.stats[HttpStat::no_cluster].add();
-    return x.reply(route->cluster_not_found_status, "", "cluster_not_found", ResponseFlag::no_cluster_found);
+    return direct_response(x, *route->direct);
   }
   return std::nullopt;
 }
 
 OUTRIDER_FORWARDS Task<Response> Router::handle(Exchange& x, Next) const {
   const auto* route = static_cast<const Route*>(x.route());
-  std::optional<Response> own = answer(x, route);
-  return own ? at_once(*own) : forward(x, *route);
+  if (std::optional<Response> own = answer(x, route)) return at_once(*own);
+  if (!mark_hop(x, *route)) return at_once(refuse_loop(x, *route));
+  if (route->cluster) return forward(x, *route, *route->cluster);
+  if (!route->cluster_header.empty()) {
+    std::string_view name = x.request.headers.value(std::string_view(route->cluster_header));
+    if (ClusterPtr named = x.connection.clusters->find(name)) {
+      return forward(x, *route, *x.arena.make_owned<ClusterPtr>(std::move(named)));
+    }
+  }
+  x.stats[HttpStat::no_cluster].add();
+  return at_once(x.reply(route->cluster_not_found_status, "", "cluster_not_found", ResponseFlag::no_cluster_found));
 }
 
-Task<Response> Router::forward(Exchange& x, const Route& route) const {
-  WorkerCluster& cluster = x.connection.clusters->get(route.cluster);
+// The route's time-out, unless the request names its own.
+std::chrono::milliseconds Router::time_limit(Exchange& x, const Route& route) const {
+  std::chrono::milliseconds limit = route.timeout;
+  if (const Field* asked = x.request.headers.find(Known::x_envoy_upstream_rq_timeout_ms)) {
+    std::uint32_t ms = 0;
+    const char* end = asked->value.data() + asked->value.size();
+    auto [at, error] = std::from_chars(asked->value.data(), end, ms);
+    if (error == std::errc() && at == end) limit = std::chrono::milliseconds(ms);
+    x.request.headers.remove(Known::x_envoy_upstream_rq_timeout_ms);
+  }
+  if (!options_.suppress_envoy_headers && limit.count() > 0) {
+    x.request.headers.set(Known::x_envoy_expected_rq_timeout_ms, decimal(x.arena, limit.count()));
+  }
+  return limit;
+}
+
+Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) const {
+  WorkerCluster& cluster = x.connection.clusters->get(to);
   x.arena.make_owned<ClusterUse>(cluster);
-  x.record.cluster = route.cluster.get();
-  x.record.cluster_name = route.cluster->name();
+  x.record.cluster = &to;
+  x.record.cluster_name = to.name();
   bool envoy_headers = !options_.suppress_envoy_headers;
-  if (envoy_headers && route.timeout.count() > 0) {
-    x.request.headers.set(Known::x_envoy_expected_rq_timeout_ms, decimal(x.arena, route.timeout.count()));
+  auto& f = x.arena.make_owned<Forwarding>(x, route, cluster, envoy_headers, time_limit(x, route));
+  remove_consumed(x.request.headers);
+  f.find_counters();
+  if (x.request.headers.has(Known::x_envoy_upstream_rq_timeout_alt_response)) {
+    f.timeout_status = 204;
+    x.request.headers.remove(Known::x_envoy_upstream_rq_timeout_alt_response);
   }
   rewrite_request(x, route, envoy_headers);
-  Breaker& requests = route.cluster->breakers[static_cast<std::size_t>(route.priority)].requests;
+  Breaker& requests = to.breakers[static_cast<std::size_t>(route.priority)].requests;
   if (!requests.try_take()) {
     cluster.stats[ClusterStat::upstream_rq_pending_overflow].add();
     Attempt overflow;
     overflow.failure = Failure::overflow;
-    co_return fail(x, cluster, overflow);
+    co_return fail(f, overflow);
   }
   x.arena.make_owned<Taken>(requests);
-  auto& f = x.arena.make_owned<Forwarding>(x, route, cluster, envoy_headers);
   std::optional<Attempt> tried = co_await within(f.timeout.limit, attempt(f));
   if (!tried) co_return time_out(f);
-  if (tried->failure != Failure::none) co_return fail(x, cluster, *tried);
+  if (tried->failure != Failure::none) co_return fail(f, *tried);
   x.record.details = "via_upstream";
   if (tried->response.tunnel) f.timeout.limit.cancel();  // The route's time-out is one for responses.
   if (declines_websocket(x, *tried->response.head)) co_return without_body(x, tried->response);
-  // Where the request has not come whole, there is no time that the answer took.
-  if (envoy_headers && x.record.request_end && x.upgrade.empty()) {
-    auto spent = (x.worker.now() - *x.record.request_end) / std::chrono::milliseconds(1);
-    tried->response.head->headers.set(Known::x_envoy_upstream_service_time, decimal(x.arena, spent));
-  }
+  finish(f, *tried->response.head);
   co_return tried->response;
+}
+
+// What the route and Envoy's custom put into a response.
+void Router::finish(Forwarding& f, ResponseHead& head) const {
+  Exchange& x = f.x;
+  // Where the request has not come whole, there is no time that the answer took.
+  if (f.envoy_headers && x.record.request_end && x.upgrade.empty()) {
+    auto spent = (x.worker.now() - *x.record.request_end) / std::chrono::milliseconds(1);
+    head.headers.set(Known::x_envoy_upstream_service_time, decimal(x.arena, spent));
+  }
+  if (f.route.host && f.route.host->options().count_attempts_in_response) {
+    head.headers.set(Known::x_envoy_attempt_count, decimal(x.arena, x.record.attempts));
+  }
+  x.record.status = head.status;
+  for (const auto& mutations : f.route.response_headers) apply_all(*mutations, x, head);
 }
 
 Response Router::time_out(Forwarding& f) const {
   f.cluster.stats[ClusterStat::upstream_rq_timeout].add();
-  f.cluster.stats.count_code(504);
+  f.count_code(f.timeout_status);
+  if (f.virtual_cluster) (*f.virtual_cluster)[VirtualClusterStat::upstream_rq_timeout].add();
   if (f.host) {
     f.host->numbers.rq_timeout.fetch_add(1, std::memory_order_relaxed);
     f.host->numbers.rq_error.fetch_add(1, std::memory_order_relaxed);
   }
-  return f.x.reply(504, "upstream request timeout", "response_timeout", ResponseFlag::upstream_request_timeout);
+  return f.x.reply(f.timeout_status, "upstream request timeout", "response_timeout",
+                   ResponseFlag::upstream_request_timeout);
 }
 
-Response Router::fail(Exchange& x, WorkerCluster& cluster, const Attempt& attempt) const {
+Response Router::fail(Forwarding& f, const Attempt& attempt) const {
+  Exchange& x = f.x;
   if (attempt.client_failed) {
     x.stats[HttpStat::downstream_cx_protocol_error].add();
     return x.reply(400, "Bad Request", "http1.codec_error", ResponseFlag::downstream_protocol_error);
   }
   if (attempt.no_host) {
-    cluster.stats[ClusterStat::upstream_cx_none_healthy].add();
-    cluster.stats.count_code(503);
+    f.cluster.stats[ClusterStat::upstream_cx_none_healthy].add();
+    f.count_code(503);
     return x.reply(503, "no healthy upstream", "no_healthy_upstream", ResponseFlag::no_healthy_upstream);
   }
   Meaning meaning = meaning_of(attempt.failure);
-  if (!attempt.interim) cluster.stats.count_code(meaning.status);
+  if (!attempt.interim) f.count_code(meaning.status);
   std::string body = "upstream connect error or disconnect/reset before headers. reset reason: ";
   body += meaning.reset_reason;
   std::string details =

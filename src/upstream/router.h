@@ -21,9 +21,11 @@ class Router final : public Filter {
  private:
   // What the router says itself: a redirect, a direct response, a refusal. Nothing: the request goes to the cluster.
   std::optional<Response> answer(Exchange& x, const Route* route) const;
-  Task<Response> forward(Exchange& x, const Route& route) const;
+  Task<Response> forward(Exchange& x, const Route& route, Cluster& cluster) const;
+  void finish(Forwarding& f, ResponseHead& head) const;
+  std::chrono::milliseconds time_limit(Exchange& x, const Route& route) const;
   Response time_out(Forwarding& f) const;
-  Response fail(Exchange& x, WorkerCluster& cluster, const Attempt& attempt) const;
+  Response fail(Forwarding& f, const Attempt& attempt) const;
 
   RouterOptions options_;
 };

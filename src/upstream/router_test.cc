@@ -70,7 +70,7 @@ TEST(Router, AnswersForAClusterThatIsNotKnown) {
 TEST(Router, TellsTheHostHowLongItMayTake) {
   TestProxy proxy;
   proxy.route.timeout = seconds(7);
-  proxy.route.prefix_rewrite = "/new/";
+  proxy.route.path_rewrite.prefix = "/new/";
   proxy.run([](TestProxy& p) -> Task<> {
     TestClient client = p.connect();
     TestClient host = co_await p.forward(client, kGet);
@@ -86,7 +86,7 @@ TEST(Router, TellsTheHostHowLongItMayTake) {
 TEST(Router, KeepsEnvoysFieldsToItselfWhereTheyAreSuppressed) {
   TestProxy proxy;
   proxy.router.suppress_envoy_headers = true;
-  proxy.route.prefix_rewrite = "/new/";
+  proxy.route.path_rewrite.prefix = "/new/";
   proxy.run([](TestProxy& p) -> Task<> {
     TestClient client = p.connect();
     TestClient host = co_await p.forward(client, kGet);

@@ -70,6 +70,7 @@ namespace outrider {
   X(x_envoy_downstream_service_cluster, "x-envoy-downstream-service-cluster")             \
   X(x_envoy_downstream_service_node, "x-envoy-downstream-service-node")                   \
   X(x_envoy_is_timeout_retry, "x-envoy-is-timeout-retry")                                 \
+  X(cdn_loop, "cdn-loop")                                                                 \
   X(x_envoy_ip_tags, "x-envoy-ip-tags")
 
 enum class Known : uint8_t {

@@ -97,7 +97,8 @@ def both(stage, **options):
 
 
 def stable(fields):
-    """Without what differs between requests."""
+    """Without what differs between requests, and without outrider's mark against loops."""
+    fields = [(n, v) for n, v in fields if n != "cdn-loop"]
     return sorted((n, "" if n in VARYING and v not in ("mine", "yesterday") else v) for n, v in fields)
 
 

@@ -1,0 +1,55 @@
+// What routes of one scope share while they are compiled; private to compile_route*.cc.
+#pragma once
+#include "config/compile_parts.h"
+#include "envoy/config/route/v3/route_components.pb.h"
+#include "proto/header_mutation.h"
+#include "proto/matcher.h"
+#include "upstream/route_table.h"
+
+namespace outrider::config {
+
+using RouteFilters = std::vector<RouteFilter>;
+using SharedMutations = std::shared_ptr<const HeaderMutations>;
+
+// Field changes of a route configuration, a virtual host, a route or a weighted cluster; null: none.
+struct ScopeHeaders {
+  SharedMutations request, response;
+};
+
+template <class Scope>
+ScopeHeaders compile_headers(Compilation& c, const Scope& scope, const std::string& path) {
+  auto make = [&](const auto& add, const char* add_name, const auto& remove, const char* remove_name) {
+    if (add.empty() && remove.empty()) return SharedMutations();
+    auto made = std::make_shared<HeaderMutations>();
+    proto::add_mutations(c, add, path + add_name, remove, path + remove_name, *made);
+    return SharedMutations(std::move(made));
+  };
+  return {make(scope.request_headers_to_add(), ".request_headers_to_add", scope.request_headers_to_remove(),
+               ".request_headers_to_remove"),
+          make(scope.response_headers_to_add(), ".response_headers_to_add", scope.response_headers_to_remove(),
+               ".response_headers_to_remove")};
+}
+
+// Those of a wider scope stay where this one says nothing.
+RouteFilters compile_route_filters(Compilation& c,
+                                   const google::protobuf::Map<std::string, google::protobuf::Any>& configs,
+                                   const std::string& path, const RouteFilters& wider);
+
+// What a route inherits.
+struct RouteScope {
+  bool validate_clusters = true;
+  bool specific_headers_win = false;  // most_specific_header_mutations_wins
+  std::size_t body_bytes_max = 4096;
+  ScopeHeaders all, host;
+  RouteFilters filters;
+  RouteFilter cors;         // The host's word in its deprecated form.
+  std::string stat_prefix;  // "vhost.<name>."
+};
+
+void compile_match(Compilation& c, const envoy::config::route::v3::RouteMatch& match, const std::string& path,
+                   Route& route);
+// Whatever the route does with a request that it matches. `headers`: the route's own.
+void compile_action(Compilation& c, const envoy::config::route::v3::Route& from, const std::string& path,
+                    const RouteScope& scope, const ScopeHeaders& headers, Route& route);
+
+}  // namespace outrider::config
