@@ -228,7 +228,7 @@ def test_an_expectation_is_the_backends_to_answer_where_the_configuration_says_s
         if head.target == "/no":
             return stream.send(response_bytes("417 Expectation Failed"))
         stream.send("HTTP/1.1 100 Continue\r\nX-A: 1\r\n\r\n")
-        stream.send(response_bytes(body=stream.exactly(4)))
+        stream.send(response_bytes(fields=[("Connection", "close")], body=stream.exactly(4)))
 
     proxy = stage.proxy(stage.backend(serve=serve), proxy_100_continue=True)
     asking = "POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
