@@ -4,19 +4,12 @@
 #include <cstddef>
 #include <cstring>
 
+#include "core/hex.h"
 #include "core/random.h"
 
 namespace outrider {
 
 inline constexpr std::size_t kUuidBytes = 36;
-
-// Two digits for each byte.
-inline constexpr std::array<std::array<char, 2>, 256> kHexPairs = [] {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::array<std::array<char, 2>, 256> pairs{};
-  for (unsigned i = 0; i < pairs.size(); i++) pairs[i] = {kHex[i >> 4], kHex[i & 15]};
-  return pairs;
-}();
 
 // Writes kUuidBytes.
 inline void write_uuid(Random& random, char* out) {

@@ -3,8 +3,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <cstring>
 #include <random>
 
+#include "core/hex.h"
 #include "http/exchange.h"
 
 namespace outrider {
@@ -14,16 +16,8 @@ constexpr std::string_view kHop = "outrider;hop=";
 constexpr std::size_t kDigits = 8;
 
 void append_hex(std::uint32_t number, char* to) {
-  constexpr char kHex[] = "0123456789abcdef";
-  for (std::size_t i = kDigits; i-- > 0; number >>= 4) to[i] = kHex[number & 15];
-}
-
-std::uint64_t process_mark() {
-  static const std::uint64_t mark = [] {
-    std::random_device device;
-    return (static_cast<std::uint64_t>(device()) << 32) | device();
-  }();
-  return mark;
+  for (std::size_t i = 0; i < kDigits / 2; i++, number >>= 8)
+    std::memcpy(to + 2 * i, kHexPairs[number & 255].data(), 2);
 }
 
 // "outrider;hop=" with eight digits of the process and eight of what it was asked.
@@ -33,14 +27,19 @@ struct Mark {
   std::string_view of_process() const { return {text, kHop.size() + kDigits}; }
 };
 
-Mark mark_of(const RequestHead& request, const Route& route) {
-  std::uint64_t hash = XXH3_64bits_withSeed(request.path.data(), request.path.size(), process_mark());
-  hash = XXH3_64bits_withSeed(request.authority.data(), request.authority.size(), hash);
-  hash ^= reinterpret_cast<std::uintptr_t>(&route) * 0x9e3779b97f4a7c15 + static_cast<std::uint64_t>(request.method);
-  Mark mark;
+Mark process_mark() {
+  Mark mark{};
   kHop.copy(mark.text, kHop.size());
-  append_hex(static_cast<std::uint32_t>(process_mark()), mark.text + kHop.size());
-  append_hex(static_cast<std::uint32_t>(hash ^ (hash >> 32)), mark.text + kHop.size() + kDigits);
+  append_hex(std::random_device()(), mark.text + kHop.size());
+  return mark;
+}
+
+Mark mark_of(const RequestHead& request, const Route& route) {
+  static const Mark process = process_mark();
+  Mark mark = process;
+  std::uint64_t seed = reinterpret_cast<std::uintptr_t>(&route) + static_cast<std::uint64_t>(request.method);
+  std::uint64_t hash = XXH3_64bits_withSeed(request.path.data(), request.path.size(), seed);
+  append_hex(static_cast<std::uint32_t>(hash), mark.text + kHop.size() + kDigits);
   return mark;
 }
 
