@@ -119,6 +119,9 @@ std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf
   read_timeouts(m, *o);
   read_headers(m, *o);
   compile_edge(c, m, path, *o);
+  if (m.has_local_reply_config()) {
+    compile_local_replies(c, m.local_reply_config(), path + ".local_reply_config", *o);
+  }
   if (!h1::parse_authority(o->default_host_for_http_10).valid) {
     c.fail(path + ".http_protocol_options.default_host_for_http_10", "a host was expected, such as example.com");
   }

@@ -32,7 +32,8 @@ class RouteConfiguration;
 }  // namespace envoy::config
 namespace envoy::extensions::filters::network::http_connection_manager::v3 {
 class HttpConnectionManager;
-}
+class LocalReplyConfig;
+}  // namespace envoy::extensions::filters::network::http_connection_manager::v3
 
 namespace outrider {
 struct AccessLogFilter;
@@ -76,6 +77,9 @@ Address to_address(Compilation& c, const envoy::config::core::v3::Address& addre
 
 ClusterPtr compile_cluster(Compilation& c, const envoy::config::cluster::v3::Cluster& cluster, const std::string& path);
 void compile_listener(Compilation& c, const envoy::config::listener::v3::Listener& listener, const std::string& path);
+void compile_local_replies(
+    Compilation& c, const envoy::extensions::filters::network::http_connection_manager::v3::LocalReplyConfig& proto,
+    const std::string& path, HttpOptions& options);
 void compile_edge(Compilation& c,
                   const envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager& m,
                   const std::string& path, HttpOptions& options);

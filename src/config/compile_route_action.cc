@@ -1,7 +1,7 @@
 #include <re2/re2.h>
 
+#include "config/data_source.h"
 #include "config/nearest.h"
-#include "config/read_file.h"
 #include "config/route_scope.h"
 #include "core/ascii.h"
 #include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb.h"
@@ -210,25 +210,11 @@ std::unique_ptr<Redirect> compile_redirect(Compilation& c, const v3::RedirectAct
   return r;
 }
 
-std::string read_body(Compilation& c, const envoy::config::core::v3::DataSource& body, const std::string& path) {
-  if (body.has_filename()) {
-    auto text = read_file(body.filename());
-    if (!text) c.fail(path + ".filename", text.error());
-    return text.value_or("");
-  }
-  if (!body.environment_variable().empty()) {
-    const char* value = std::getenv(body.environment_variable().c_str());
-    if (!value) c.fail(path + ".environment_variable", "'" + body.environment_variable() + "' is not set");
-    return value ? value : "";
-  }
-  return body.inline_string().empty() ? body.inline_bytes() : body.inline_string();
-}
-
 std::unique_ptr<DirectResponse> compile_direct(Compilation& c, const v3::DirectResponseAction& action,
                                                const std::string& path, std::size_t bytes_max) {
   auto d = std::make_unique<DirectResponse>();
   d->status = static_cast<int>(action.status());
-  d->body = read_body(c, action.body(), path + ".body");
+  d->body = read_data_source(c, action.body(), path + ".body");
   if (d->body.size() > bytes_max) {
     c.fail(path + ".body", "has " + std::to_string(d->body.size()) +
                                " bytes, more than max_direct_response_body_size_bytes (" + std::to_string(bytes_max) +

@@ -208,8 +208,6 @@ struct Exchange {
   }
 
  private:
-  Response grpc_reply(int status, std::string_view body);
-  Response text_reply(int status, std::string_view body);
   void find_route() {
     route_ = options.routes ? options.routes->match(*this) : nullptr;
     routed_ = true;

@@ -18,6 +18,7 @@
 namespace outrider {
 
 class AccessLog;
+struct LocalReplies;
 struct Metadata;
 
 enum class CodecType : std::uint8_t { automatic, http1, http2 };
@@ -73,6 +74,7 @@ struct HttpOptions {
   std::vector<std::string> upgrades;             // Protocols that may be upgraded to on every route, lower case.
   std::shared_ptr<const RouteSource> routes;     // Null for services that have none.
   FilterChain filters;
+  std::shared_ptr<const LocalReplies> local_replies;  // Null: they stay as they are.
   std::vector<std::shared_ptr<AccessLog>> access_logs;
   AccessLogOptions access_log_options;
   std::string filter_chain_name;                                             // For logs.

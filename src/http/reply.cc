@@ -1,17 +1,12 @@
 #include <charconv>
 
 #include "http/exchange.h"
-#include "http/header_mutation.h"
+#include "http/grpc_status.h"
+#include "http/local_reply.h"
 
 namespace outrider {
 
 namespace {
-
-bool is_grpc(const RequestHead& request) {
-  constexpr std::string_view kGrpc = "application/grpc";
-  std::string_view type = request.headers.value(Known::content_type);
-  return type.starts_with(kGrpc) && (type.size() == kGrpc.size() || type[kGrpc.size()] == '+');
-}
 
 // The gRPC status that an HTTP status stands for (gRPC's document "HTTP to gRPC Status Code Mapping").
 std::string_view grpc_status(int status) {
@@ -34,8 +29,9 @@ std::string_view grpc_status(int status) {
   }
 }
 
-// A grpc-message: bytes outside of printable ASCII, and '%', are escaped.
+// A grpc-message: without white space at its end; bytes outside of printable ASCII, and '%', are escaped.
 std::string percent_encoded(std::string_view text) {
+  text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
   constexpr char kHex[] = "0123456789ABCDEF";
   std::string result;
   for (char c : text) {
@@ -49,38 +45,56 @@ std::string percent_encoded(std::string_view text) {
   return result;
 }
 
-}  // namespace
-
 // A client that speaks gRPC finds the status in fields, and no body.
-Response Exchange::grpc_reply(int status, std::string_view body) {
-  auto& head = arena.make_owned<ResponseHead>(arena);
-  head.headers.add(Known::content_type, "application/grpc");
-  head.headers.add(Known::grpc_status, grpc_status(status));
+void put_grpc_body(ResponseHead& head, std::string_view body, Arena& arena) {
+  head.headers.add(Known::grpc_status, grpc_status(head.status));
   if (!body.empty()) head.headers.add(Known::grpc_message, arena.copy(percent_encoded(body)));
-  return Response{&head};
+  head.headers.set(Known::content_type, "application/grpc");
+  head.status = 200;
 }
 
-Response Exchange::text_reply(int status, std::string_view body) {
-  auto& head = arena.make_owned<ResponseHead>(arena);
-  head.status = static_cast<std::uint16_t>(status);
-  Response response{&head};
-  if (body.empty()) return response;
+void put_body(ResponseHead& head, std::string_view body, std::string_view content_type, bool own_type, Arena& arena) {
+  if (body.empty()) {
+    head.headers.remove(Known::content_type);
+    return;
+  }
   char digits[20];
   auto end = std::to_chars(digits, digits + sizeof digits, body.size()).ptr;
   head.headers.add(Known::content_length, arena.copy({digits, static_cast<std::size_t>(end - digits)}));
-  head.headers.add(Known::content_type, "text/plain");
-  if (request.method != Method::head) response.body = &arena.make_owned<TextBody>(arena.copy(body));
-  return response;
+  if (!own_type || !head.headers.has(Known::content_type)) head.headers.set(Known::content_type, content_type);
 }
+
+}  // namespace
 
 Response Exchange::reply(int status, std::string_view body, std::string_view details) {
   record.details = details;
+  record.status = status;
   unseen_reply = true;
-  Response response = is_grpc(request) ? grpc_reply(status, body) : text_reply(status, body);
-  record.status = response.head->status;
+  auto& head = arena.make_owned<ResponseHead>(arena);
+  head.status = static_cast<std::uint16_t>(status);
   if (routed_ && route_) {
-    for (const auto& mutations : route_->response_headers) apply_all(*mutations, *this, *response.head);
+    for (const auto& mutations : route_->response_headers) apply_all(*mutations, *this, head);
   }
+  std::string_view content_type = "text/plain";
+  bool own_type = true;  // What a route or a mapper says of the type counts.
+  if (options.local_replies) {
+    std::string text(body), type(content_type);
+    std::string_view before = head.headers.value(Known::content_type);
+    options.local_replies->rewrite(*this, head, text, type);
+    own_type = head.headers.value(Known::content_type) != before || text == body;
+    body = arena.copy(text);
+    content_type = arena.copy(type);
+  } else {
+    body = arena.copy(body);
+  }
+  Response response{&head};
+  if (is_grpc_request(*this)) {
+    put_grpc_body(head, body, arena);
+    record.status = head.status;
+    return response;
+  }
+  put_body(head, body, content_type, own_type, arena);
+  if (!body.empty() && request.method != Method::head) response.body = &arena.make_owned<TextBody>(body);
   return response;
 }
 

@@ -106,7 +106,9 @@ Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
   c.leave_request(x);
   x.request.version = Version::http11;  // The highest that we speak, whatever the client tried.
   if (error.detail == kPathRefused) return x.reply(error.status, "", error.detail);
-  return x.reply(error.status, reason_phrase(error.status), error.detail, ResponseFlag::downstream_protocol_error);
+  Response response = x.reply(error.status, reason_phrase(error.status), error.detail);
+  x.record.flags.set(ResponseFlag::downstream_protocol_error);  // As in Envoy, the reply itself does not know of it.
+  return response;
 }
 
 bool equals_continue(std::string_view expectation) {
