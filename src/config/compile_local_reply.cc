@@ -1,5 +1,5 @@
 #include "config/compile_format.h"
-#include "config/data_source.h"
+#include "config/read_source.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "http/local_reply.h"
 #include "proto/header_mutation.h"

@@ -1,7 +1,7 @@
 #include <re2/re2.h>
 
-#include "config/data_source.h"
 #include "config/nearest.h"
+#include "config/read_source.h"
 #include "config/route_scope.h"
 #include "core/ascii.h"
 #include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb.h"

@@ -1,5 +1,7 @@
 #include "http/local_reply.h"
 
+#include "http/grpc_status.h"
+
 namespace outrider {
 namespace {
 
@@ -9,6 +11,8 @@ std::string formatted(Exchange& x, const AnyFormat& format, const std::string& b
   x.record.local_reply_body = body;
   std::visit([&](const auto& f) { f.append(x, text); }, format);
   x.record.local_reply_body = {};
+  // A field has no place for the line break behind an object.
+  if (std::holds_alternative<JsonFormat>(format) && is_grpc_request(x) && text.ends_with('\n')) text.pop_back();
   return text;
 }
 

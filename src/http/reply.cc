@@ -29,9 +29,8 @@ std::string_view grpc_status(int status) {
   }
 }
 
-// A grpc-message: without white space at its end; bytes outside of printable ASCII, and '%', are escaped.
+// A grpc-message: bytes outside of printable ASCII, and '%', are escaped.
 std::string percent_encoded(std::string_view text) {
-  text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
   constexpr char kHex[] = "0123456789ABCDEF";
   std::string result;
   for (char c : text) {

@@ -1,4 +1,4 @@
-#include "config/data_source.h"
+#include "config/read_source.h"
 
 #include "config/read_file.h"
 #include "envoy/config/core/v3/base.pb.h"
