@@ -73,7 +73,7 @@ std::optional<std::string> with_escapes_normalized(std::string_view path) {
   for (std::size_t i = 0; i < path.size(); i++) {
     auto c = static_cast<unsigned char>(path[i]);
     int byte = escaped_byte(path, i);
-    if (byte == 0) return std::nullopt;
+    if (byte == 0 || c == 0) return std::nullopt;
     if (byte > 0 && is_unreserved(static_cast<unsigned char>(byte))) {
       result += static_cast<char>(byte);
       i += 2;

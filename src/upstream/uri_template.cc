@@ -32,6 +32,8 @@ class Parser {
 
   std::expected<UriTemplate, std::string> parse() {
     if (!rest_.starts_with('/')) return Error("a path pattern begins with '/'");
+    bool printable = std::all_of(rest_.begin(), rest_.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+    if (!printable) return Error("a path pattern is printable ASCII without blanks");
     while (!rest_.empty()) {
       if (std::string error = step(); !error.empty()) return Error(error);
     }
