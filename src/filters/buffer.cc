@@ -1,7 +1,7 @@
 // Waits for the whole request before anything of it goes on. Envoy's document: "Buffer".
 #include "core/block_pool.h"
-#include "core/worker.h"
 #include "envoy/extensions/filters/http/buffer/v3/buffer.pb.h"
+#include "http/buffered_body.h"
 #include "http/exchange.h"
 #include "http/http_stats.h"
 #include "proto/http_filter.h"
@@ -14,29 +14,6 @@ namespace v3 = envoy::extensions::filters::http::buffer::v3;
 struct Settings final : RouteFilterConfig {
   bool disabled = false;
   std::uint64_t bytes_max = 0;  // Of a body.
-};
-
-// A body that has come, and how it ended.
-class BufferedBody final : public Body {
- public:
-  std::string text;
-  Frame end;  // End, trailers or reset.
-
-  Frame poll(std::size_t max) override {
-    if (end.is_reset() || at_ == text.size()) return end;
-    std::string_view piece = std::string_view(text).substr(at_, max);
-    at_ += piece.size();
-    return Frame::bytes(piece, at_ == text.size() && end.kind == Frame::Kind::end);
-  }
-  Task<Frame> pull(std::size_t max) override { co_return poll(max); }
-  // The backend is told, unless there are trailers: those need chunks.
-  std::optional<std::uint64_t> length() const override {
-    if (end.kind != Frame::Kind::end) return std::nullopt;
-    return text.size();
-  }
-
- private:
-  std::size_t at_ = 0;
 };
 
 class Buffer final : public Filter {
@@ -59,24 +36,23 @@ class Buffer final : public Filter {
 };
 
 Task<Response> Buffer::gather(Exchange& x, Next next, std::uint64_t bytes_max) {
-  auto& whole = x.arena.make_owned<BufferedBody>();
-  Body& body = *x.request_body;
-  for (int steps = 1;; steps++) {
-    if (steps % kStepsInARowMax == 0) co_await turn();
-    Frame frame = body.poll(BlockPool::kBodyBytes);
-    if (frame.pending()) frame = co_await body.pull(BlockPool::kBodyBytes);
-    if (frame.is_data()) whole.text.append(frame.data);
-    if (whole.text.size() > bytes_max) co_return too_large(x);
-    if (frame.is_data() && !frame.last) continue;
-    whole.end = frame.is_data() ? Frame::end() : frame;
-    break;
+  auto& body = x.arena.make_owned<BufferedBody>(*x.request_body);
+  switch (co_await body.fill(bytes_max)) {
+    case BufferedBody::Filled::too_long:
+      co_return too_large(x);
+    case BufferedBody::Filled::reset:
+      body.replace({});  // The backend gets nothing of it.
+      break;
+    case BufferedBody::Filled::whole:
+      if (!body.trailers()) body.replace(body.bytes());  // Now its length is known; trailers need chunks.
   }
-  x.request_body = &whole;
+  x.request_body = &body;
   co_return co_await next(x);
 }
 
 Response Buffer::too_large(Exchange& x) {
   x.stats[HttpStat::downstream_rq_too_large].add();
+  x.request_body->poll(BlockPool::kBodyBytes);  // For the log: as much as Envoy reads at once.
   if (x.client) x.client->leave_request(x);
   return x.reply(413, "Payload Too Large", "request_payload_too_large");
 }

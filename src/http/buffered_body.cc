@@ -43,6 +43,7 @@ Task<Frame> BufferedBody::pull(std::size_t max) {
 }
 
 std::optional<std::uint64_t> BufferedBody::length() const {
+  if (end_.is_reset()) return std::nullopt;
   if (replaced_) return buffer_.size();
   return source_.length();
 }

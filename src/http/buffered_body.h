@@ -21,7 +21,7 @@ class BufferedBody final : public Body {
 
   // Not given to the reader yet.
   std::string_view bytes() const { return std::string_view(buffer_).substr(at_); }
-  // Once it is whole: other bytes instead.
+  // Once it is whole: other bytes instead, or the same. Its length is known from here on.
   void replace(std::string_view bytes);
   // Null: there are none, or the body has not ended.
   const Headers* trailers() const { return end_.trailers; }

@@ -11,8 +11,7 @@ from sides import both, compare_whole, needed
 
 pytestmark = needed
 
-LOG = "%RESPONSE_CODE%"
-LATER = "%DYNAMIC_METADATA(ns)% %DYNAMIC_METADATA(envoy.filters.http.header_to_metadata)% %RESPONSE_CODE%"
+LOG = "%DYNAMIC_METADATA(ns)% %DYNAMIC_METADATA(envoy.filters.http.header_to_metadata)% %RESPONSE_CODE%"
 
 
 def entry(key, **fields):
