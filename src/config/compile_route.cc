@@ -80,6 +80,8 @@ VirtualHostOptions host_options(Compilation& c, const v3::VirtualHost& host, con
   return o;
 }
 
+}  // namespace
+
 Route compile_route(Compilation& c, const v3::Route& from, const std::string& path, const RouteScope& scope) {
   Route r;
   r.name = from.name();
@@ -94,8 +96,6 @@ Route compile_route(Compilation& c, const v3::Route& from, const std::string& pa
   compile_action(c, from, path, scope, compile_headers(c, from, path), r);
   return r;
 }
-
-}  // namespace
 
 std::shared_ptr<const RouteTable> compile_routes(Compilation& c, const v3::RouteConfiguration& routes,
                                                  const std::string& path) {
@@ -123,7 +123,9 @@ std::shared_ptr<const RouteTable> compile_routes(Compilation& c, const v3::Route
       list.push_back(compile_route(c, host.routes(i), at + ".routes[" + std::to_string(i) + "]", scope));
     }
     std::vector<std::string> domains(host.domains().begin(), host.domains().end());
-    auto made = std::make_unique<VirtualHost>(host.name(), std::move(list), host_options(c, host, at));
+    VirtualHostOptions options = host_options(c, host, at);
+    if (host.has_matcher()) options.tree = compile_match_tree(c, host.matcher(), at + ".matcher", scope);
+    auto made = std::make_unique<VirtualHost>(host.name(), std::move(list), std::move(options));
     std::string wrong = table->add(std::move(made), domains);
     if (!wrong.empty()) c.fail(at + ".domains", wrong);
   }

@@ -46,6 +46,10 @@ struct RouteScope {
   std::string stat_prefix;  // "vhost.<name>."
 };
 
+Route compile_route(Compilation& c, const envoy::config::route::v3::Route& from, const std::string& path,
+                    const RouteScope& scope);
+std::unique_ptr<MatchTree> compile_match_tree(Compilation& c, const xds::type::matcher::v3::Matcher& proto,
+                                              const std::string& path, const RouteScope& scope);
 void compile_match(Compilation& c, const envoy::config::route::v3::RouteMatch& match, const std::string& path,
                    Route& route);
 // Whatever the route does with a request that it matches. `headers`: the route's own.

@@ -96,11 +96,13 @@ VirtualHost::VirtualHost(std::string name, std::vector<Route> routes, VirtualHos
   to_https_.redirect->https = true;
   to_https_.redirect->keep_port = true;
   to_https_.host = this;
-  for (Route& r : routes_) {
+  auto adopt = [&](Route& r) {
     r.host = this;
-    if (!r.weighted) continue;
+    if (!r.weighted) return;
     for (const auto& each : r.weighted->routes) each->host = this;
-  }
+  };
+  for (Route& r : routes_) adopt(r);
+  if (options_.tree) options_.tree->each_route(adopt);
   if (routes_.size() <= kListedMax) return;
   for (std::uint32_t i = 0; i < routes_.size(); i++) {
     const Route& r = routes_[i];
@@ -132,6 +134,7 @@ const Route* VirtualHost::match(RouteQuery& query) const {
     bool internal = query.request.headers.has(Known::x_envoy_internal);
     if (options_.require_tls == RequireTls::all || !internal) return &to_https_;
   }
+  if (options_.tree) return options_.tree->match(query);
   if (path.empty()) return nullptr;  // CONNECT: it would need a connect_matcher.
   if (routes_.size() <= kListedMax) return match_listed(query, path);
   // The first route that matches wins, so of each index the lowest number counts.
