@@ -67,6 +67,7 @@ constexpr std::string_view kZipkin = "envoy.config.trace.v3.ZipkinConfig";
 
 // One provider for all → one of each HTTP connection manager that traces. Listeners that are discovered still ask here.
 void tracing(Upgrade& upgrade, Node& bootstrap, Node& value, const Path&) {
+  if (upgrade.is_overlay) return upgrade.tree.set(bootstrap, "tracing", value);
   upgrade.tracer = value.find("http");
   if (upgrade.tracer == nullptr || upgrade.listeners_are_discovered) {
     upgrade.tree.set(bootstrap, "tracing", upgrade.tracer == nullptr ? value : *upgrade.tree.copy(value));
@@ -208,7 +209,8 @@ void api_config_source(Upgrade& upgrade, Node& source, Node&, const Path& path) 
       put(upgrade, service, {"envoy_grpc", "cluster_name"}, name);
     });
   }
-  const bool is_legacy = text.empty() || text == "REST_LEGACY" || text == "UNSUPPORTED_REST_LEGACY";
+  const bool is_legacy =
+      (text.empty() && !upgrade.is_overlay) || text == "REST_LEGACY" || text == "UNSUPPORTED_REST_LEGACY";
   if (!is_legacy) return;
   if (type != nullptr) upgrade.tree.unlink(source, *type);
   if (upgrade.for_envoy)

@@ -15,6 +15,7 @@
 #include "config/environment.h"
 #include "config/from_proto.h"
 #include "config/load_steps.h"
+#include "config/overlay.h"
 #include "config/reader.h"
 #include "config/refused.h"
 #include "config/schema.h"
@@ -91,29 +92,6 @@ Node* read_tree(std::string_view name, std::string_view text, const Source& sour
   return root;
 }
 
-// As protobuf merges: lists are appended to, messages merged field by field, everything else replaced.
-void merge(Tree& tree, Node& base, Node& over) {
-  for (Node* entry = over.first; entry != nullptr;) {
-    Node* next = entry->next;
-    Node* present = base.find(entry->key);
-    if (present == nullptr) {
-      tree.append(base, *entry);
-    } else if (present->is_mapping() && entry->is_mapping() && entry->find("@type") == nullptr) {
-      merge(tree, *present, *entry);
-    } else if (present->is_sequence() && entry->is_sequence()) {
-      for (Node* item = entry->first; item != nullptr;) {
-        Node* behind = item->next;
-        tree.append(*present, *item);
-        item = behind;
-      }
-    } else if (entry->kind != Kind::null) {
-      tree.unlink(base, *present);
-      tree.append(base, *entry);
-    }
-    entry = next;
-  }
-}
-
 void validate(const std::vector<Binder::Bound>& messages, const Schema& schema, const Built& built, const Tree& tree,
               Refused& refused, Problems& problems) {
   Validator validator(schema, built);
@@ -169,8 +147,9 @@ Dialect read_source(const Schema& schema, std::string_view name, std::string tex
   if (has_file) tree.root = read_tree(name, text, source, tree, upgrade, dialect, problems);
   text = {};
   if (!source.overlay_yaml.empty()) {
+    upgrade.is_overlay = has_file;
     Node* over = read_tree("--config-yaml", source.overlay_yaml, source, tree, upgrade, dialect, problems);
-    if (over != nullptr && tree.root != nullptr) merge(tree, *tree.root, *over);
+    if (over != nullptr && tree.root != nullptr) merge(tree, schema, *tree.root, *over, kBootstrap, problems);
     if (over != nullptr && !has_file) tree.root = over;
   }
   return dialect;

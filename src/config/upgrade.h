@@ -51,6 +51,9 @@ class Upgrade {
   // Also what only Envoy asks for is put in: the versions of the protocols of discovery, ...
   bool for_envoy = false;
 
+  // The tree is merged over another one: what it does not say may be said there.
+  bool is_overlay = false;
+
   // For the rules.
   Tree& tree;
   void error(Mark mark, const Path& path, std::string message, std::string hint = {});
