@@ -6,6 +6,18 @@
 
 namespace outrider::config {
 
+const Node* read_canonical(const Schema& schema, std::string_view name, std::string text, const Source& source,
+                           Upgrade& upgrade, Dialect& dialect, Problems& problems) {
+  Tree& tree = upgrade.tree;
+  dialect = read_source(schema, name, std::move(text), source, upgrade, problems);
+  if (tree.root == nullptr) return nullptr;
+  Binder binder(tree, schema, Built::everything(), &upgrade, problems);
+  binder.allow_unknown_fields = source.allow_unknown_fields;
+  binder.allow_unknown_types = true;
+  const auto messages = bind_and_validate(binder, schema, tree, Built::everything(), problems);
+  return problems.any_fatal() ? nullptr : canonical(tree, schema, messages);
+}
+
 std::expected<Converted, std::vector<Problem>> convert(const Source& source, Form form) {
   Problems problems;
   std::optional<std::string> text;
@@ -21,14 +33,8 @@ std::expected<Converted, std::vector<Problem>> convert_text(const Schema& schema
   Upgrade upgrade(tree, schema, problems);
   upgrade.for_envoy = true;
   Converted out;
-  out.dialect = read_source(schema, name, std::move(text), source, upgrade, problems);
-  if (tree.root == nullptr) return std::unexpected(problems.take());
-  Binder binder(tree, schema, Built::everything(), &upgrade, problems);
-  binder.allow_unknown_fields = source.allow_unknown_fields;
-  binder.allow_unknown_types = true;
-  const auto messages = bind_and_validate(binder, schema, tree, Built::everything(), problems);
-  if (problems.any_fatal()) return std::unexpected(problems.take());
-  const Node* root = canonical(tree, schema, messages);
+  const Node* root = read_canonical(schema, name, std::move(text), source, upgrade, out.dialect, problems);
+  if (root == nullptr) return std::unexpected(problems.take());
   out.text = form == Form::json ? to_json(*root) : to_yaml(*root);
   out.notes = problems.take();
   return out;

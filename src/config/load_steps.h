@@ -1,4 +1,4 @@
-// The steps that load() and convert() share.
+// The steps that load(), convert() and lint() share.
 #pragma once
 
 #include <optional>
@@ -24,5 +24,9 @@ Dialect read_source(const Schema& schema, std::string_view name, std::string tex
 // Binds the whole tree and checks it. The messages are those of Binder::bind.
 std::vector<Binder::Bound> bind_and_validate(Binder& binder, const Schema& schema, const Tree& tree, const Built& built,
                                              Problems& problems);
+
+// The same as a canonical tree, whatever outrider has built of it; nullptr after a fatal problem.
+const Node* read_canonical(const Schema& schema, std::string_view name, std::string text, const Source& source,
+                           Upgrade& upgrade, Dialect& dialect, Problems& problems);
 
 }  // namespace outrider::config

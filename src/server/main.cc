@@ -44,5 +44,6 @@ int main(int argc, char** argv) {
   if (verb == "echo") return outrider::run_echo(argc - 1, argv + 1);
   if (verb == "validate") return outrider::run_validate(argc, argv);
   if (verb == "convert") return outrider::run_convert(argc, argv);
+  if (verb == "lint") return outrider::run_lint(argc, argv);
   return run_proxy(argc, argv);
 }

@@ -1,5 +1,7 @@
 #include "server/verbs.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <expected>
 #include <span>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "config/convert.h"
+#include "config/lint.h"
 #include "server/proxy.h"
 
 namespace outrider {
@@ -23,13 +26,19 @@ struct Words {
 constexpr std::string_view kUsage =
     "usage: outrider validate [OPTION...] FILE...\n"
     "       outrider convert [OPTION...] [--format yaml|json] FILE\n"
+    "       outrider lint [OPTION...] FILE...      0: nothing was found, 2: something was, 1: an error\n"
     "\n"
     "  --no-environment               ${NAME} stays as it stands\n"
     "  --allow-unknown-static-fields  a field that the API does not have is a note instead of an error\n"
     "  --config-yaml TEXT             merged over the file\n";
 
 int usage(bool asked) {
-  std::fputs(kUsage.data(), asked ? stdout : stderr);
+  std::string text(kUsage);
+  text += "\nWhat lint finds:\n";
+  for (const config::CheckName& check : config::lint_checks()) {
+    text += fmt::format("  {:<19}{}\n", check.name, check.about);
+  }
+  std::fputs(text.c_str(), asked ? stdout : stderr);
   return asked ? 0 : 1;
 }
 
@@ -98,6 +107,27 @@ int run_convert(int argc, char** argv) {
   if (!converted) return 1;
   std::fwrite(converted->text.data(), 1, converted->text.size(), stdout);
   return std::fflush(stdout) == 0 ? 0 : 1;
+}
+
+int run_lint(int argc, char** argv) {
+  auto words = words_of(argc, argv);
+  if (!words) return words.error();
+  bool wrong = false, found = false;
+  for (const std::string& file : words->files) {
+    words->source.path = file;
+    auto findings = config::lint(words->source);
+    if (!findings) {
+      tell(findings.error());
+      wrong = true;
+      continue;
+    }
+    for (const config::Finding& each : *findings) {
+      found = true;
+      std::string check(each.check);
+      std::printf("%s [%s]\n", config::to_text(each.problem).c_str(), check.c_str());
+    }
+  }
+  return wrong ? 1 : found ? 2 : 0;
 }
 
 }  // namespace outrider
