@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   source.substitute_environment = (data[0] & 2) != 0;
   source.allow_unknown_fields = (data[0] & 4) != 0;
   static const Schema schema;
-  const auto loaded = load_text(schema, (data[0] & 1) != 0 ? "f.json" : "f.yaml", text, source);
+  constexpr const char* kNames[] = {"f.yaml", "f.json", "f.pb", "f.pb_text"};
+  const auto loaded = load_text(schema, kNames[(data[0] & 1) + ((data[0] & 8) != 0 ? 2 : 0)], text, source);
   if (!loaded) {
     for (const Problem& problem : loaded.error()) {
       if (problem.message.empty() || problem.line < 0 || problem.column < 0) std::abort();

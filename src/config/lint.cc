@@ -48,7 +48,7 @@ void each_of(const Node* list, const std::string& path,
   for (const Node& item : *list) function(item, fmt::format("{}[{}]", path, index++));
 }
 
-void each_manager(Lint& lint, const std::function<void(const Manager& manager)>& function) {
+void each_manager(Lint& lint, const std::function<void(const Hcm& manager)>& function) {
   each_of(below(&lint.root, {"static_resources", "listeners"}), "static_resources.listeners",
           [&](const Node& listener, const std::string& path) {
             const auto chain = [&](const Node& chain, const std::string& path) {
@@ -62,7 +62,7 @@ void each_manager(Lint& lint, const std::function<void(const Manager& manager)>&
           });
 }
 
-void each_virtual_host(const Manager& manager,
+void each_virtual_host(const Hcm& manager,
                        const std::function<void(const Node& host, const std::string& path)>& function) {
   each_of(below(&manager.config, {"route_config", "virtual_hosts"}), manager.path + ".route_config.virtual_hosts",
           function);

@@ -53,15 +53,15 @@ void each_of(const Node* list, const std::string& path,
              const std::function<void(const Node& item, const std::string& path)>& function);
 
 // Every HTTP connection manager, of every listener, with its path.
-struct Manager {
+struct Hcm {
   const Node& listener;
   const Node& config;
   std::string path;
 };
-void each_manager(Lint& lint, const std::function<void(const Manager& manager)>& function);
+void each_manager(Lint& lint, const std::function<void(const Hcm& manager)>& function);
 
 // Every virtual host of the manager's own route_config.
-void each_virtual_host(const Manager& manager,
+void each_virtual_host(const Hcm& manager,
                        const std::function<void(const Node& host, const std::string& path)>& function);
 
 // A duration of the canonical form; nothing if there is none.

@@ -114,13 +114,13 @@ void look_at_host(Lint& lint, const Node& host, const std::string& path) {
 }  // namespace
 
 void look_for_shadowed_routes(Lint& lint) {
-  each_manager(lint, [&](const Manager& manager) {
+  each_manager(lint, [&](const Hcm& manager) {
     each_virtual_host(manager, [&](const Node& host, const std::string& path) { look_at_host(lint, host, path); });
   });
 }
 
 void look_for_duplicate_domains(Lint& lint) {
-  each_manager(lint, [&](const Manager& manager) {
+  each_manager(lint, [&](const Hcm& manager) {
     std::map<std::string, const Node*> seen;
     each_virtual_host(manager, [&](const Node& host, const std::string& path) {
       each_of(host.find("domains"), path + ".domains", [&](const Node& domain, const std::string& path) {

@@ -62,7 +62,7 @@ void route(Lint& lint, const Node& action, const std::string& path, Seconds stre
   }
 }
 
-void manager_itself(Lint& lint, const Manager& manager) {
+void manager_itself(Lint& lint, const Hcm& manager) {
   const auto head = if_any(duration_at(&manager.config, {"request_headers_timeout"}));
   const auto whole = if_any(duration_at(&manager.config, {"request_timeout"}));
   if (!head || !whole || *head <= *whole) return;
@@ -77,7 +77,7 @@ void look_for_timeouts(Lint& lint) {
   if (const Node* list = below(&lint.root, {"static_resources", "clusters"})) {
     for (const Node& cluster : *list) clusters.emplace(text_at(&cluster, {"name"}), &cluster);
   }
-  each_manager(lint, [&](const Manager& manager) {
+  each_manager(lint, [&](const Hcm& manager) {
     manager_itself(lint, manager);
     const Seconds idle = duration_at(&manager.config, {"stream_idle_timeout"}).value_or(kStreamIdleTimeout);
     each_virtual_host(manager, [&](const Node& host, const std::string& path) {
