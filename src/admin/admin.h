@@ -1,11 +1,13 @@
 // The admin page: a terminal filter on the main thread's worker, with Envoy's paths.
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "config/snapshot.h"
 #include "core/clock.h"
+#include "core/runtime.h"
 #include "http/filter.h"
 #include "observe/counters.h"
 
@@ -14,6 +16,12 @@ namespace outrider {
 enum class ServerState : std::uint8_t { live, draining, pre_initializing, initializing };
 
 // What the page shows of the process, and what it may do to it. All functions are called on the main thread.
+struct DrainOrder {
+  bool graceful = false;      // Connections are ended over the drain time first; then the listeners stop.
+  bool skip_exit = false;     // Connections are ended; no listener stops.
+  bool inbound_only = false;  // Only listeners whose traffic_direction is INBOUND.
+};
+
 struct AdminView {
   StatRegistry& stats;
   std::function<SnapshotPtr()> snapshot;  // Null before the first one.
@@ -24,12 +32,18 @@ struct AdminView {
   std::vector<std::pair<std::string, std::string>> command_line;
   std::function<TimePoint()> now;
   TimePoint started;
-  std::function<void()> quit;             // /quitquitquit; must leave time for the answer.
-  std::function<void()> drain_listeners;  // /drain_listeners
+  std::function<void()> quit;  // /quitquitquit; must leave time for the answer.
+  std::function<void(DrainOrder)> drain_listeners;
   std::function<void()> reopen_logs;      // /reopen_logs
   std::function<void(bool)> fail_health;  // /healthcheck/fail: true; /healthcheck/ok: false
   // /logging. An empty logger name means all of them. Says what is wrong, or nothing.
   std::function<std::string(std::string_view logger, std::string_view level)> set_level;
+  std::function<RuntimePtr()> runtime;
+  // Writes the admin's layer, an empty value removing the key; false if there is no such layer.
+  std::function<bool(const std::vector<std::pair<std::string, std::string>>&)> modify_runtime;
+  // What takes a POST is refused.
+  bool read_only = false;
+  std::shared_ptr<bool> track_lookups = std::make_shared<bool>(false);  // /stats/recentlookups/enable and disable.
   // When the snapshot came into force, for /config_dump. Empty: the dump has no times.
   std::function<WallTime()> configured = {};
 };

@@ -38,6 +38,9 @@ class AdminForTest {
   std::vector<std::pair<std::string, Address>> listeners;
   std::vector<std::pair<std::string, std::string>> command_line;
   std::function<WallTime()> configured;
+  RuntimePtr runtime = std::make_shared<Runtime>();
+  bool has_admin_layer = true;
+  bool read_only = false;
   std::vector<std::string> orders;  // What the page did to the process.
   SimulatedClock clock;
 
@@ -68,10 +71,21 @@ class AdminForTest {
             .now = [this] { return clock.now(); },
             .started = started_,
             .quit = [this] { orders.emplace_back("quit"); },
-            .drain_listeners = [this] { orders.emplace_back("drain"); },
+            .drain_listeners =
+                [this](DrainOrder o) {
+                  orders.emplace_back(std::string("drain") + (o.graceful ? " graceful" : "") +
+                                      (o.skip_exit ? " skip_exit" : "") + (o.inbound_only ? " inbound" : ""));
+                },
             .reopen_logs = [this] { orders.emplace_back("reopen"); },
             .fail_health = [this](bool fails) { orders.emplace_back(fails ? "fail" : "ok"); },
             .set_level = [this](std::string_view logger, std::string_view level) { return set_level(logger, level); },
+            .runtime = [this] { return runtime; },
+            .modify_runtime =
+                [this](const std::vector<std::pair<std::string, std::string>>& changes) {
+                  for (const auto& [key, value] : changes) orders.emplace_back(key + "=" + value);
+                  return has_admin_layer;
+                },
+            .read_only = read_only,
             .configured = configured};
   }
 

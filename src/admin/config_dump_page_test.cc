@@ -44,7 +44,7 @@ static_resources:
     connect_timeout: 1.5s
 )";
 
-class ConfigDump : public testing::Test {
+class ConfigDumpPage : public testing::Test {
  protected:
   void SetUp() override {
     auto loaded = config::load_text("test.yaml", std::string(kConfig));
@@ -70,7 +70,7 @@ class ConfigDump : public testing::Test {
 const pb::Value& member(const pb::Value& of, const char* name) { return of.struct_value().fields().at(name); }
 const pb::Value& element(const pb::Value& of, int index) { return of.list_value().values(index); }
 
-TEST_F(ConfigDump, HasEnvoysSectionsInEnvoysOrder) {
+TEST_F(ConfigDumpPage, HasEnvoysSectionsInEnvoysOrder) {
   pb::Struct parsed = dump();
   std::vector<std::string> types;
   for (const pb::Value& config : parsed.fields().at("configs").list_value().values()) {
@@ -82,7 +82,7 @@ TEST_F(ConfigDump, HasEnvoysSectionsInEnvoysOrder) {
                          prefix + "ScopedRoutesConfigDump", prefix + "RoutesConfigDump", prefix + "SecretsConfigDump"));
 }
 
-TEST_F(ConfigDump, ShowsEachResourceOnceMoreInItsSection) {
+TEST_F(ConfigDumpPage, ShowsEachResourceOnceMoreInItsSection) {
   admin_.configured = [] { return WallTime(std::chrono::milliseconds(1'600'000'000'250)); };
   pb::Struct parsed = dump();
   const pb::Value& configs = parsed.fields().at("configs");
@@ -104,13 +104,49 @@ TEST_F(ConfigDump, ShowsEachResourceOnceMoreInItsSection) {
   EXPECT_EQ(member(member(routes, "route_config"), "name").string_value(), "local");
 }
 
-TEST_F(ConfigDump, HasNoTimesIfNobodyKnowsThem) {
+TEST_F(ConfigDumpPage, GivesTheEntriesOfAResource) {
+  Answered a = admin_.get("/config_dump?resource=static_clusters&mask=cluster.name");
+  EXPECT_EQ(a.status, 200);
+  EXPECT_THAT(a.body, testing::HasSubstr("ClustersConfigDump.StaticCluster\""));
+  EXPECT_THAT(a.body, testing::HasSubstr("\"name\": \"b"));
+  EXPECT_THAT(a.body, testing::Not(testing::HasSubstr("connect_timeout")));
+  EXPECT_EQ(admin_.get("/config_dump?resource=static_clusters&name_regex=b").body, "{}\n");
+  EXPECT_THAT(admin_.get("/config_dump?resource=static_listeners&name_regex=m.*n").body,
+              testing::HasSubstr("\"main\""));
+  EXPECT_THAT(admin_.get("/config_dump?resource=static_route_configs").body, testing::HasSubstr("\"local\""));
+}
+
+TEST_F(ConfigDumpPage, GivesTheSectionsThatAMaskFits) {
+  std::string body = admin_.get("/config_dump?mask=bootstrap.node.id").body;
+  EXPECT_THAT(body, testing::HasSubstr("\"id\": \"n1\""));
+  EXPECT_THAT(body, testing::Not(testing::HasSubstr("c1")));
+  EXPECT_THAT(body, testing::Not(testing::HasSubstr("ClustersConfigDump")));
+}
+
+TEST_F(ConfigDumpPage, RefusesWhatItHasNot) {
+  const std::pair<const char*, int> kRefused[] = {
+      {"resource=nosuch", 404},
+      {"resource=static_endpoint_configs", 404},
+      {"resource=bootstrap", 400},
+      {"resource=static_clusters&mask=nosuch", 400},
+      {"resource=static_clusters&mask=cluster", 400},
+      {"resource=static_clusters&mask=cluster.nosuch", 400},
+      {"resource=static_clusters&mask=cluster.load_assignment.endpoints.x", 400},
+      {"mask=nosuch", 400},
+      {"mask=static_clusters.cluster.name", 400},
+      {"name_regex=(", 400}};
+  for (const auto& [query, status] : kRefused) {
+    EXPECT_EQ(admin_.get(std::string("/config_dump?") + query).status, status) << query;
+  }
+}
+
+TEST_F(ConfigDumpPage, HasNoTimesIfNobodyKnowsThem) {
   pb::Struct parsed = dump();
   const pb::Value& first = element(parsed.fields().at("configs"), 0);
   EXPECT_FALSE(first.struct_value().fields().contains("last_updated"));
 }
 
-TEST_F(ConfigDump, OfAnEmptyBootstrapHasEmptySections) {
+TEST_F(ConfigDumpPage, OfAnEmptyBootstrapHasEmptySections) {
   admin_.snapshot = std::make_shared<Snapshot>();
   EXPECT_EQ(dump().fields().at("configs").list_value().values_size(), 6);
 }

@@ -22,7 +22,7 @@ TEST(Logging, ListsTheLevelOfEachLogger) {
   set_log_level(Logger::http, LogLevel::debug);
   Answered a = admin.post("/logging");
   set_log_level(Logger::http, LogLevel::info);
-  EXPECT_THAT(a.body, StartsWith("active loggers:\n  admin: info\n"));
+  EXPECT_THAT(a.body, StartsWith("active loggers:\n  a2a: "));
   EXPECT_THAT(a.body, HasSubstr("\n  http: debug\n"));
   EXPECT_THAT(a.body, testing::EndsWith("\n\n"));
   EXPECT_THAT(admin.orders, IsEmpty());
@@ -50,10 +50,15 @@ TEST(Logging, ABodyOfAnotherTypeOrBesideAQueryIsNotAForm) {
   EXPECT_THAT(admin.orders, ElementsAre("=info"));
 }
 
-TEST(Logging, ALoggerOfEnvoyThatSaysNothingHereIsTakenInSilence) {
+TEST(Logging, EveryLoggerOfEnvoyHasALevel) {
   AdminForTest admin;
   EXPECT_EQ(admin.post("/logging?kafka=debug").status, 200);
-  EXPECT_THAT(admin.orders, IsEmpty());
+  EXPECT_THAT(admin.orders, ElementsAre("kafka=debug"));
+  set_component_level("kafka", LogLevel::debug);
+  std::string body = admin.post("/logging").body;
+  set_component_level("kafka", LogLevel::info);
+  EXPECT_THAT(body, HasSubstr("\n  kafka: debug\n"));
+  EXPECT_THAT(body, HasSubstr("\n  wasm: "));
 }
 
 TEST(Logging, WhatIsWrongIsSaidInEnvoysWordsAndNothingChanges) {
@@ -63,6 +68,7 @@ TEST(Logging, WhatIsWrongIsSaidInEnvoysWordsAndNothingChanges) {
   EXPECT_EQ(error_of(admin, "http=nope"), "error: unknown logger level");
   EXPECT_EQ(error_of(admin, "level=warn"), "error: unknown logger level");
   EXPECT_EQ(error_of(admin, "level=info&http=debug"), "error: invalid number of parameters");
+  EXPECT_EQ(error_of(admin, "group=http:info"), "error: group parameter requires fine-grain logging to be enabled");
   EXPECT_EQ(error_of(admin, "paths=http"), "error: empty logger name or empty logger level");
   EXPECT_EQ(error_of(admin, "paths=http:info,nope:info"), "error: unknown logger name");
   EXPECT_THAT(admin.orders, IsEmpty());

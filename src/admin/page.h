@@ -68,8 +68,6 @@ struct Page {
   std::string_view help;
   bool post = false;  // Only POST is answered, since it changes something.
   std::span<const PageParameter> parameters = {};
-  // Parameters that Envoy has here and outrider has not built: refused, since the answer would be a wrong one.
-  std::span<const std::string_view> not_built = {};
 };
 
 // All of them, by path.
@@ -78,24 +76,38 @@ std::span<const Page> admin_pages();
 // The lines of `/help`, behind "admin commands are:".
 std::string help_lines();
 
-PageAnswer home_page(const PageRequest& request);
-PageAnswer health_fail_page(const PageRequest& request);
-PageAnswer health_ok_page(const PageRequest& request);
-PageAnswer help_page(const PageRequest& request);
+PageAnswer alloc_profiler_page(const PageRequest& request);
 PageAnswer certs_page(const PageRequest& request);
+PageAnswer clear_lookups_page(const PageRequest& request);
 PageAnswer clusters_page(const PageRequest& request);
 PageAnswer config_dump_page(const PageRequest& request);
+PageAnswer contention_page(const PageRequest& request);
+PageAnswer cpu_profiler_page(const PageRequest& request);
+PageAnswer disable_lookups_page(const PageRequest& request);
 PageAnswer drain_listeners_page(const PageRequest& request);
+PageAnswer enable_lookups_page(const PageRequest& request);
+PageAnswer health_fail_page(const PageRequest& request);
+PageAnswer health_ok_page(const PageRequest& request);
+PageAnswer heap_dump_page(const PageRequest& request);
+PageAnswer heap_profiler_page(const PageRequest& request);
+PageAnswer help_page(const PageRequest& request);
+PageAnswer home_page(const PageRequest& request);
 PageAnswer hot_restart_version_page(const PageRequest& request);
+PageAnswer init_dump_page(const PageRequest& request);
 PageAnswer listeners_page(const PageRequest& request);
 PageAnswer logging_page(const PageRequest& request);
 PageAnswer memory_page(const PageRequest& request);
+PageAnswer peak_heap_dump_page(const PageRequest& request);
 PageAnswer quit_page(const PageRequest& request);
 PageAnswer ready_page(const PageRequest& request);
+PageAnswer recent_lookups_page(const PageRequest& request);
 PageAnswer reopen_logs_page(const PageRequest& request);
 PageAnswer reset_counters_page(const PageRequest& request);
+PageAnswer runtime_modify_page(const PageRequest& request);
+PageAnswer runtime_page(const PageRequest& request);
 PageAnswer server_info_page(const PageRequest& request);
 PageAnswer stats_page(const PageRequest& request);
 PageAnswer stats_prometheus_page(const PageRequest& request);
+PageAnswer tcmalloc_page(const PageRequest& request);
 
 }  // namespace outrider

@@ -23,13 +23,19 @@ PageAnswer certs_page(const PageRequest&) {
 
 PageAnswer hot_restart_version_page(const PageRequest&) { return PageAnswer::plain(std::string(kHotRestartVersion)); }
 
-// envoy.admin.v3.Memory, without what only tcmalloc knows.
+// Nothing is prepared behind the listeners' backs: what is not ready at the start holds them back, and /ready tells.
+PageAnswer init_dump_page(const PageRequest&) { return PageAnswer::json("{}\n"); }
+
+// envoy.admin.v3.Memory. What only tcmalloc has is 0.
 PageAnswer memory_page(const PageRequest&) {
   ProcessMemory memory = process_memory();
   std::string out;
   IndentedJson json(out);
   json.wide_number("allocated", memory.allocated);
   json.wide_number("heap_size", memory.heap_size);
+  json.wide_number("pageheap_unmapped", 0);
+  json.wide_number("pageheap_free", memory.heap_size - memory.allocated);
+  json.wide_number("total_thread_cache", 0);
   json.wide_number("total_physical_bytes", memory.physical_size);
   json.finish();
   return PageAnswer::json(std::move(out));
@@ -41,7 +47,11 @@ PageAnswer quit_page(const PageRequest& request) {
 }
 
 PageAnswer drain_listeners_page(const PageRequest& request) {
-  request.view.drain_listeners();
+  DrainOrder order;
+  order.graceful = request.parameter("graceful").has_value();
+  order.skip_exit = request.parameter("skip_exit").has_value();
+  order.inbound_only = request.parameter("inboundonly").has_value();
+  request.view.drain_listeners(order);
   return PageAnswer::plain("OK\n");
 }
 

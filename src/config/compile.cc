@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "config/compile_parts.h"
+#include "core/log.h"
 #include "core/worker.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "proto/matcher.h"
 
 namespace outrider::config {
 
@@ -33,6 +35,10 @@ namespace {
 
 void compile_admin(Compilation& c, const envoy::config::bootstrap::v3::Admin& admin) {
   if (admin.has_address()) c.snapshot.admin = to_address(c, admin.address(), "admin.address");
+  if (!admin.profile_path().empty()) {
+    log(Logger::config, LogLevel::warning, "admin.profile_path has no effect: there is no profiler in this build");
+  }
+  c.snapshot.admin_allow_paths = proto::compile_list<StringMatcher>(c, admin.allow_paths(), "admin.allow_paths");
   for (int i = 0; i < admin.access_log_size(); i++) {
     auto log = compile_access_log(c, admin.access_log(i), "admin.access_log[" + std::to_string(i) + "]");
     if (log) c.snapshot.admin_logs.push_back(std::move(log));
@@ -67,6 +73,7 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
   }
   snapshot->node_id = process.service_node.empty() ? bootstrap.node().id() : process.service_node;
   snapshot->node_cluster = process.service_cluster.empty() ? bootstrap.node().cluster() : process.service_cluster;
+  compile_runtime(c, bootstrap.layered_runtime());
   compile_admin(c, bootstrap.admin());
   compile_clusters(c, bootstrap.static_resources());
   for (int i = 0; i < bootstrap.static_resources().listeners_size(); i++) {

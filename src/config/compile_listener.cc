@@ -181,6 +181,7 @@ void compile_listener(Compilation& c, const envoy::config::listener::v3::Listene
   ListenerConfig l;
   l.address = to_address(c, proto.address(), path + ".address");
   l.name = proto.name().empty() ? l.address.text() : proto.name();
+  l.inbound = proto.traffic_direction() == envoy::config::core::v3::INBOUND;
   if (proto.has_tcp_backlog_size()) l.backlog = static_cast<int>(proto.tcp_backlog_size().value());
   std::string stat = proto.stat_prefix().empty() ? stat_name(l.address.text()) : proto.stat_prefix();
   l.stats = c.process.stats.scope("listener." + stat + ".", listener_stat_table());

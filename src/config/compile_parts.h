@@ -13,6 +13,9 @@ class Any;
 class Duration;
 }  // namespace google::protobuf
 namespace envoy::config {
+namespace bootstrap::v3 {
+class LayeredRuntime;
+}
 namespace accesslog::v3 {
 class AccessLog;
 class AccessLogFilter;
@@ -75,6 +78,8 @@ std::chrono::milliseconds to_ms(const google::protobuf::Duration& d);
 // Reports malformed addresses under `path`.
 Address to_address(Compilation& c, const envoy::config::core::v3::Address& address, const std::string& path);
 
+// The layers, in the order of the configuration; the node must be known.
+void compile_runtime(Compilation& c, const envoy::config::bootstrap::v3::LayeredRuntime& runtime);
 ClusterPtr compile_cluster(Compilation& c, const envoy::config::cluster::v3::Cluster& cluster, const std::string& path);
 void compile_listener(Compilation& c, const envoy::config::listener::v3::Listener& listener, const std::string& path);
 void compile_local_replies(

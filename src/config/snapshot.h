@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "core/runtime_layers.h"
 #include "http/http_options.h"
+#include "http/matcher.h"
 #include "upstream/pool.h"
 #include "upstream/route_table.h"
 
@@ -17,6 +19,7 @@ struct ListenerConfig {
   std::string name;  // As configured; else made from the address.
   Address address;
   int backlog = 4096;
+  bool inbound = false;              // traffic_direction
   std::shared_ptr<StatScope> stats;  // listener.<address>.
   std::shared_ptr<const HttpOptions> http;
 };
@@ -27,6 +30,8 @@ struct Snapshot {
   ClusterMap clusters;
   std::optional<Address> admin;
   std::vector<std::shared_ptr<AccessLog>> admin_logs;
+  StringMatchers admin_allow_paths;  // Empty: the admin page answers every path.
+  std::vector<RuntimeSource> runtime;
   std::string node_id, node_cluster;
   std::string bootstrap;  // Serialized, for /config_dump.
 };

@@ -1,6 +1,8 @@
 #include "core/log_levels.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 
 namespace outrider {
 namespace {
@@ -19,7 +21,29 @@ constexpr std::string_view kComponents[] = {
 // clang-format on
 static_assert(std::ranges::is_sorted(kComponents));
 
+// Of the components under which nothing is said, so that a level that was set can be shown.
+constinit std::array<std::atomic<LogLevel>, std::size(kComponents)> silent_levels{};  // trace until they are set.
+
+std::atomic<LogLevel>* silent_level(std::string_view name) {
+  const auto* found = std::ranges::lower_bound(kComponents, name);
+  bool known = found != std::end(kComponents) && *found == name;
+  return known ? &silent_levels[static_cast<std::size_t>(found - kComponents)] : nullptr;
+}
+
 }  // namespace
+
+std::span<const std::string_view> component_names() { return kComponents; }
+
+LogLevel component_level(std::string_view name) {
+  if (auto logger = parse_logger(name)) return log_level(*logger);
+  const std::atomic<LogLevel>* silent = silent_level(name);
+  return silent ? silent->load(std::memory_order_relaxed) : LogLevel::info;
+}
+
+void set_component_level(std::string_view name, LogLevel level) {
+  if (auto logger = parse_logger(name)) return set_log_level(*logger, level);
+  if (std::atomic<LogLevel>* silent = silent_level(name)) silent->store(level, std::memory_order_relaxed);
+}
 
 std::optional<LogLevel> parse_log_level(std::string_view name) {
   if (name == "warn") return LogLevel::warning;
@@ -40,6 +64,7 @@ bool known_component(std::string_view name) {
 
 void set_log_levels(LogLevel level) {
   for (auto& each : log_state::levels) each.store(level, std::memory_order_relaxed);
+  for (auto& each : silent_levels) each.store(level, std::memory_order_relaxed);
 }
 
 }  // namespace outrider

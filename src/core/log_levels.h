@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "core/log.h"
@@ -22,6 +23,12 @@ std::optional<Logger> parse_logger(std::string_view name);
 
 // Whether Envoy 1.40 has a logger of that name. Its level may be set even if outrider says nothing under it.
 bool known_component(std::string_view name);
+
+// Those names, sorted, with outrider's own among them.
+std::span<const std::string_view> component_names();
+// At any time, from any thread, after set_log_levels(); of an unknown name, info and nothing.
+LogLevel component_level(std::string_view name);
+void set_component_level(std::string_view name, LogLevel level);
 
 inline LogLevel log_level(Logger logger) {
   return log_state::levels[static_cast<std::size_t>(logger)].load(std::memory_order_relaxed);

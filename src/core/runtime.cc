@@ -18,19 +18,22 @@ std::optional<N> parse(std::string_view text) {
   return number;
 }
 
-// The value of a member in {"numerator": 5, "denominator": "HUNDRED"}; empty if it is not there.
+// The value of a member in {"numerator": 5, "denominator": "HUNDRED"}, or in YAML that says the same; empty if it is
+// not there.
 std::string_view member(std::string_view object, std::string_view name) {
-  std::size_t at = object.find("\"" + std::string(name) + "\"");
+  std::size_t at = object.find(name);
   if (at == std::string_view::npos) return {};
   at = object.find(':', at);
   if (at == std::string_view::npos) return {};
   std::size_t begin = object.find_first_not_of(" \"", at + 1);
   if (begin == std::string_view::npos) return {};
-  return object.substr(begin, object.find_first_of(" \",}", begin) - begin);
+  return object.substr(begin, object.find_first_of(" \",}\n", begin) - begin);
 }
 
 std::optional<Fraction> parse_fraction(std::string_view text) {
-  if (!text.starts_with('{')) return std::nullopt;
+  if (!text.starts_with('{') && !text.starts_with("numerator:") && !text.starts_with("denominator:")) {
+    return std::nullopt;
+  }
   auto numerator = parse<double>(member(text, "numerator"));
   if (!numerator || *numerator < 0 || *numerator > UINT32_MAX) return std::nullopt;
   std::string_view of = member(text, "denominator");

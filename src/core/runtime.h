@@ -44,6 +44,7 @@ class Runtime {
 
   const std::vector<Layer>& layers() const { return layers_; }
   bool empty() const { return values_.empty(); }
+  std::size_t keys() const { return values_.size(); }
 
  private:
   struct Entry {

@@ -253,7 +253,7 @@ void begin_exchange(ServerConnection& c, Exchange& x) {
     x.stats[HttpStat::downstream_cx_max_requests_reached].add();
     c.closing = true;
   }
-  if (c.slot->draining || x.options.health->fails()) c.closing = true;
+  if (c.slot->ends_connection(c.worker) || x.options.health->fails()) c.closing = true;
 }
 
 void end_exchange(ServerConnection& c, Exchange& x) {

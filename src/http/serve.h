@@ -49,6 +49,20 @@ class HttpSlot {
   // Connections end after the request at hand, idle ones at once if they have been idle for kDrainGrace.
   bool draining = false;
 
+  // From `now` on a connection ends behind its next response with a probability that grows to 1 over that time.
+  void drain_over(Duration time, TimePoint now) {
+    drain_time_ = time;
+    drain_begin_ = now;
+  }
+  // Whether the connection of a request that begins now shall end behind it.
+  bool ends_connection(Worker& worker) const {
+    if (draining || drain_time_ == Duration::zero()) return draining;
+    Duration passed = worker.now() - drain_begin_;
+    return passed >= drain_time_ ||
+           static_cast<std::int64_t>(worker.random().next() % static_cast<std::uint64_t>(drain_time_.count())) <
+               passed.count();
+  }
+
  private:
   void retire() {
     if (!current_) return;
@@ -57,6 +71,8 @@ class HttpSlot {
     current_ = nullptr;
   }
   LocalHttp* current_ = nullptr;
+  Duration drain_time_{0};
+  TimePoint drain_begin_{};
 };
 
 // All connections of one worker, for draining them.

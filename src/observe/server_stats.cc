@@ -14,6 +14,7 @@ namespace {
 constexpr StatDefinition kServer[] = {OUTRIDER_SERVER_STATS(COUNTER, GAUGE, HISTOGRAM)};
 constexpr StatDefinition kListenerManager[] = {OUTRIDER_LISTENER_MANAGER_STATS(COUNTER, GAUGE)};
 constexpr StatDefinition kClusterManager[] = {OUTRIDER_CLUSTER_MANAGER_STATS(COUNTER, GAUGE)};
+constexpr StatDefinition kRuntime[] = {OUTRIDER_RUNTIME_STATS(COUNTER, GAUGE)};
 constexpr StatDefinition kFilesystem[] = {OUTRIDER_FILESYSTEM_STATS(COUNTER, GAUGE)};
 #undef COUNTER
 #undef GAUGE
@@ -47,6 +48,11 @@ const StatTable& cluster_manager_stat_table() {
 
 const StatTable& filesystem_stat_table() {
   static const StatTable table{kFilesystem, ""};
+  return table;
+}
+
+const StatTable& runtime_stat_table() {
+  static const StatTable table{kRuntime, ""};
   return table;
 }
 

@@ -57,18 +57,32 @@ namespace outrider {
   COUNTER(write_failed)                           \
   GAUGE(write_total_buffered)
 
+// Of the layers that operators may change while the proxy runs.
+#define OUTRIDER_RUNTIME_STATS(COUNTER, GAUGE)       \
+  COUNTER(deprecated_feature_use)                    \
+  COUNTER(load_error)                                \
+  COUNTER(load_success)                              \
+  COUNTER(override_dir_exists)                       \
+  COUNTER(override_dir_not_exists)                   \
+  GAUGE(admin_overrides_active)                      \
+  GAUGE(deprecated_feature_seen_since_process_start) \
+  GAUGE(num_keys)                                    \
+  GAUGE(num_layers)
+
 #define X(name) name,
 enum class ServerStat : std::uint16_t { OUTRIDER_SERVER_STATS(X, X, X) count };
 enum class ListenerManagerStat : std::uint16_t { OUTRIDER_LISTENER_MANAGER_STATS(X, X) count };
 enum class ClusterManagerStat : std::uint16_t { OUTRIDER_CLUSTER_MANAGER_STATS(X, X) count };
+enum class RuntimeStat : std::uint16_t { OUTRIDER_RUNTIME_STATS(X, X) count };
 enum class FilesystemStat : std::uint16_t { OUTRIDER_FILESYSTEM_STATS(X, X) count };
 #undef X
 
-// Scope names: "server.", "listener_manager.", "cluster_manager.", "filesystem.".
+// Scope names: "server.", "listener_manager.", "cluster_manager.", "filesystem.", "runtime.".
 const StatTable& server_stat_table();
 const StatTable& listener_manager_stat_table();
 const StatTable& cluster_manager_stat_table();
 const StatTable& filesystem_stat_table();
+const StatTable& runtime_stat_table();
 
 struct ProcessMemory {
   std::uint64_t allocated;      // Bytes handed out by the allocator.

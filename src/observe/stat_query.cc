@@ -6,7 +6,7 @@ namespace outrider {
 namespace {
 
 using Error = std::unexpected<std::string>;
-constexpr std::string_view kFormatUsage = "usage: /stats?format=(html|active-html|json|prometheus|text)\n";
+constexpr std::string_view kFormatUsage = "usage: /stats?format=(html|active-html|json|prometheus|text)\n\n";
 constexpr std::string_view kBucketsUsage =
     "usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary|prometheusnative)\n";
 constexpr std::string_view kTypeUsage = "invalid &type= param";

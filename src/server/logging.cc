@@ -300,7 +300,7 @@ LogOptions log_options(const Flags& flags) {
 void set_log_levels(const Flags& flags) {
   set_log_levels(flags.log_level);
   for (const auto& [name, level] : flags.component_log_levels) {
-    if (auto logger = parse_logger(name)) set_log_level(*logger, level);
+    set_component_level(name, level);
   }
 }
 

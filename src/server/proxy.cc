@@ -80,11 +80,7 @@ std::uint64_t seed() {
 std::string change_level(std::string_view logger, std::string_view level) {
   std::optional<LogLevel> parsed = parse_log_level(level);
   if (!parsed) return "unknown level";
-  if (logger.empty()) {
-    set_log_levels(*parsed);
-  } else if (std::optional<Logger> known = parse_logger(logger)) {
-    set_log_level(*known, *parsed);
-  }
+  logger.empty() ? set_log_levels(*parsed) : set_component_level(logger, *parsed);
   return {};
 }
 
@@ -101,6 +97,10 @@ std::vector<std::string> split(std::string_view list) {
     list.remove_prefix(std::min(list.size(), words.back().size() + 1));
   }
   return words;
+}
+
+bool reaches_beyond(const Address& address) {
+  return !address.is_pipe() && !address.is_loopback() && !address.ip_text().starts_with("127.");
 }
 
 LogFiles::Options log_file_options(const Flags& flags, StatRegistry& stats) {
@@ -137,7 +137,9 @@ Proxy::Proxy(Flags flags)
       admin_service_{main_, network_, nullptr, nullptr, {}, 0},
       server_stats_(stats_.scope("server.", server_stat_table())),
       listener_manager_stats_(stats_.scope("listener_manager.", listener_manager_stat_table())),
-      cluster_manager_stats_(stats_.scope("cluster_manager.", cluster_manager_stat_table())) {
+      cluster_manager_stats_(stats_.scope("cluster_manager.", cluster_manager_stat_table())),
+      runtime_stats_(stats_.scope("runtime.", runtime_stat_table())),
+      runtime_watch_(poller_, [this] { main_.post([this] { load_runtime(); }); }) {
   stats_.set_tags(flags_.stats_tags);
 }
 
@@ -261,6 +263,7 @@ void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
         .add();
   }
   cm[ClusterManagerStat::active_clusters].set(snapshot_->clusters.size());
+  take_runtime(*snapshot_);
   hand_over(std::move(opened), *snapshot_);
 }
 
@@ -327,6 +330,7 @@ int Proxy::run() {
     workers_.push_back(std::make_unique<ProxyWorker>(static_cast<int>(i), clock_, seed()));
     workers_.back()->start();
   }
+  take_runtime(*snapshot_);
   pending_ = std::move(*opened);
   main_.run(live(*this));
   allow_signals_to_end();
@@ -409,6 +413,12 @@ bool Proxy::open_admin(const Snapshot& snapshot) {
   admin_slot_ = std::make_shared<HttpSlot>(std::move(options), main_.index());
   admin_stats_ = stats_.scope("listener.admin.", listener_stat_table());
   log(Logger::admin, LogLevel::info, "admin address: " + address.text());
+  if (reaches_beyond(address) && !flags_.admin_read_only) {
+    log(Logger::admin, LogLevel::warning,
+        "the admin page at " + address.text() +
+            " can be reached from other machines, and whoever reaches it can end this process: bind it to 127.0.0.1, "
+            "or start with --admin-read-only");
+  }
   if (!flags_.admin_address_path.empty()) {
     if (std::FILE* f = std::fopen(flags_.admin_address_path.c_str(), "w")) {
       std::fputs(address.text().c_str(), f);
@@ -440,16 +450,44 @@ AdminView Proxy::admin_view() {
                  .now = [this] { return clock_.now(); },
                  .started = started_,
                  .quit = [this] { main_.post([this] { main_.stop(); }); },
-                 .drain_listeners =
-                     [this] {
-                       for (auto& w : workers_) w->stop_listening();
-                     },
+                 .drain_listeners = [this](DrainOrder order) { drain_listeners(order); },
                  .reopen_logs = [this] { reopen_logs(); },
                  .fail_health = [this](bool fails) { health_.set_failing(fails); },
                  .set_level = change_level,
+                 .runtime = [this] { return main_.runtime(); },
+                 .modify_runtime =
+                     [this](const RuntimeValues& changes) {
+                       bool taken = runtime_.modify(changes);
+                       if (taken) load_runtime();
+                       return taken;
+                     },
+                 .read_only = flags_.admin_read_only,
                  .configured = [this] { return configured_; }};
   view.command_line = command_line_options(flags_);
   return view;
+}
+
+void Proxy::take_runtime(const Snapshot& snapshot) {
+  runtime_.set(snapshot.runtime);
+  std::vector<std::string> links;
+  for (const RuntimeSource& s : snapshot.runtime) {
+    if (s.kind == RuntimeSource::Kind::disk) links.push_back(s.symlink);
+  }
+  runtime_watch_.watch(links);
+  load_runtime();
+}
+
+void Proxy::load_runtime() {
+  bool whole = true;
+  RuntimePtr runtime = runtime_.load(&whole);
+  StatBlock& s = runtime_stats_->local(main_.index());
+  s[whole ? RuntimeStat::load_success : RuntimeStat::load_error].add();
+  s[RuntimeStat::num_keys].set(runtime->keys());
+  s[RuntimeStat::num_layers].set(runtime->layers().size());
+  s[RuntimeStat::admin_overrides_active].set(runtime_.overrides() > 0);
+  if (!whole) log(Logger::runtime, LogLevel::warning, "not all files of the runtime could be read");
+  for (auto& w : workers_) w->set_runtime(runtime);
+  main_.set_runtime(std::move(runtime));
 }
 
 ServerState Proxy::state() const {
@@ -459,6 +497,37 @@ ServerState Proxy::state() const {
 void Proxy::reopen_logs() {
   logs_.reopen();
   if (auto done = reopen_log(); !done) log(Logger::main, LogLevel::error, done.error());
+}
+
+void Proxy::stop_listeners(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    for (auto& w : workers_) w->stop_listening(name);
+    log(Logger::config, LogLevel::info, "the listener '" + name + "' takes no more connections");
+  }
+  listener_manager_stats_->local(main_.index())[ListenerManagerStat::listener_stopped].add(names.size() *
+                                                                                           workers_.size());
+}
+
+void Proxy::drain_listeners(DrainOrder order) {
+  std::vector<std::string> names;
+  for (const ListenerConfig& l : snapshot_->listeners) {
+    if (l.inbound || !order.inbound_only) names.push_back(l.name);
+  }
+  bool at_once = !order.graceful && !order.skip_exit;
+  if (std::exchange(draining_listeners_, true) && !at_once) return;
+  constexpr Duration kImmediate{1};
+  bool gradual = flags_.drain_strategy == DrainStrategy::gradual && flags_.drain_time_s > 0;
+  Duration time = gradual ? Duration(std::chrono::seconds(flags_.drain_time_s)) : kImmediate;
+  for (const std::string& name : names) {
+    for (auto& w : workers_) w->drain_listener(name, time);
+  }
+  if (at_once) return stop_listeners(names);
+  if (!order.skip_exit) scope_.spawn(stop_after, *this, std::move(names));
+}
+
+Task<> Proxy::stop_after(Proxy& self, std::vector<std::string> names) {
+  co_await sleep(std::chrono::seconds(self.flags_.drain_time_s));
+  self.stop_listeners(names);
 }
 
 void Proxy::begin_drain() {

@@ -9,6 +9,7 @@
 #include "observe/server_stats.h"
 #include "server/flags.h"
 #include "server/proxy_worker.h"
+#include "server/symlink_watch.h"
 #include "upstream/discovery.h"
 
 namespace outrider {
@@ -62,12 +63,18 @@ class Proxy {
   bool open_admin(const Snapshot& snapshot);
   void on_signal(int signal);
   void begin_drain();
+  void drain_listeners(DrainOrder order);
+  void stop_listeners(const std::vector<std::string>& names);
+  static Task<> stop_after(Proxy& self, std::vector<std::string> names);
   void reopen_logs();
   void set_server_stats();
   // As it is told: a server whose health fails calls itself draining.
   ServerState state() const;
   int next_slot();
   AdminView admin_view();
+  // Reads the layers and tells all workers.
+  void load_runtime();
+  void take_runtime(const Snapshot& snapshot);
 
   class Signals;
 
@@ -80,6 +87,7 @@ class Proxy {
   StatRegistry stats_;
   LogFiles logs_;
   ServerHealth health_;
+  RuntimeLayers runtime_;
   config::Process process_;
   SnapshotPtr snapshot_;
   WallTime configured_;  // When it came into force.
@@ -94,9 +102,12 @@ class Proxy {
   ServiceWorker admin_service_;
   std::unique_ptr<Acceptor> admin_acceptor_;
   std::shared_ptr<HttpSlot> admin_slot_;
-  std::shared_ptr<StatScope> admin_stats_, server_stats_, listener_manager_stats_, cluster_manager_stats_;
+  std::shared_ptr<StatScope> admin_stats_, server_stats_, listener_manager_stats_, cluster_manager_stats_,
+      runtime_stats_;
+  bool draining_listeners_ = false;  // A graceful drain was ordered.
   ServerState state_ = ServerState::pre_initializing;
   std::unique_ptr<Signals> signals_;
+  SymlinkWatch runtime_watch_;
 };
 
 // The problems as text, one line each.

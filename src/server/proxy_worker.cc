@@ -102,13 +102,34 @@ void ProxyWorker::remove_listener(const std::string& name) {
 void ProxyWorker::stop_listening() {
   worker_.post([this] {
     for (auto& [name, l] : listeners_) close_acceptor(*l);
+    close_stopped();
+  });
+}
+
+void ProxyWorker::stop_listening(const std::string& name) {
+  worker_.post([this, name] {
+    auto at = listeners_.find(name);
+    if (at == listeners_.end()) return;
+    close_acceptor(*at->second);
+    close_stopped();
+  });
+}
+
+// The accept loops end in the next turn; then the sockets can be closed.
+void ProxyWorker::close_stopped() {
+  worker_.post([this] {
     worker_.post([this] {
-      worker_.post([this] {
-        for (auto& [name, l] : listeners_) {
-          if (!l->accepting && l->acceptor) close_socket(*l);
-        }
-      });
+      for (auto& [name, l] : listeners_) {
+        if (!l->accepting && l->acceptor) close_socket(*l);
+      }
     });
+  });
+}
+
+void ProxyWorker::drain_listener(const std::string& name, Duration time) {
+  worker_.post([this, name, time] {
+    auto at = listeners_.find(name);
+    if (at != listeners_.end()) at->second->slot->drain_over(time, worker_.now());
   });
 }
 
@@ -127,6 +148,10 @@ void ProxyWorker::when_settled(std::function<void()> then) {
 
 void ProxyWorker::set_clusters(std::shared_ptr<const ClusterMap> clusters) {
   worker_.post([this, clusters = std::move(clusters)] { clusters_.set_names(clusters); });
+}
+
+void ProxyWorker::set_runtime(RuntimePtr runtime) {
+  worker_.post([this, runtime = std::move(runtime)] { worker_.set_runtime(runtime); });
 }
 
 void ProxyWorker::refresh_cluster(int slot) {

@@ -32,6 +32,9 @@ class ProxyWorker {
   void remove_listener(const std::string& name);
   // Stops accepting on all listeners; connections go on.
   void stop_listening();
+  void stop_listening(const std::string& name);
+  // Its connections end behind a response, all of them within that time; it goes on accepting.
+  void drain_listener(const std::string& name, Duration time);
   // Ends idle connections, and the others after their request.
   void drain();
   // Calls it, on the worker's thread, when all that was asked for before is done: sockets of listeners that were
@@ -39,6 +42,7 @@ class ProxyWorker {
   void when_settled(std::function<void()> then);
   // The clusters that requests may name.
   void set_clusters(std::shared_ptr<const ClusterMap> clusters);
+  void set_runtime(RuntimePtr runtime);
   void refresh_cluster(int slot);
   void remove_cluster(int slot);
   // Connections that are open at this moment; any thread may ask.
@@ -56,6 +60,7 @@ class ProxyWorker {
   static Task<> live(ProxyWorker& self);
   static Task<> accept(ProxyWorker& self, LocalListener& listener);
   void close_acceptor(LocalListener& listener);
+  void close_stopped();
   void close_socket(LocalListener& listener);
 
   // Connections taken from a listening socket when it closes: enough for what came in a turn or two of the loop.
