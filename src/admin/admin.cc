@@ -33,6 +33,9 @@ constexpr PageParameter kDrain[] = {
     {"graceful", flag, "end the connections over the drain time first, then stop listening"},
     {"skip_exit", flag, "end the connections, and go on listening"},
     {"inboundonly", flag, "only listeners whose traffic_direction is INBOUND"}};
+constexpr std::string_view kMethods[] = {"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"};
+constexpr PageParameter kExplain[] = {{"method", choice, "of the request", kMethods},
+                                      {"url", text, "of the request: http://host/path"}};
 constexpr PageParameter kInitDump[] = {{"mask", text, "only targets of this part, such as listener"}};
 constexpr PageParameter kListeners[] = {{"format", choice, "form of the answer", kTextOrJson}};
 constexpr PageParameter kLogging[] = {
@@ -62,6 +65,7 @@ constexpr Page kPages[] = {
     {"/contention", contention_page, "how long mutexes were waited for"},
     {"/cpuprofiler", cpu_profiler_page, "profile the processor's time; not in this build", true, kProfiler},
     {"/drain_listeners", drain_listeners_page, "stop accepting connections", true, kDrain},
+    {"/explain", explain_page, "where a request would go, and why; nothing is sent", false, kExplain},
     {"/healthcheck/fail", health_fail_page, "be found unhealthy, and end connections behind their response", true},
     {"/healthcheck/ok", health_ok_page, "be found healthy again", true},
     {"/heap_dump", heap_dump_page, "what lies on the heap; not in this build"},
@@ -82,6 +86,7 @@ constexpr Page kPages[] = {
     {"/runtime_modify", runtime_modify_page,
      "set values of the runtime's admin layer: ?key1=value1&key2=value2; an empty value takes a key away", true},
     {"/server_info", server_info_page, "version, state and command line"},
+    {"/sources", sources_page, "where clusters, listeners and routes stand in the configuration files"},
     {"/stats", stats_page, "statistics", false, kStats},
     {"/stats/prometheus", stats_prometheus_page, "statistics as Prometheus reads them", false, kPrometheus},
     {"/stats/recentlookups", recent_lookups_page, "statistics that were looked up by name"},
@@ -129,6 +134,11 @@ PageAnswer answer(const AdminView& view, Exchange& x, std::string_view form) {
   }
   if (page->post && view.read_only) {
     return PageAnswer::plain(fmt::format("{}: the admin page is read-only (--admin-read-only)\n", path), 403);
+  }
+  // A browser says so itself when another site's page makes it send a form.
+  std::string_view from = x.request.headers.value("sec-fetch-site");
+  if (page->post && (from == "cross-site" || from == "same-site")) {
+    return PageAnswer::plain("orders from the pages of other sites are refused\n", 403);
   }
   auto query = parse_query(query_text, x.arena);
   if (query && query->empty()) query = parse_query(form, x.arena);

@@ -41,7 +41,8 @@ class AdminForTest {
   RuntimePtr runtime = std::make_shared<Runtime>();
   bool has_admin_layer = true;
   bool read_only = false;
-  std::vector<std::string> orders;  // What the page did to the process.
+  std::vector<std::pair<std::string, std::string>> fields;  // Of the requests.
+  std::vector<std::string> orders;                          // What the page did to the process.
   SimulatedClock clock;
 
   Answered get(std::string target) { return ask("GET", std::move(target)); }
@@ -106,6 +107,7 @@ class AdminForTest {
     x.request.path = q.target;
     TextBody body(q.body);
     if (!q.body.empty()) x.request_body = &body;
+    for (const auto& [name, value] : page.fields) x.request.headers.add(name, value);
     if (!q.type.empty()) x.request.headers.add(Known::content_type, q.type);
     Response response = co_await admin.handle(x, Next{});
     q.answered.status = response.head->status;

@@ -188,8 +188,47 @@ TEST(Admin, HomeIsAPageWithALinkOrAFormForEachPath) {
   EXPECT_THAT(a.body, HasSubstr("<a href=\"ready\">ready</a>"));
   EXPECT_THAT(a.body, HasSubstr("<form id=\"quitquitquit\" action=\"quitquitquit\" method=\"post\">"));
   EXPECT_THAT(a.body, HasSubstr("&lt;name&gt;:&lt;level&gt;"));
-  EXPECT_THAT(a.body, HasSubstr("1.2.3/TEST &middot; LIVE"));
-  EXPECT_THAT(a.body, Not(HasSubstr("<script")));
+  EXPECT_THAT(a.body, HasSubstr("1.2.3/TEST"));
+  EXPECT_THAT(a.body, HasSubstr(">LIVE<"));
+  EXPECT_THAT(a.body, Not(HasSubstr("{{")));
+}
+
+TEST(Admin, HomeNeedsNothingFromElsewhere) {
+  AdminForTest admin;
+  std::string body = admin.get("/").body;
+  EXPECT_THAT(body, HasSubstr("default-src 'none'"));
+  for (const char* outside : {"<script src", "<link rel=\"stylesheet", "@import", "url(http", "src=\"http"}) {
+    EXPECT_THAT(body, Not(HasSubstr(outside)));
+  }
+}
+
+TEST(Admin, StatisticsAsAPageAreEscaped) {
+  AdminForTest admin;
+  admin.stats.scope("http.<b>&\"x.", http_stat_table())->local(0)[HttpStat::downstream_rq_total].add(5);
+  Answered a = admin.get("/stats?format=html&filter=rq_total%3C?&usedonly");
+  EXPECT_EQ(a.header("content-type"), "text/html; charset=UTF-8");
+  EXPECT_THAT(a.body, HasSubstr("http.&lt;b&gt;&amp;&quot;x.downstream_rq_total: 5\n"));
+  EXPECT_THAT(a.body, HasSubstr("value=\"rq_total&lt;?\""));
+  EXPECT_THAT(a.body, HasSubstr("<option selected>html</option>"));
+  EXPECT_THAT(a.body, Not(HasSubstr("<b>")));
+  EXPECT_EQ(admin.get("/stats?format=active-html").body, admin.get("/").body);
+}
+
+TEST(Admin, OrdersOfOtherSitesAreRefused) {
+  AdminForTest admin;
+  admin.fields = {{"sec-fetch-site", "cross-site"}};
+  EXPECT_EQ(admin.post("/quitquitquit").status, 403);
+  EXPECT_EQ(admin.get("/ready").status, 200);
+  EXPECT_THAT(admin.orders, IsEmpty());
+  admin.fields = {{"sec-fetch-site", "same-origin"}};
+  EXPECT_EQ(admin.post("/quitquitquit").status, 200);
+}
+
+TEST(Admin, ExplainNeedsAUrl) {
+  AdminForTest admin;
+  EXPECT_EQ(admin.get("/explain").status, 400);
+  EXPECT_EQ(admin.get("/explain?url=/x").body, "{\n \"listeners\": []\n}\n");
+  EXPECT_EQ(admin.get("/sources").body, "{\n \"sources\": []\n}\n");
 }
 
 TEST(Admin, ListenersAreNamedWithTheirAddresses) {
@@ -261,6 +300,7 @@ TEST(Admin, ServerInfoSaysWhatRunsAndForHowLong) {
 TEST(Admin, PagesAnswerBeforeThereIsASnapshot) {
   AdminForTest admin;
   for (const Page& page : admin_pages()) {
+    if (page.path == "/explain") continue;
     bool built = !page.help.ends_with("not in this build");
     if (!page.post) EXPECT_EQ(admin.get(std::string(page.path)).status, built ? 200 : 501) << page.path;
   }
@@ -284,8 +324,8 @@ TEST(Admin, StatsComeInTheFormAskedFor) {
 
 TEST(Admin, AWrongParameterOfStatsIs400) {
   AdminForTest admin;
-  for (const char* target : {"/stats?filter=(", "/stats?format=xml", "/stats?format=html", "/stats?type=x",
-                             "/stats?histogram_buckets=x", "/stats/prometheus?histogram_buckets=detailed"}) {
+  for (const char* target : {"/stats?filter=(", "/stats?format=xml", "/stats?type=x", "/stats?histogram_buckets=x",
+                             "/stats/prometheus?histogram_buckets=detailed"}) {
     EXPECT_EQ(admin.get(target).status, 400) << target;
   }
 }

@@ -82,6 +82,7 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
   }
   if (c.problems.any_fatal()) return std::unexpected(c.problems.take());
   snapshot->bootstrap = loaded.bootstrap;
+  if (snapshot->admin && loaded.tree) snapshot->sources = source_map(*loaded.tree);
   return SnapshotPtr(std::move(snapshot));
 }
 

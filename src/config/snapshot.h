@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "config/source_map.h"
 #include "core/runtime_layers.h"
 #include "http/http_options.h"
 #include "http/matcher.h"
@@ -34,6 +35,7 @@ struct Snapshot {
   std::vector<RuntimeSource> runtime;
   std::string node_id, node_cluster;
   std::string bootstrap;  // Serialized, for /config_dump.
+  SourceMap sources;      // Empty without an admin page.
 };
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;

@@ -17,6 +17,10 @@ std::expected<void, std::string> set_format(StatQuery& query, std::string_view v
     query.format = Format::json;
   } else if (value == "prometheus") {
     query.format = Format::prometheus;
+  } else if (value == "html") {
+    query.format = Format::html;
+  } else if (value == "active-html") {
+    query.format = Format::active_html;
   } else if (value == "text") {
     query.format = Format::text;
   } else {

@@ -22,7 +22,7 @@ struct QueryParameter {
 struct StatQuery {
   enum class Type : std::uint8_t { all, counters, gauges, histograms, text_readouts };
   enum class Buckets : std::uint8_t { unset, cumulative, disjoint, detailed, summary, prometheus_native };
-  enum class Format : std::uint8_t { text, json, prometheus };
+  enum class Format : std::uint8_t { text, json, prometheus, html, active_html };
 
   std::shared_ptr<const re2::RE2> filter;  // Null: everything.
   bool inverted = false;                   // What matches the filter is left out, and all else stays.
