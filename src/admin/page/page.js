@@ -314,13 +314,12 @@ let current = '', paused = false, timer = 0, turn = 0;
 async function look() {
   clearTimeout(timer);
   const show = views[current], mine = ++turn, begin = performance.now();
-  if (!show) return;
   try {
     const ready = await get('ready');
     const state = (await ready.text()).trim();
     $('state').textContent = state;
     $('state').className = 'pill ' + (ready.ok ? 'good' : '');
-    await show();
+    if (show) await show();
     if (mine === turn) $('freshness').textContent = new Date().toLocaleTimeString();
   } catch (error) {
     $('freshness').textContent = error.message || 'no answer';
@@ -329,7 +328,7 @@ async function look() {
       $('state').className = 'pill bad';
     }
   }
-  if (!paused && mine === turn) timer = setTimeout(look, Math.max(kPeriodMs, 10 * (performance.now() - begin)));
+  if (show && !paused && mine === turn) timer = setTimeout(look, Math.max(kPeriodMs, 10 * (performance.now() - begin)));
 }
 function open(name) {
   current = name in views ? name : 'overview';
