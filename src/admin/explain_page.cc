@@ -6,6 +6,7 @@
 #include "admin/indented_json.h"
 #include "admin/page.h"
 #include "core/arena.h"
+#include "upstream/route_table.h"
 
 namespace outrider {
 namespace {
@@ -33,6 +34,16 @@ void append_action(const Route& route, IndentedJson& json) {
     json.text("answer", fmt::format("a redirect, status {}", route.redirect->status));
   } else if (route.direct) {
     json.text("answer", fmt::format("a direct response, status {}", route.direct->status));
+  } else if (route.weighted) {
+    std::string shares;
+    for (std::size_t i = 0; i < route.weighted->names.size(); i++) {
+      shares += fmt::format("{}{} ({} of {})", i ? ", " : "", route.weighted->names[i], route.weighted->weights[i],
+                            route.weighted->total);
+    }
+    json.text("one_of_the_clusters", shares);
+    json.text("timeout", timeout_text(route.timeout));
+  } else if (!route.cluster_header.empty()) {
+    json.text("cluster", fmt::format("the one that the field {} names", route.cluster_header));
   } else if (route.cluster) {
     json.text("cluster", route.cluster->name());
     json.text("timeout", timeout_text(route.timeout));
@@ -55,14 +66,23 @@ std::string hosts_of(const SourceMap& sources, std::size_t listener) {
   return {};
 }
 
-void append_listener(const Snapshot& snapshot, std::size_t index, const RequestHead& request, IndentedJson& json) {
+// The first route that takes the request.
+const Route* find_route(const VirtualHost& host, RouteQuery& query) {
+  std::string_view path = without_query(query.request.path);
+  for (const Route& route : host.routes()) {
+    if (path_matches(route, path) && (!route.conditions || conditions_match(*route.conditions, query))) return &route;
+  }
+  return nullptr;
+}
+
+void append_listener(const Snapshot& snapshot, std::size_t index, RouteQuery& query, IndentedJson& json) {
   const ListenerConfig& listener = snapshot.listeners[index];
   json.open_element();
   json.text("listener", listener.name);
   json.text("address", listener.address.text());
   const auto* table = listener.http ? dynamic_cast<const RouteTable*>(listener.http->routes.get()) : nullptr;
-  const VirtualHost* host = table ? table->host(request.authority) : nullptr;
-  const Route* route = host ? host->match(request) : nullptr;
+  const VirtualHost* host = table ? table->host(query.request.authority) : nullptr;
+  const Route* route = host ? find_route(*host, query) : nullptr;
   const std::string hosts = hosts_of(snapshot.sources, index);
   if (!host) {
     json.text("answer", table ? "status 404: no virtual host has this domain" : "no routes of HTTP here");
@@ -98,8 +118,9 @@ PageAnswer explain_page(const PageRequest& request) {
   std::string out;
   IndentedJson json(out);
   json.open_list("listeners");
+  RouteQuery query{head, *request.worker.runtime(), request.worker.random()};
   if (SnapshotPtr snapshot = request.view.snapshot()) {
-    for (std::size_t i = 0; i < snapshot->listeners.size(); i++) append_listener(*snapshot, i, head, json);
+    for (std::size_t i = 0; i < snapshot->listeners.size(); i++) append_listener(*snapshot, i, query, json);
   }
   json.close_list();
   json.finish();
