@@ -83,6 +83,15 @@ def test_a_key_opens_a_route(stage, backend):
     assert len(backend.requests) == 1
 
 
+@pytest.mark.parametrize("origin, status", [("http://test.example", 200), ("http://evil", 403), ("null", 403)])
+def test_changes_come_from_the_same_site(stage, backend, origin, status):
+    always = {"default_value": {"numerator": 100}}
+    proxy = passing(stage, backend, http_filter("csrf", "CsrfPolicy", filter_enabled=always))
+    client = stage.client(proxy)
+    assert client.ask("/", "GET", {"origin": origin}).status == 200
+    assert client.ask("/", "POST", {"origin": origin}, b"").status == status
+
+
 def test_escapes_of_the_client_survive_a_change_of_parameters(stage, backend):
     changed = {"query_parameter_mutations": [{"append": {"record": {"key": "who", "value": "%REQ(:method)% & co"}}}]}
     proxy = passing(stage, backend, http_filter("header_mutation", "HeaderMutation", mutations=changed))

@@ -8,6 +8,7 @@
   X(api_key_auth)                \
   X(buffer)                      \
   X(cors)                        \
+  X(csrf)                        \
   X(ext_authz)                   \
   X(header_mutation)             \
   X(header_to_metadata)          \

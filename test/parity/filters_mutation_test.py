@@ -80,6 +80,11 @@ HOST = virtual_host(
         ),
     },
     {"match": {"prefix": "/direct"}, "direct_response": {"status": 200, "body": {"inline_string": "x"}}},
+    {
+        "match": {"prefix": "/weighted"},
+        "route": {"weighted_clusters": {"clusters": [{"name": "backend", "weight": 1, **said("cluster")}]}},
+        **said("weighted"),
+    },
     route("backend", "/host"),
     **said("host"),
 )
@@ -111,7 +116,7 @@ def scopes(request, shared):
     )
 
 
-@pytest.mark.parametrize("path", ["/route", "/host", "/off", "/wrapped", "/direct", "/none"])
+@pytest.mark.parametrize("path", ["/route", "/host", "/off", "/wrapped", "/direct", "/weighted", "/none"])
 def test_fields(scopes, path):
     compare(scopes, request_bytes(path))
 
