@@ -13,7 +13,7 @@ ROUTER = {
     "name": "envoy.filters.http.router",
     "typed_config": typed("envoy.extensions.filters.http.router.v3.Router"),
 }
-SERVICE = {"server_uri": {"uri": "http://authz", "cluster": "authz", "timeout": "0.2s"}}
+SERVICE = {"server_uri": {"uri": "http://authz", "cluster": "authz", "timeout": "20s"}}
 
 
 def filters(**fields):
@@ -55,7 +55,10 @@ def test_a_body_that_is_cut_for_the_server_reaches_the_backend_whole(stage):
 
 
 def test_a_server_that_does_not_answer_is_an_error(stage):
-    proxy, backend, _ = start(stage, lambda request: None if request.target == "/gone" else hang(request))
+    service = {"server_uri": {**SERVICE["server_uri"], "timeout": "0.2s"}}
+    proxy, backend, _ = start(
+        stage, lambda request: None if request.target == "/gone" else hang(request), http_service=service
+    )
     with stage.client(proxy) as client:
         assert client.ask("/slow").status == 403
         assert client.ask("/gone").status == 403
@@ -87,8 +90,7 @@ def test_what_the_server_sets_may_lead_to_another_route(stage):
 
 
 def test_a_client_that_leaves_while_the_server_thinks_leaves_nothing_behind(stage):
-    service = {"server_uri": {**SERVICE["server_uri"], "timeout": "60s"}}
-    proxy, _, authz = start(stage, hang, http_service=service)
+    proxy, _, authz = start(stage, hang)
     with stage.client(proxy) as client:
         client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
         authz.wait_requests(1)

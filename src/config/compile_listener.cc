@@ -192,6 +192,7 @@ void compile_listener(Compilation& c, const envoy::config::listener::v3::Listene
   for (int i = 0; i < proto.filter_chains_size(); i++) {
     auto http = compile_chain(c, proto.filter_chains(i), chains + "[" + std::to_string(i) + "]");
     if (http && proto.has_per_connection_buffer_limit_bytes()) {
+      http->buffer_bytes_max = proto.per_connection_buffer_limit_bytes().value();
       http->read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
     }
     l.http = std::move(http);

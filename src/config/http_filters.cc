@@ -12,7 +12,8 @@
   X(ext_authz)                   \
   X(header_mutation)             \
   X(header_to_metadata)          \
-  X(health_check)
+  X(health_check)                \
+  X(lua_script)
 
 namespace outrider {
 namespace filters {

@@ -21,17 +21,19 @@ enum class Logger : unsigned char {
   dns,
   runtime,
   filter,
+  lua,
   misc,
   count
 };
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Logger::count)> kLoggerNames{
-    "main", "config", "upstream", "http", "connection", "admin", "router", "pool", "dns", "runtime", "filter", "misc"};
+    "main", "config", "upstream", "http",   "connection", "admin", "router",
+    "pool", "dns",    "runtime",  "filter", "lua",        "misc"};
 
 using LogSink = void (*)(Logger, LogLevel, std::string_view message);
 
 namespace log_state {
 inline std::array<std::atomic<LogLevel>, static_cast<std::size_t>(Logger::count)> levels{
-    LogLevel::info, LogLevel::info, LogLevel::info, LogLevel::info, LogLevel::info, LogLevel::info,
+    LogLevel::info, LogLevel::info, LogLevel::info, LogLevel::info, LogLevel::info, LogLevel::info, LogLevel::info,
     LogLevel::info, LogLevel::info, LogLevel::info, LogLevel::info, LogLevel::info, LogLevel::info};
 inline std::atomic<LogSink> sink{nullptr};
 }  // namespace log_state

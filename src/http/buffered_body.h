@@ -25,6 +25,8 @@ class BufferedBody final : public Body {
   void replace(std::string_view bytes);
   // Null: there are none, or the body has not ended.
   const Headers* trailers() const { return end_.trailers; }
+  // Other ones instead, which outlive it.
+  void replace_trailers(const Headers& trailers) { end_.trailers = &trailers; }
 
   Frame poll(std::size_t max) override;
   Task<Frame> pull(std::size_t max) override;

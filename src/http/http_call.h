@@ -42,6 +42,9 @@ class HttpCaller {
  public:
   // One for each worker. The answer's fields lie in `arena`, which outlives it. A stopped call leaves nothing behind.
   virtual Task<std::expected<HttpAnswer, CallFailure>> call(Arena& arena, HttpCall call) = 0;
+  // A call whose answer nobody waits for. It needs nothing of its caller once it is started.
+  virtual void start(HttpCall call) = 0;
+  virtual bool has_cluster(std::string_view name) = 0;
   // Nothing: there is no such cluster.
   virtual std::optional<Membership> membership(std::string_view cluster) const = 0;
 

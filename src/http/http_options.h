@@ -68,6 +68,8 @@ struct HttpOptions {
   bool proxy_100_continue = false;  // `expect: 100-continue` is the backend's to answer.
   // No read from a client takes more (per_connection_buffer_limit_bytes).
   std::size_t read_bytes_max = BlockPool::kBodyBytes;
+  // What a filter may hold of a body that it wants to see whole (per_connection_buffer_limit_bytes).
+  std::size_t buffer_bytes_max = 1024 * 1024;
   // False for services of the program itself (admin, echo): their requests get no x-forwarded-proto or x-request-id.
   bool edge = true;
   const ServerHealth* health = &kHealthyServer;  // Of the process; outlives all options.

@@ -10,7 +10,7 @@ ProxyWorker::ProxyWorker(int index, Clock& clock, std::uint64_t seed)
     : worker_(index, clock, poller_, seed),
       network_(poller_),
       clusters_(worker_, network_),
-      caller_(worker_, network_, clusters_),
+      caller_(worker_, network_, clusters_, scope_),
       service_{worker_, network_, &clusters_, &caller_, {}, static_cast<std::uint64_t>(index) << 48} {}
 
 ProxyWorker::~ProxyWorker() { stop(); }

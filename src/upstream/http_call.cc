@@ -66,12 +66,47 @@ Task<> run_exchange(Forwarding& f, Arena& arena, std::size_t bytes_max, Result& 
 
 }  // namespace
 
-ClusterCaller::ClusterCaller(Worker& worker, Network& network, WorkerClusters& clusters)
-    : clusters_(clusters),
-      scope_("", http_stat_table()),
-      connection_{worker, network, &clusters, this, 0, nullptr, nullptr} {
+ClusterCaller::ClusterCaller(Worker& worker, Network& network, WorkerClusters& clusters, Scope& scope)
+    : clusters_(clusters), started_(scope), scope_("", http_stat_table()), connection_{worker, network, &clusters, this,
+                                                                                       0,      nullptr, nullptr} {
   options_.edge = false;
 }
+
+// A call with copies of all that it needs.
+struct ClusterCaller::Started {
+  Started(ClusterCaller& c, const HttpCall& from) : caller(c), head(arena), call(from) {
+    call.cluster = arena.copy(from.cluster);
+    call.body = arena.copy(from.body);
+    call.request = &head;
+    head.set_method(arena.copy(from.request->method_name));
+    head.path = arena.copy(from.request->path);
+    head.authority = arena.copy(from.request->authority);
+    for (const Field& f : from.request->headers) head.headers.add(arena.copy(f.name), f.known, arena.copy(f.value));
+    caller.started_count_++;
+  }
+  ~Started() { caller.started_count_--; }
+
+  ClusterCaller& caller;
+  Arena arena;
+  RequestHead head;
+  HttpCall call;
+};
+
+Task<> ClusterCaller::run(ClusterCaller& self, std::unique_ptr<Started> started) {
+  (void)co_await self.call(started->arena, started->call);
+}
+
+void ClusterCaller::start(HttpCall call) {
+  if (started_count_ < kStartedMax) {
+    started_.spawn(run, *this, std::make_unique<Started>(*this, call));
+    return;
+  }
+  if (ClusterPtr cluster = clusters_.find(call.cluster)) {
+    clusters_.get(cluster).stats[ClusterStat::upstream_rq_pending_overflow].add();
+  }
+}
+
+bool ClusterCaller::has_cluster(std::string_view name) { return clusters_.find(name) != nullptr; }
 
 Task<Result> ClusterCaller::call(Arena& arena, HttpCall call) {
   ClusterPtr cluster = clusters_.find(call.cluster);

@@ -85,7 +85,8 @@ class TestCluster {
   std::vector<EndpointPtr> hosts;
   ClusterPtr cluster;  // In run().
   WorkerClusters clusters{worker, network};
-  ClusterCaller caller{worker, network, clusters};
+  Scope calls;
+  ClusterCaller caller{worker, network, clusters, calls};
   Scope scope;                     // Ends with the body.
   std::vector<std::string> notes;  // What happened, in order.
   TimePoint begin = clock.now();
