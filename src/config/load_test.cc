@@ -435,9 +435,9 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
         ".route.retry_policy: `retry_policy` of envoy.config.route.v3.RouteAction is not built into outrider yet"}},
       {with_route("{match: {prefix: /}, direct_response: {status: 99}}"),
        {"14:64: " + route + ".direct_response.status: at least 200 and less than 600 was expected"}},
-      {with_hcm("http_filters: [{name: envoy.filters.http.lua}]"),
+      {with_hcm("http_filters: [{name: envoy.filters.http.wasm}]"),
        {"9:33: " + hcm +
-        ".http_filters[0].typed_config.@type: envoy.filters.http.lua, an HTTP filter, is not built into outrider yet"}},
+        ".http_filters[0].typed_config.@type: envoy.filters.http.wasm, an HTTP filter, is not built into outrider yet"}},
       {with_hcm("http_filters: [{name: envoy.ruoter}]"),
        {"9:33: " + hcm +
         ".http_filters[0].name: `envoy.ruoter` is no name of an HTTP filter (did you mean `envoy.router`?)"}},

@@ -169,7 +169,7 @@ TEST(Built, KnowsMessagesFieldsAndEnumValues) {
   const Built& built = Built::get();
   EXPECT_TRUE(built.field("envoy.config.cluster.v3.Cluster", "name"));
   EXPECT_FALSE(built.field("envoy.config.cluster.v3.Cluster", "nothing"));
-  EXPECT_FALSE(built.message("envoy.extensions.filters.http.lua.v3.Lua"));
+  EXPECT_FALSE(built.message("envoy.extensions.filters.http.wasm.v3.Wasm"));
   EXPECT_TRUE(built.field("google.protobuf.Duration", "seconds"));
   EXPECT_TRUE(built.enum_value("envoy.config.cluster.v3.Cluster.LbPolicy", "ROUND_ROBIN"));
   EXPECT_FALSE(built.enum_value("envoy.config.cluster.v3.Cluster.LbPolicy", "MAGLEV"));
