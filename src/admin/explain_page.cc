@@ -66,8 +66,9 @@ std::string hosts_of(const SourceMap& sources, std::size_t listener) {
   return {};
 }
 
-// The first route that takes the request.
+// The first route that takes the request; of a tree of matchers its answer.
 const Route* find_route(const VirtualHost& host, RouteQuery& query) {
+  if (host.routes().empty()) return host.match(query);
   std::string_view path = without_query(query.request.path);
   for (const Route& route : host.routes()) {
     if (path_matches(route, path) && (!route.conditions || conditions_match(*route.conditions, query))) return &route;
@@ -94,8 +95,8 @@ void append_listener(const Snapshot& snapshot, std::size_t index, RouteQuery& qu
     if (!route) {
       json.text("answer", "status 404: no route of the virtual host matches");
     } else {
-      auto order = static_cast<int>(route - host->routes().data());
-      json.text("route", route->name.empty() ? fmt::format("number {}", order + 1) : route->name);
+      int order = host->routes().empty() ? -1 : static_cast<int>(route - host->routes().data());
+      json.text("route", route->name.empty() && order >= 0 ? fmt::format("number {}", order + 1) : route->name);
       append_place("route_source", snapshot.sources.find(hosts, number, order), json);
       append_action(*route, json);
     }
