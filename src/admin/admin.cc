@@ -35,7 +35,9 @@ constexpr PageParameter kDrain[] = {
     {"inboundonly", flag, "only listeners whose traffic_direction is INBOUND"}};
 constexpr std::string_view kMethods[] = {"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"};
 constexpr PageParameter kExplain[] = {{"method", choice, "of the request", kMethods},
-                                      {"url", text, "of the request: http://host/path"}};
+                                      {"url", text, "of the request: http://host/path"},
+                                      {"fields", text, "of the request, a line each: name: value"},
+                                      {"format", choice, "form of the answer", kTextOrJson}};
 constexpr PageParameter kInitDump[] = {{"mask", text, "only targets of this part, such as listener"}};
 constexpr PageParameter kListeners[] = {{"format", choice, "form of the answer", kTextOrJson}};
 constexpr PageParameter kLogging[] = {

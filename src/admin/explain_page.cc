@@ -5,6 +5,7 @@
 
 #include "admin/indented_json.h"
 #include "admin/page.h"
+#include "config/explain.h"
 #include "core/arena.h"
 #include "upstream/route_table.h"
 
@@ -106,9 +107,29 @@ void append_listener(const Snapshot& snapshot, std::size_t index, RouteQuery& qu
 
 }  // namespace
 
+namespace {
+
+// As `outrider explain` prints it.
+PageAnswer explain_text_page(const PageRequest& request, std::string_view url) {
+  std::vector<std::string> fields;
+  std::string_view rest = request.parameter("fields").value_or("");
+  while (!rest.empty()) {
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (!line.empty()) fields.emplace_back(line);
+  }
+  SnapshotPtr snapshot = request.view.snapshot();
+  if (!snapshot) return PageAnswer::plain("there is no configuration yet\n", 503);
+  return PageAnswer::plain(config::explained_text(*snapshot, request.parameter("method").value_or("GET"), url, fields,
+                                                  *request.worker.runtime(), request.worker.random().next()));
+}
+
+}  // namespace
+
 PageAnswer explain_page(const PageRequest& request) {
   std::string_view url = request.parameter("url").value_or("");
   if (url.empty()) return PageAnswer::plain("usage: /explain?method=GET&url=http://host/path\n", 400);
+  if (request.parameter("format") == "text") return explain_text_page(request, url);
   Question question = split_url(url);
   Arena arena;
   RequestHead head(arena);

@@ -51,6 +51,7 @@ void compile_clusters(Compilation& c, const envoy::config::bootstrap::v3::Bootst
   for (int i = 0; i < resources.clusters_size(); i++) {
     const auto& proto = resources.clusters(i);
     std::string path = all + "[" + std::to_string(i) + "]";
+    c.snapshot.cluster_order.push_back(proto.name());
     if (proto.name().empty()) {
       c.cluster_names_known = false;
     } else if (!c.cluster_names.insert(proto.name()).second) {
@@ -82,7 +83,7 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
   }
   if (c.problems.any_fatal()) return std::unexpected(c.problems.take());
   snapshot->bootstrap = loaded.bootstrap;
-  if (snapshot->admin && loaded.tree) snapshot->sources = source_map(*loaded.tree);
+  if ((snapshot->admin || process.keep_sources) && loaded.tree) snapshot->sources = source_map(*loaded.tree);
   return SnapshotPtr(std::move(snapshot));
 }
 

@@ -29,6 +29,7 @@ struct Snapshot {
   std::string version;
   std::vector<ListenerConfig> listeners;
   ClusterMap clusters;
+  std::vector<std::string> cluster_order;  // Their names as the file has them; an empty one for each without a name.
   std::optional<Address> admin;
   std::vector<std::shared_ptr<AccessLog>> admin_logs;
   StringMatchers admin_allow_paths;  // Empty: the admin page answers every path.

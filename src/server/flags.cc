@@ -395,6 +395,8 @@ std::string help_text() {
       "   outrider -c FILE [FLAG...]   the proxy\n"
       "   outrider validate FILE...    every error and note of each file; 1 if any\n"
       "   outrider convert FILE        any dialect as v3 (--format yaml or json)\n"
+      "   outrider explain FILE METHOD URL\n"
+      "                                the way of a request, rule by rule\n"
       "   outrider lint FILE...        what can hardly be meant; 2 if there is any\n"
       "   outrider echo --port N       a small service to try things with\n\n"
       "A flag's value follows it as the next word or behind '='.\n\nWhere:\n\n";

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "server/echo.h"
+#include "server/explain.h"
 #include "server/logging.h"
 #include "server/proxy.h"
 #include "server/service_loop.h"
@@ -44,6 +45,7 @@ int main(int argc, char** argv) {
   if (verb == "echo") return outrider::run_echo(argc - 1, argv + 1);
   if (verb == "validate") return outrider::run_validate(argc, argv);
   if (verb == "convert") return outrider::run_convert(argc, argv);
+  if (verb == "explain") return outrider::run_explain(argc, argv);
   if (verb == "lint") return outrider::run_lint(argc, argv);
   return run_proxy(argc, argv);
 }

@@ -31,6 +31,11 @@ class Proxy {
   int run();
   // --mode validate: 0 if the configuration is right; else every error is printed.
   int validate();
+  // What the configuration comes to, without serving it.
+  std::expected<SnapshotPtr, std::vector<config::Problem>> read_snapshot() {
+    process_.keep_sources = true;
+    return load_snapshot(nullptr);
+  }
 
  private:
   // A listening address as the main thread knows it.

@@ -1,0 +1,113 @@
+"""`outrider explain`: the way of a request, rule by rule, with the file and line of each."""
+
+import subprocess
+
+from config_text import bootstrap, cluster, listener, route, virtual_host
+from processes import BINARY, free_port
+
+FILE = """\
+static_resources:
+  listeners:
+  - name: front
+    address: {socket_address: {address: 127.0.0.1, port_value: 8080}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: in
+          route_config:
+            virtual_hosts:
+            - name: special
+              domains: ["*.special"]
+              routes:
+              - match: {prefix: /}
+                redirect: {host_redirect: elsewhere}
+            - name: others
+              domains: ["*"]
+              routes:
+              - match: {path: /exact}
+                direct_response: {status: 204}
+              - match: {prefix: /, headers: [{name: x-user, string_match: {exact: me}}]}
+                route: {cluster: mine}
+              - name: shares
+                match: {prefix: /shares}
+                route: {weighted_clusters: {clusters: [{name: mine, weight: 1}, {name: theirs, weight: 3}]}}
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+  clusters:
+  - name: mine
+    load_assignment:
+      cluster_name: mine
+      endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 80}}}}]}]
+  - {name: theirs, load_assignment: {cluster_name: theirs}}
+"""
+
+
+def explain(*words):
+    done = subprocess.run([BINARY, "explain", *map(str, words)], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def lines(path, method, url, *fields):
+    code, out, err = explain(path, method, url, *(w for f in fields for w in ("-H", f)))
+    assert code == 0, err
+    return [line.replace(str(path), "FILE").strip() for line in out.splitlines()]
+
+
+def written(directory):
+    path = directory / "file.yaml"
+    path.write_text(FILE)
+    return path
+
+
+def test_each_rule_has_its_line(tmp_path):
+    assert lines(written(tmp_path), "GET", "http://a:8080/x?y", "X-User: me") == [
+        "listener 'front' on 127.0.0.1:8080  [FILE:3]",
+        "filter chain 1: HTTP connection manager, stat_prefix 'in'",
+        "virtual host 'others' has the domain for 'a:8080'  [FILE:18]",
+        "route 1 is passed over: path '/exact'; the path is another  [FILE:21]",
+        "route 2 takes it: prefix '/'  [FILE:23]",
+        "cluster 'mine', round robin, time-out 15000 ms  [FILE:34]",
+        "endpoint 10.0.0.1:80",
+    ]
+
+
+def test_it_says_why_a_route_is_passed_over(tmp_path):
+    found = lines(written(tmp_path), "GET", "/nothing")
+    assert "route 2 is passed over: prefix '/'; the field x-user is not 'me'  [FILE:23]" in found
+    assert found[-1] == "404: no route of the virtual host matches"
+
+
+def test_choices_by_chance_are_all_told(tmp_path):
+    found = lines(written(tmp_path), "GET", "/shares")
+    assert "with 1 of 4 by chance" in found and "with 3 of 4 by chance" in found
+    assert "it has no endpoints: 503" in found
+
+
+def test_domains_and_redirects(tmp_path):
+    found = lines(written(tmp_path), "GET", "http://a.special:8080/")
+    assert "virtual host 'special' has the domain for 'a.special:8080'  [FILE:13]" not in found  # The port is not its.
+    found = lines(written(tmp_path), "GET", "http://a.special/")
+    assert "no listener has the port 80: all are looked at" in found
+    assert "virtual host 'special' has the domain for 'a.special'  [FILE:13]" in found
+    assert found[-1] == "answer: a redirect, status 301"
+
+
+def test_a_running_proxy_is_asked_at_its_admin_page(stage):
+    port, admin = free_port(), free_port()
+    hosts = [virtual_host(route("b", prefix="/a"))]
+    proxy = stage.start(bootstrap([listener(port, hosts)], [cluster("b", 1)], admin), ports=[port], admin=admin)
+    found = lines(f"127.0.0.1:{admin}", "GET", f"http://x:{port}/a")
+    assert any(line.startswith("route 1 takes it: prefix '/a'  [") for line in found)
+    assert proxy.alive
+
+
+def test_what_cannot_be_asked_is_said(tmp_path):
+    code, out, err = explain("127.0.0.1:1", "GET", "/")
+    assert code == 1 and out == "" and "no admin page answers there: Connection refused" in err
+    (tmp_path / "bad.yaml").write_text("static_resources: {listner: 1}")
+    code, out, err = explain(tmp_path / "bad.yaml", "GET", "/")
+    assert code == 1 and "bad.yaml:1:20" in err
+    assert explain("one")[0] == 1
