@@ -69,7 +69,7 @@ def test_each_rule_has_its_line(tmp_path):
         "virtual host 'others' has the domain for 'a:8080'  [FILE:18]",
         "route 1 is passed over: path '/exact'; the path is another  [FILE:21]",
         "route 2 takes it: prefix '/'  [FILE:23]",
-        "cluster 'mine', round robin, time-out 15000 ms  [FILE:34]",
+        "cluster 'mine', round robin, time-out 15000 ms  [FILE:32]",
         "endpoint 10.0.0.1:80",
     ]
 
