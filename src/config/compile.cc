@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/compile_parts.h"
+#include "config/compile_stats.h"
 #include "core/log.h"
 #include "core/worker.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
@@ -23,6 +24,9 @@ std::chrono::milliseconds to_ms(const google::protobuf::Duration& d) {
 Address to_address(Compilation& c, const envoy::config::core::v3::Address& address, const std::string& path) {
   if (address.has_pipe()) return Address::pipe(address.pipe().path());
   const auto& socket = address.socket_address();
+  if (socket.protocol() == envoy::config::core::v3::SocketAddress::UDP) {
+    c.fail(path + ".socket_address.protocol", "UDP is not built into outrider yet here");
+  }
   auto parsed = Address::parse(socket.address(), static_cast<std::uint16_t>(socket.port_value()));
   if (!parsed) {
     c.fail(path + ".socket_address.address", parsed.error());
@@ -81,9 +85,11 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
     compile_listener(c, bootstrap.static_resources().listeners(i),
                      "static_resources.listeners[" + std::to_string(i) + "]");
   }
+  StatsOptions stats = compile_stats(c, bootstrap);
   if (c.problems.any_fatal()) return std::unexpected(c.problems.take());
   snapshot->bootstrap = loaded.bootstrap;
   if ((snapshot->admin || process.keep_sources) && loaded.tree) snapshot->sources = source_map(*loaded.tree);
+  set_stats_options(std::move(stats));
   return SnapshotPtr(std::move(snapshot));
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "config/compile_parts.h"
+#include "config/compile_tracing.h"
 #include "config/http_filters.h"
 #include "core/ascii.h"
 #include "envoy/config/listener/v3/listener.pb.h"
@@ -126,6 +127,7 @@ std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf
     c.fail(path + ".http_protocol_options.default_host_for_http_10", "a host was expected, such as example.com");
   }
   o->routes = compile_routes(c, m.route_config(), path + ".route_config");
+  compile_tracing(c, m, path, *o);
   add_filters(c, m, path, *o);
   read_access_log_options(m, *o);
   for (int i = 0; i < m.access_log_size(); i++) {

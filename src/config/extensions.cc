@@ -141,6 +141,8 @@ constexpr Extension kExtensions[] = {
 
     {stats_sink, "envoy.stat_sinks.statsd", "envoy.config.metrics.v3.StatsdSink", "envoy.statsd"},
     {stats_sink, "envoy.stat_sinks.dog_statsd", "envoy.config.metrics.v3.DogStatsdSink", "envoy.dog_statsd"},
+    {stats_sink, "envoy.stat_sinks.graphite_statsd",
+     "envoy.extensions.stat_sinks.graphite_statsd.v3.GraphiteStatsdSink", "envoy.graphite_statsd"},
     {stats_sink, "envoy.stat_sinks.metrics_service", "envoy.config.metrics.v3.MetricsServiceConfig",
      "envoy.metrics_service"},
     {stats_sink, "envoy.stat_sinks.hystrix", "envoy.config.metrics.v3.HystrixSink", ""},

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "observe/stat_format.h"
+#include "observe/stats_options.h"
 
 namespace outrider {
 
@@ -125,7 +126,7 @@ PrometheusText::PrometheusText(const StatRegistry& registry, StatQuery query) : 
 PrometheusText::~PrometheusText() = default;
 
 void PrometheusText::add_scope(std::shared_ptr<StatScope> scope) {
-  TaggedName tagged = tags_of(scope->name());
+  TaggedName tagged = tags_of(scope->name(), stats_options());
   const Plan& p = plan(scope->table());
   // Scopes come by name, so one of the last families is nearly always the right one.
   Family* family = nullptr;
@@ -223,8 +224,9 @@ void PrometheusText::head(std::string& out, std::string_view type) {
 }
 
 bool PrometheusText::matches(const Scope& scope, std::string_view name) {
-  if (!query_.filter) return true;
+  if (!query_.filter && !stats_options().exists) return true;
   scratch_.assign(scope.scope->name()).append(name);
+  if (stats_options().exists && !stats_options().exists(scratch_)) return false;
   return query_.matches(scratch_);
 }
 
@@ -253,7 +255,7 @@ void PrometheusText::scope_lines(const Group& group, const Scope& scope, std::st
 void PrometheusText::code_lines(const Metric& metric, const Scope& scope, std::string& out) {
   std::string_view prefix = scope.scope->table().code_prefix;
   auto named = [&](std::string_view end) {
-    if (!query_.filter) return true;
+    if (!query_.filter && !stats_options().exists) return true;
     return matches(scope, std::string(prefix).append(end));
   };
   if (metric.source == Metric::Source::codes) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "observe/stats_options.h"
+
 namespace outrider {
 namespace {
 
@@ -135,6 +137,22 @@ TaggedName tags_of(std::string_view scope) {
     workers("thread_local_cluster_manager.", rest, out);
   } else {
     out.name = scope;
+  }
+  return out;
+}
+
+TaggedName tags_of(std::string_view scope, const StatsOptions& options) {
+  TaggedName out = tags_of(scope);
+  if (!options.default_tags) {
+    std::erase_if(out.tags, [&](const StatTag& tag) {
+      return std::ranges::find(options.named_defaults, tag.label) == options.named_defaults.end();
+    });
+    if (out.tags.empty()) out.name = scope;  // A name keeps what no tag has taken out.
+  }
+  for (const StatsOptions::Tag& tag : options.tags) {
+    std::string value = tag.fixed;
+    if (tag.take && !tag.take(out.name, value)) continue;
+    out.tags.push_back({tag.label, std::move(value)});
   }
   return out;
 }

@@ -7,6 +7,8 @@
 
 namespace outrider {
 
+struct StatsOptions;
+
 struct StatTag {
   std::string_view label;  // "envoy_cluster_name"; lives for ever.
   std::string value;
@@ -22,6 +24,9 @@ struct TaggedName {
 // server and thread_local_cluster_manager; a name of any other root has none. As in Envoy a tag ends at the first dot
 // (of a listener's address: at its end), so a cluster "a.b" has the tag "a" and the name "cluster.b.".
 TaggedName tags_of(std::string_view scope);
+
+// The same with the tags that a configuration adds or leaves out.
+TaggedName tags_of(std::string_view scope, const StatsOptions& options);
 
 // The same for the response class at the end of a statistic's own name: "downstream_rq_2xx" is "downstream_rq_xx" with
 // envoy_response_code_class="2". False if it has none.

@@ -5,6 +5,7 @@
 
 #include "observe/histogram_text.h"
 #include "observe/stat_format.h"
+#include "observe/stats_options.h"
 
 namespace outrider {
 
@@ -182,11 +183,12 @@ void StatsText::fill_histograms(Frame& frame) {
 
 bool StatsText::accepts(const Frame& frame, const Line& line, std::string& out) {
   if (query_.used_only && !line.written) return false;
-  if (!query_.filter) return true;
+  if (!query_.filter && !stats_options().exists) return true;
   // The whole name is put together in the output itself and taken back.
   std::size_t begin = out.size();
   out.append(frame.scope->name()).append(line.name);
-  bool matches = query_.matches(std::string_view(out).substr(begin));
+  std::string_view name = std::string_view(out).substr(begin);
+  bool matches = query_.matches(name) && (!stats_options().exists || stats_options().exists(name));
   out.resize(begin);
   return matches;
 }

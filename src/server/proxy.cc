@@ -366,11 +366,12 @@ Task<> Proxy::body(Proxy& self) {
 Task<> Proxy::discover(Proxy& self) { co_await self.discovery_.run(); }
 
 Task<> Proxy::keep_stats(Proxy& self) {
-  constexpr auto kFlushInterval = std::chrono::seconds(5);  // Envoy's default stats_flush_interval.
   for (;;) {
     self.set_server_stats();
-    co_await sleep(kFlushInterval);
+    co_await sleep(stats_options().flush_interval);
     self.stats_.flush_histograms();
+    SnapshotPtr snapshot = self.snapshot_;
+    co_await self.sinks_.flush(*snapshot);
   }
 }
 

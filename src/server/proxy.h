@@ -9,6 +9,7 @@
 #include "observe/server_stats.h"
 #include "server/flags.h"
 #include "server/proxy_worker.h"
+#include "server/stat_sinks.h"
 #include "server/symlink_watch.h"
 #include "upstream/discovery.h"
 
@@ -90,6 +91,7 @@ class Proxy {
   Worker main_;
   TcpNetwork network_;
   StatRegistry stats_;
+  StatSinks sinks_{stats_, network_};
   LogFiles logs_;
   ServerHealth health_;
   RuntimeLayers runtime_;

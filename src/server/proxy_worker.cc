@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "http/zipkin.h"
 #include "server/service_loop.h"
 
 namespace outrider {
@@ -39,7 +40,12 @@ Task<> rest() {
 }
 }  // namespace
 
-Task<> ProxyWorker::live(ProxyWorker& self) { co_await self.scope_.run(rest()); }
+Task<> ProxyWorker::body(ProxyWorker& self) {
+  self.scope_.spawn(SpanQueue::run, self.worker_, static_cast<HttpCaller&>(self.caller_));
+  co_await rest();
+}
+
+Task<> ProxyWorker::live(ProxyWorker& self) { co_await self.scope_.run(body(self)); }
 
 Task<> ProxyWorker::accept(ProxyWorker& self, LocalListener& l) {
   co_await accept_loop(*l.acceptor, self.service_, l.slot, *l.stats, self.scope_);

@@ -58,6 +58,7 @@ class ProxyWorker {
   };
 
   static Task<> live(ProxyWorker& self);
+  static Task<> body(ProxyWorker& self);
   static Task<> accept(ProxyWorker& self, LocalListener& listener);
   void close_acceptor(LocalListener& listener);
   void close_stopped();
