@@ -39,7 +39,8 @@ TEST(Statsd, SendsDifferencesOfCountersAndEveryValue) {
 TEST(Statsd, TakesTagsOutOfNames) {
   StatRegistry registry;
   StatSampler sampler;
-  registry.scope("cluster.a.", kTable)->local(0).count_code(204);
+  auto scope = registry.scope("cluster.a.", kTable);
+  scope->local(0).count_code(204);
   EXPECT_EQ(lines(sampler, registry, StatsdTags::graphite),
             (std::vector<std::string>{"p.cluster.upstream_rq;envoy.response_code=204;envoy.cluster_name=a:1|c",
                                       "p.cluster.upstream_rq_xx;envoy.response_code_class=2;envoy.cluster_name=a:1|c",
@@ -56,7 +57,8 @@ TEST(Statsd, LeavesOutWhatNobodyWants) {
   options.exists = [](std::string_view name) { return name != "cluster.a.cx_total"; };
   set_stats_options(std::move(options));
   StatSampler sampler;
-  StatBlock& block = registry.scope("cluster.a.", kTable)->local(0);
+  auto scope = registry.scope("cluster.a.", kTable);
+  StatBlock& block = scope->local(0);
   block.cell(0).add();
   block.cell(1).add();
   EXPECT_EQ(lines(sampler, registry), (std::vector<std::string>{"p.cluster.a.cx_active:1|g"}));
