@@ -204,7 +204,8 @@ TEST(Admin, HomeNeedsNothingFromElsewhere) {
 
 TEST(Admin, StatisticsAsAPageAreEscaped) {
   AdminForTest admin;
-  admin.stats.scope("http.<b>&\"x.", http_stat_table())->local(0)[HttpStat::downstream_rq_total].add(5);
+  std::shared_ptr<StatScope> scope = admin.stats.scope("http.<b>&\"x.", http_stat_table());  // Lives while it is held.
+  scope->local(0)[HttpStat::downstream_rq_total].add(5);
   Answered a = admin.get("/stats?format=html&filter=rq_total%3C?&usedonly");
   EXPECT_EQ(a.header("content-type"), "text/html; charset=UTF-8");
   EXPECT_THAT(a.body, HasSubstr("http.&lt;b&gt;&amp;&quot;x.downstream_rq_total: 5\n"));

@@ -419,10 +419,10 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
         "`127.0.0.1:80`"}},
       {"admin: {address: {pipe: {path: /a}, socket_address: {address: a, port_value: 1}}}\n",
        {"1:37: admin.address.socket_address: `socket_address` excludes `pipe`, which is set too"}},
-      {"dynamic_resources: {}\nstats_sinks: [{name: envoy.statsd}]\n",
+      {"dynamic_resources: {}\nhds_config: {}\n",
        {"1:1: dynamic_resources: `dynamic_resources` of envoy.config.bootstrap.v3.Bootstrap is not built into outrider "
         "yet",
-        "2:1: stats_sinks: `stats_sinks` of envoy.config.bootstrap.v3.Bootstrap is not built into outrider yet"}},
+        "2:1: hds_config: `hds_config` of envoy.config.bootstrap.v3.Bootstrap is not built into outrider yet"}},
       {"staticResources: {}\nstatic_resources: {}\n",
        {"1:1: static_resources: `staticResources` and `static_resources` are the same field"}},
       {with_route("{match: {prefx: /}, route: {cluster: c}}"),
@@ -437,7 +437,8 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
        {"14:64: " + route + ".direct_response.status: at least 200 and less than 600 was expected"}},
       {with_hcm("http_filters: [{name: envoy.filters.http.wasm}]"),
        {"9:33: " + hcm +
-        ".http_filters[0].typed_config.@type: envoy.filters.http.wasm, an HTTP filter, is not built into outrider yet"}},
+        ".http_filters[0].typed_config.@type: "
+        "envoy.filters.http.wasm, an HTTP filter, is not built into outrider yet"}},
       {with_hcm("http_filters: [{name: envoy.ruoter}]"),
        {"9:33: " + hcm +
         ".http_filters[0].name: `envoy.ruoter` is no name of an HTTP filter (did you mean `envoy.router`?)"}},

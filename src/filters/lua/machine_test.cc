@@ -52,7 +52,10 @@ TEST(Machine, EndsWhatTakesTheWholeStack) {
         "local function f() table.sort({3, 2, 1}, f) end f()", "local function f() coroutine.wrap(f)() end f()",
         "local t = setmetatable({}, {__tostring = function(t) return string.format('%s', t) end}) "
         "tostring(t)"}) {
-    EXPECT_NE(error_of(code).find("C stack overflow"), std::string::npos) << code;
+    std::string error = error_of(code);
+    bool ended =
+        error.find("C stack overflow") != std::string::npos || error.find("not enough memory") != std::string::npos;
+    EXPECT_TRUE(ended) << code << ": " << error;  // A coroutine takes memory, too: which limit comes first is chance.
   }
 }
 
