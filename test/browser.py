@@ -79,7 +79,13 @@ class Browser:
         return self.call("GET", f"{self.session}/element/{self.find(css)}/text")
 
     def wait_text(self, text, css="body"):
-        eventually(lambda: text in self.text(css), f"{text!r} in {css}")
+        def shown():
+            try:
+                return text in self.text(css)
+            except AssertionError:  # The element is not there yet.
+                return False
+
+        eventually(shown, f"{text!r} in {css}")
 
     def complaints(self):
         """What the browser's console says of errors."""

@@ -38,8 +38,9 @@ SHOW = 'local function show(...) local t = {...} for i = 1, select("#", ...) do 
 SHOW += 'return table.concat(t, "|") end '
 
 SCRIPTS = {
-    "sizes of bodies": on_request('h:headers():add("n", h:body() and h:body():length() or "none")')
-    + on_response('h:headers():add("n", h:body() and h:body():length() or "none") h:headers():remove("X-b")'),
+    # The fields are asked for behind the body: where body() has to wait, Envoy forgets those from before.
+    "sizes of bodies": on_request('local b = h:body() h:headers():add("n", b and b:length() or "none")')
+    + on_response('local b = h:body() h:headers():add("n", b and b:length() or "none") h:headers():remove("X-b")'),
     "reading fields": SHOW
     + on_request(
         'local a = h:headers() a:add("seen", show(a:get(":path"), a:get(":METHOD"), a:get(":authority"), a:get("host"),'
@@ -182,6 +183,8 @@ def test_a_script_does_the_same(stage, name):
             continue
         if data.startswith(b"GET /empty") and "setBytes" in SCRIPTS[name]:
             continue  # outrider never gives a 204 a length.
+        if data.startswith(b"HEAD") and "setBytes" in SCRIPTS[name]:
+            continue  # Envoy counts bytes as sent that a HEAD does not get.
         ours, theirs = (side.exchange(data, data.split()[0].decode()) for side in pair)
         if difference := sides.different(ours, theirs):
             found.append(f"{data.split(b' HTTP')[0].decode()}: {difference}")
