@@ -75,8 +75,8 @@ class Browser:
         return self.call("POST", self.session + "/execute/sync", {"script": script, "args": list(arguments)})
 
     def text(self, css="body"):
-        """What is visible of it."""
-        return self.call("GET", f"{self.session}/element/{self.find(css)}/text")
+        """What is visible of it; nothing while the page is being changed."""
+        return self.run("const found = document.querySelector(arguments[0]); return found ? found.innerText : ''", css)
 
     def wait_text(self, text, css="body"):
         def shown():
