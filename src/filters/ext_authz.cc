@@ -1,7 +1,7 @@
 // Asks an authorization server over HTTP whether a request may go on. Envoy's document: "External Authorization".
-#include <charconv>
 
 #include "core/ascii.h"
+#include "core/decimal.h"
 #include "envoy/extensions/filters/http/ext_authz/v3/ext_authz.pb.h"
 #include "http/buffered_body.h"
 #include "http/exchange.h"
@@ -61,12 +61,6 @@ struct RouteSettings final : RouteFilterConfig {
 };
 
 using Answer = std::expected<HttpAnswer, CallFailure>;
-
-std::string_view decimal(Arena& arena, std::uint64_t number) {
-  char digits[20];
-  char* end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  return arena.copy({digits, static_cast<std::size_t>(end - digits)});
-}
 
 std::string_view joined(Arena& arena, std::string_view a, std::string_view b) {
   char* to = static_cast<char*>(arena.allocate(a.size() + b.size() + 1, 1));

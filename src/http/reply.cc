@@ -1,5 +1,4 @@
-#include <charconv>
-
+#include "core/decimal.h"
 #include "http/exchange.h"
 #include "http/grpc_status.h"
 #include "http/local_reply.h"
@@ -57,9 +56,7 @@ void put_body(ResponseHead& head, std::string_view body, std::string_view conten
     head.headers.remove(Known::content_type);
     return;
   }
-  char digits[20];
-  auto end = std::to_chars(digits, digits + sizeof digits, body.size()).ptr;
-  head.headers.add(Known::content_length, arena.copy({digits, static_cast<std::size_t>(end - digits)}));
+  head.headers.add(Known::content_length, decimal(arena, body.size()));
   if (!own_type || !head.headers.has(Known::content_type)) head.headers.set(Known::content_type, content_type);
 }
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <thread>
 
+#include "core/decimal.h"
 #include "http/json_text.h"
 #include "server/service_loop.h"
 #include "server/websocket_echo.h"
@@ -47,17 +48,11 @@ void append_fields(const RequestHead& head, std::string& out) {
   out += "}\n";
 }
 
-std::string_view number(Exchange& x, std::size_t value) {
-  char digits[20];
-  auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  return x.arena.copy({digits, static_cast<std::size_t>(end - digits)});
-}
-
 }  // namespace
 
 Response EchoService::json(Exchange& x, std::string_view text) const {
   auto& head = x.arena.make_owned<ResponseHead>(x.arena);
-  head.headers.add(Known::content_length, number(x, text.size()));  // For HEAD; else the framing writes its own.
+  head.headers.add(Known::content_length, decimal(x.arena, text.size()));  // For HEAD; else the framing writes its own.
   head.headers.add(Known::content_type, "application/json");
   if (!name_.empty()) head.headers.add("x-echo-name", name_);
   x.record.details = "direct_response";

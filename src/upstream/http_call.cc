@@ -1,7 +1,6 @@
 #include "upstream/http_call.h"
 
-#include <charconv>
-
+#include "core/decimal.h"
 #include "http/http_stats.h"
 #include "upstream/attempt.h"
 
@@ -9,12 +8,6 @@ namespace outrider {
 namespace {
 
 using Result = std::expected<HttpAnswer, CallFailure>;
-
-std::string_view decimal(Arena& arena, std::int64_t number) {
-  char digits[24];
-  char* end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  return arena.copy({digits, static_cast<std::size_t>(end - digits)});
-}
 
 std::int64_t milliseconds_since(TimePoint start) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Worker::current()->now() - start).count();

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "core/decimal.h"
 #include "core/log.h"
 #include "http/http_stats.h"
 #include "upstream/attempt.h"
@@ -11,12 +12,6 @@
 
 namespace outrider {
 namespace {
-
-std::string_view decimal(Arena& arena, std::int64_t number) {
-  char digits[24];
-  char* end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  return arena.copy({digits, static_cast<std::size_t>(end - digits)});
-}
 
 struct Meaning {
   int status;

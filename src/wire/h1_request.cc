@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "wire/h1_chars.h"
 #include "wire/h1_lines.h"
 #include "wire/h1_target.h"
@@ -53,7 +55,12 @@ LineRead read_target(char*& at, const char* end, RequestHead& head, const Protoc
 
 // "HTTP/" digit "." digit CRLF
 LineRead read_version(char*& at, const char* end, RequestHead& head, const ProtocolError*& error) {
-  constexpr std::string_view kForm = "HTTP/d.d\r\n";
+  constexpr std::string_view kUsual = "HTTP/1.1\r\n", kForm = "HTTP/d.d\r\n";
+  if (end - at >= static_cast<std::ptrdiff_t>(kUsual.size()) && std::memcmp(at, kUsual.data(), kUsual.size()) == 0) {
+    head.version = Version::http11;
+    at += kUsual.size();
+    return LineRead::line;
+  }
   for (size_t i = 0; i < kForm.size(); ++i) {
     if (at + i == end) return LineRead::incomplete;
     bool fits = kForm[i] == 'd' ? is_digit(at[i]) : at[i] == kForm[i];

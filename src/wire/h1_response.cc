@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "wire/h1_chars.h"
 #include "wire/h1_lines.h"
 
@@ -12,7 +14,9 @@ LineRead refuse(const ProtocolError& reason, const ProtocolError*& error) {
 // "HTTP/" digit "." digit SP 3digit, byte by byte so that a cut never changes the verdict.
 LineRead read_version_and_status(char*& at, const char* end, ResponseHead& head, const ProtocolError*& error) {
   constexpr std::string_view kForm = "HTTP/d.d ddd";
-  for (size_t i = 0; i < kForm.size(); ++i) {
+  constexpr std::string_view kUsual = "HTTP/1.1 ";
+  bool usual = static_cast<size_t>(end - at) > kUsual.size() && std::memcmp(at, kUsual.data(), kUsual.size()) == 0;
+  for (size_t i = usual ? kUsual.size() : 0; i < kForm.size(); ++i) {
     if (at + i == end) return LineRead::incomplete;
     bool fits = kForm[i] == 'd' ? is_digit(at[i]) : at[i] == kForm[i];
     if (!fits) return refuse(kBadStatusLine, error);
