@@ -33,11 +33,12 @@ std::string formatted(const Exchange& x, const Format& format) {
 // The path that the backend sees; empty: the one that it has.
 std::string new_path(const Exchange& x, const Route& route) {
   const PathRewrite& rewrite = route.path_rewrite;
-  std::string_view path = x.request.path, bare = without_query(path);
+  std::string_view path = x.request.path;
   if (!rewrite.prefix.empty()) return rewrite.prefix + std::string(behind_match(route, path));
   if (rewrite.regex) return rewrite_path(path, *rewrite.regex, rewrite.substitution);
-  std::string result;
   if (!rewrite.uri_template.empty()) {
+    std::string result;
+    std::string_view bare = without_query(path);
     bool done =
         re2::RE2::Extract(re2::StringPiece(bare.data(), bare.size()), *route.regex, rewrite.uri_template, &result);
     return done ? result.append(path.substr(bare.size())) : std::string();
