@@ -7,6 +7,7 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "http/http_stats.h"
+#include "proto/matcher.h"
 #include "wire/h1_target.h"
 
 namespace outrider::config {
@@ -67,11 +68,26 @@ void read_headers(const hcm::HttpConnectionManager& m, HttpOptions& o) {
       o.server_header = ServerHeader::overwrite;
   }
   o.proxy_100_continue = m.proxy_100_continue();
-  o.limits.allow_custom_methods = m.http_protocol_options().allow_custom_methods();
-  o.accept_http_10 = m.http_protocol_options().accept_http_10();
-  o.default_host_for_http_10 = m.http_protocol_options().default_host_for_http_10();
   for (const auto& upgrade : m.upgrade_configs()) {
     if (!upgrade.has_enabled() || upgrade.enabled().value()) o.upgrades.push_back(ascii_lower(upgrade.upgrade_type()));
+  }
+}
+
+void read_http1(Compilation& c, const hcm::HttpConnectionManager& m, const std::string& path, HttpOptions& o) {
+  const auto& http1 = m.http_protocol_options();
+  o.limits.allow_custom_methods = http1.allow_custom_methods();
+  o.limits.allow_absolute_url = !http1.has_allow_absolute_url() || http1.allow_absolute_url().value();
+  o.allow_chunked_length = http1.allow_chunked_length();
+  o.go_on_after_invalid = http1.has_override_stream_error_on_invalid_http_message()
+                              ? http1.override_stream_error_on_invalid_http_message().value()
+                              : m.stream_error_on_invalid_http_message().value();
+  o.limits.allow_no_host = o.go_on_after_invalid;
+  o.upgrades_passed_over = proto::compile_list<StringMatcher>(c, http1.ignore_http_11_upgrade(),
+                                                              path + ".http_protocol_options.ignore_http_11_upgrade");
+  o.accept_http_10 = http1.accept_http_10();
+  o.default_host_for_http_10 = http1.default_host_for_http_10();
+  if (!h1::parse_authority(o.default_host_for_http_10).valid) {
+    c.fail(path + ".http_protocol_options.default_host_for_http_10", "a host was expected, such as example.com");
   }
 }
 
@@ -123,9 +139,7 @@ std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf
   if (m.has_local_reply_config()) {
     compile_local_replies(c, m.local_reply_config(), path + ".local_reply_config", *o);
   }
-  if (!h1::parse_authority(o->default_host_for_http_10).valid) {
-    c.fail(path + ".http_protocol_options.default_host_for_http_10", "a host was expected, such as example.com");
-  }
+  read_http1(c, m, path, *o);
   o->routes = compile_routes(c, m.route_config(), path + ".route_config");
   compile_tracing(c, m, path, *o);
   add_filters(c, m, path, *o);

@@ -115,14 +115,25 @@ int not_found_status(v3::RouteAction::ClusterNotFoundResponseCode code) {
   return code == v3::RouteAction::INTERNAL_SERVER_ERROR ? 500 : 503;
 }
 
+void compile_durations(const v3::RouteAction& action, Route& r) {
+  const v3::RouteAction::MaxStreamDuration& of_stream = action.max_stream_duration();
+  r.limits_stream = action.has_max_stream_duration();
+  if (of_stream.has_max_stream_duration()) r.max_stream_duration = to_ms(of_stream.max_stream_duration());
+  if (!action.has_max_grpc_timeout() && !of_stream.has_grpc_timeout_header_max()) return;
+  auto grpc = std::make_shared<GrpcTimeouts>();
+  if (action.has_max_grpc_timeout()) grpc->max = to_ms(action.max_grpc_timeout());
+  if (action.has_grpc_timeout_offset()) grpc->offset = to_ms(action.grpc_timeout_offset());
+  if (of_stream.has_grpc_timeout_header_max()) grpc->header_max = to_ms(of_stream.grpc_timeout_header_max());
+  if (of_stream.has_grpc_timeout_header_offset()) grpc->header_offset = to_ms(of_stream.grpc_timeout_header_offset());
+  r.grpc_timeouts = std::move(grpc);
+}
+
 // All of a forwarding route but where it goes.
 void compile_manner(Compilation& c, const v3::Route& from, const std::string& path, Route& r) {
   const v3::RouteAction& action = from.route();
   if (action.has_timeout()) r.timeout = to_ms(action.timeout());
   if (action.has_idle_timeout()) r.idle_timeout = to_ms(action.idle_timeout());
-  if (action.max_stream_duration().has_max_stream_duration()) {
-    r.max_stream_duration = to_ms(action.max_stream_duration().max_stream_duration());
-  }
+  compile_durations(action, r);
   r.cluster_not_found_status = not_found_status(action.cluster_not_found_response_code());
   r.priority = action.priority() == envoy::config::core::v3::HIGH ? Priority::high : Priority::normal;
   compile_path_rewrite(c, from, path, r.path_rewrite);

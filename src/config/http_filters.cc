@@ -1,6 +1,7 @@
 // The HTTP filters that outrider has, one line each: X(name) stands for src/filters/name.cc.
 #include "config/http_filters.h"
 
+#include "core/ascii.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "upstream/router.h"
 
@@ -28,7 +29,12 @@ namespace {
 std::unique_ptr<Filter> make_router(const proto::FilterSource& source) {
   envoy::extensions::filters::http::router::v3::Router router;
   if (!proto::parse(source, router)) return nullptr;
-  return std::make_unique<Router>(RouterOptions{router.suppress_envoy_headers()});
+  RouterOptions o{router.suppress_envoy_headers(),
+                  router.respect_expected_rq_timeout(),
+                  !router.has_dynamic_stats() || router.dynamic_stats().value(),
+                  {}};
+  for (const std::string& name : router.strict_check_headers()) o.strict_headers.push_back(known_of(ascii_lower(name)));
+  return std::make_unique<Router>(std::move(o));
 }
 
 constexpr proto::HttpFilterType kRouter{

@@ -21,7 +21,8 @@ std::string_view make_uuid(Exchange& x) {
 // What only proxies of one's own may say to each other.
 constexpr std::uint64_t kInternal =
     Headers::bit(Known::x_forwarded_client_cert) | Headers::bit(Known::x_envoy_internal) |
-    Headers::bit(Known::x_envoy_upstream_rq_timeout_ms) | Headers::bit(Known::x_envoy_upstream_rq_per_try_timeout_ms) |
+    Headers::bit(Known::x_envoy_expected_rq_timeout_ms) | Headers::bit(Known::x_envoy_upstream_rq_timeout_ms) |
+    Headers::bit(Known::x_envoy_upstream_rq_per_try_timeout_ms) |
     Headers::bit(Known::x_envoy_upstream_rq_timeout_alt_response) | Headers::bit(Known::x_envoy_max_retries) |
     Headers::bit(Known::x_envoy_retry_on) | Headers::bit(Known::x_envoy_retry_grpc_on) |
     Headers::bit(Known::x_envoy_retriable_status_codes) | Headers::bit(Known::x_envoy_retriable_header_names) |
@@ -128,9 +129,29 @@ void sanitize(Exchange& x) {
 
 }  // namespace
 
+namespace {
+
+// Takes the protocols that are passed over from those that the client offers.
+void pass_over_upgrades(Exchange& x) {
+  std::string left;
+  for (std::string_view rest = x.upgrade; !rest.empty();) {
+    std::string_view token = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), token.size() + 1));
+    while (token.starts_with(' ')) token.remove_prefix(1);
+    while (token.ends_with(' ')) token.remove_suffix(1);
+    if (token.empty() || any_matches(x.options.upgrades_passed_over, token)) continue;
+    left.append(left.empty() ? "" : ",").append(token);
+  }
+  x.upgrade = x.arena.copy(left);
+  if (!left.empty()) x.request.headers.set(Known::upgrade, x.upgrade);
+}
+
+}  // namespace
+
 std::expected<void, ProtocolError> prepare_request(Exchange& x) {
   Headers& headers = x.request.headers;
   x.upgrade = h1::requested_upgrade(headers);
+  if (!x.upgrade.empty() && !x.options.upgrades_passed_over.empty()) pass_over_upgrades(x);
   if (auto error = h1::strip_hop_by_hop(headers, !x.upgrade.empty())) return std::unexpected(*error);
   const HttpOptions& o = x.options;
   if (!o.edge) return {};

@@ -25,7 +25,7 @@ class H1Body : public Body {
   bool failed() const { return failed_; }
   std::uint64_t bytes() const { return bytes_; }
   std::uint64_t wire_bytes() const { return wire_bytes_; }  // With the frames of chunks.
-  TimePoint ended_at() const { return ended_at_; }  // Once it has ended.
+  TimePoint ended_at() const { return ended_at_; }          // Once it has ended.
   // Before the first read from the transport, `100 Continue` is written to the peer.
   void continue_first() { continue_first_ = true; }
   bool continue_owed() const { return continue_first_; }

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "http/client_address.h"
 #include "http/filter.h"
+#include "http/matcher.h"
 #include "http/path_normalization.h"
 #include "http/route_entry.h"
 #include "http/server_health.h"
@@ -65,7 +66,10 @@ struct HttpOptions {
   std::string machine_address;  // IP that stands in x-forwarded-for for a client on this machine.
   bool accept_http_10 = false;
   std::string default_host_for_http_10;
-  bool proxy_100_continue = false;  // `expect: 100-continue` is the backend's to answer.
+  bool allow_chunked_length = false;  // Of a chunked request, content-length is dropped instead of refused.
+  bool go_on_after_invalid = false;   // stream_error_on_invalid_http_message: some refusals leave the connection open.
+  StringMatchers upgrades_passed_over;  // Upgrades that HTTP/1 requests ask for in vain; the request goes on without.
+  bool proxy_100_continue = false;      // `expect: 100-continue` is the backend's to answer.
   // No read from a client takes more (per_connection_buffer_limit_bytes).
   std::size_t read_bytes_max = BlockPool::kBodyBytes;
   // What a filter may hold of a body that it wants to see whole (per_connection_buffer_limit_bytes).

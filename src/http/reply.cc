@@ -44,8 +44,10 @@ std::string percent_encoded(std::string_view text) {
 }
 
 // A client that speaks gRPC finds the status in fields, and no body.
-void put_grpc_body(ResponseHead& head, std::string_view body, Arena& arena) {
-  head.headers.add(Known::grpc_status, grpc_status(head.status));
+void put_grpc_body(ResponseHead& head, std::string_view body, std::string_view details, Arena& arena) {
+  constexpr std::string_view kDeadlineExceeded = "4";
+  bool late = details == "max_duration_timeout";
+  head.headers.add(Known::grpc_status, late ? kDeadlineExceeded : grpc_status(head.status));
   if (!body.empty()) head.headers.add(Known::grpc_message, arena.copy(percent_encoded(body)));
   head.headers.set(Known::content_type, "application/grpc");
   head.status = 200;
@@ -85,7 +87,7 @@ Response Exchange::reply(int status, std::string_view body, std::string_view det
   }
   Response response{&head};
   if (is_grpc_request(*this)) {
-    put_grpc_body(head, body, arena);
+    put_grpc_body(head, body, details, arena);
     record.status = head.status;
     return response;
   }

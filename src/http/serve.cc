@@ -92,10 +92,18 @@ Response redirect_to_path(Exchange& x) {
   return response;
 }
 
-// The answer to bytes that are no request of ours; the connection ends behind it.
+bool has_no_body(const Exchange& x) {
+  auto framing = h1::request_framing(x.request);
+  return framing && (framing->kind == h1::BodyFraming::Kind::none ||
+                     (framing->kind == h1::BodyFraming::Kind::length && framing->length == 0));
+}
+
+// The answer to bytes that are no request of ours; the connection ends behind it, unless the bytes were whole.
 Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
   if (error.status == 307) return redirect_to_path(x);
   if (error.detail == kNoOriginalAddress) return x.reply(error.status, "", error.detail);
+  bool whole_request = error.detail == kMissingHost || error.detail == kPathRefused;
+  if (whole_request && x.options.go_on_after_invalid && has_no_body(x)) return x.reply(error.status, "", error.detail);
   c.closing = true;
   if (error.detail == kMissingHost) return x.reply(error.status, "", error.detail);  // It is a request, and whole.
   if (error.status == 431) {
@@ -121,7 +129,8 @@ bool equals_continue(std::string_view expectation) {
 std::expected<void, ProtocolError> find_host(Exchange& x) {
   if (x.request.authority.data()) return {};
   const std::string& fallback = x.options.default_host_for_http_10;
-  if (fallback.empty()) return std::unexpected(ProtocolError{400, kMissingHost, "no Host field"});
+  if (fallback.empty() || x.request.version != Version::http10)
+    return std::unexpected(ProtocolError{400, kMissingHost, "no Host field"});
   x.request.authority = fallback;
   return {};
 }
@@ -130,8 +139,10 @@ std::expected<h1::BodyFraming, ProtocolError> check_head(Exchange& x) {
   if (x.request.version == Version::http10 && !x.options.accept_http_10) {
     return std::unexpected(ProtocolError{426, "low_version", "HTTP/1.0 is not accepted"});
   }
+  Headers& headers = x.request.headers;
+  if (x.options.allow_chunked_length && headers.has(Known::transfer_encoding)) headers.remove(Known::content_length);
   auto framing = h1::request_framing(x.request);
-  if (!framing || x.request.version != Version::http10) return framing;
+  if (!framing) return framing;
   if (auto found = find_host(x); !found) return std::unexpected(found.error());
   return framing;
 }

@@ -68,7 +68,7 @@ void Forwarding::find_counters() {
 }
 
 void Forwarding::count_code(int status) {
-  if (x.record.health_check) return;
+  if (x.record.uncounted) return;
   cluster.stats.count_code(status);
   if (virtual_cluster) virtual_cluster->count_code(status);
   if (of_route) of_route->count_code(status);

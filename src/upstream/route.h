@@ -11,6 +11,7 @@
 #include "http/route_entry.h"
 #include "observe/local_stats.h"
 #include "upstream/cluster.h"
+#include "upstream/time_limit.h"
 #include "upstream/uri_template.h"
 
 namespace re2 {
@@ -102,6 +103,8 @@ struct Route : RouteEntry {
   std::chrono::milliseconds timeout{15000};                      // 0: none.
   std::optional<std::chrono::milliseconds> idle_timeout;         // Instead of the connection manager's.
   std::optional<std::chrono::milliseconds> max_stream_duration;  // Likewise.
+  bool limits_stream = false;                         // It has a word on the stream's duration, and `timeout` is none.
+  std::shared_ptr<const GrpcTimeouts> grpc_timeouts;  // Null: grpc-timeout means nothing.
   Priority priority = Priority::normal;
   PathRewrite path_rewrite;
   HostRewrite host_rewrite;

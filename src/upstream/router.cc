@@ -8,6 +8,8 @@
 #include "upstream/attempt.h"
 #include "upstream/loop.h"
 #include "upstream/rewrite.h"
+#include "upstream/strict_headers.h"
+#include "upstream/time_limit.h"
 #include "upstream/virtual_host.h"
 
 namespace outrider {
@@ -67,6 +69,11 @@ Response refuse_loop(Exchange& x, const Route& route) {
   return x.reply(508, "loop detected: the request has come back to the proxy that sent it on", "loop_detected");
 }
 
+Response refuse_late(Exchange& x) {
+  x.stats[HttpStat::downstream_rq_max_duration_reached].add();
+  return x.reply(504, "downstream duration timeout", "max_duration_timeout");
+}
+
 // What a client may tell a router, and nobody behind it.
 void remove_consumed(Headers& headers) {
   constexpr Known kConsumed[] = {Known::x_envoy_retry_on,
@@ -111,9 +118,9 @@ std::optional<Response> Router::answer(Exchange& x, const Route* route) const {
   }
   x.record.route_name = route->name;
   x.record.route_metadata = route->metadata.get();
-  if (route->idle_timeout || route->max_stream_duration) {
+  if (route->idle_timeout || route->limits_stream) {
     x.stream_idle_timeout = route->idle_timeout.value_or(x.stream_idle_timeout);
-    x.max_duration = route->max_stream_duration.value_or(x.max_duration);
+    if (route->limits_stream && !limit_stream(x, *route)) return refuse_late(x);
     if (x.client) x.client->deadlines_changed();
   }
   if (route->redirect) {
@@ -142,29 +149,17 @@ OUTRIDER_FORWARDS Task<Response> Router::handle(Exchange& x, Next) const {
   return at_once(x.reply(route->cluster_not_found_status, "", "cluster_not_found", ResponseFlag::no_cluster_found));
 }
 
-// The route's time-out, unless the request names its own.
-std::chrono::milliseconds Router::time_limit(Exchange& x, const Route& route) const {
-  std::chrono::milliseconds limit = route.timeout;
-  if (const Field* asked = x.request.headers.find(Known::x_envoy_upstream_rq_timeout_ms)) {
-    std::uint32_t ms = 0;
-    const char* end = asked->value.data() + asked->value.size();
-    auto [at, error] = std::from_chars(asked->value.data(), end, ms);
-    if (error == std::errc() && at == end) limit = std::chrono::milliseconds(ms);
-    x.request.headers.remove(Known::x_envoy_upstream_rq_timeout_ms);
-  }
-  if (!options_.suppress_envoy_headers && limit.count() > 0) {
-    x.request.headers.set(Known::x_envoy_expected_rq_timeout_ms, decimal(x.arena, limit.count()));
-  }
-  return limit;
-}
-
 Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) const {
   WorkerCluster& cluster = x.connection.clusters->get(to);
   x.arena.make_owned<ClusterUse>(cluster);
   x.record.cluster = &to;
   x.record.cluster_name = to.name();
+  if (!options_.strict_headers.empty()) {
+    if (std::optional<Response> refused = check_strictly(x, options_.strict_headers)) co_return *refused;
+  }
   bool envoy_headers = !options_.suppress_envoy_headers;
-  auto& f = x.arena.make_owned<Forwarding>(x, route, cluster, envoy_headers, time_limit(x, route));
+  x.record.uncounted = x.record.health_check || !options_.dynamic_stats;
+  auto& f = x.arena.make_owned<Forwarding>(x, route, cluster, envoy_headers, time_limit(x, route, options_));
   remove_consumed(x.request.headers);
   f.find_counters();
   if (x.request.headers.has(Known::x_envoy_upstream_rq_timeout_alt_response)) {

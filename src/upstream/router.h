@@ -11,6 +11,9 @@ struct Forwarding;
 
 struct RouterOptions {
   bool suppress_envoy_headers = false;
+  bool respect_expected_rq_timeout = false;  // A proxy before this one has set it for both.
+  bool dynamic_stats = true;                 // Responses are counted by their code and time.
+  std::vector<Known> strict_headers;         // Fields of Envoy's that a request must not have with a wrong value.
 };
 
 class Router final : public Filter {
@@ -23,7 +26,6 @@ class Router final : public Filter {
   std::optional<Response> answer(Exchange& x, const Route* route) const;
   Task<Response> forward(Exchange& x, const Route& route, Cluster& cluster) const;
   void finish(Forwarding& f, ResponseHead& head) const;
-  std::chrono::milliseconds time_limit(Exchange& x, const Route& route) const;
   Response time_out(Forwarding& f) const;
   Response fail(Forwarding& f, const Attempt& attempt) const;
 

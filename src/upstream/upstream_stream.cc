@@ -261,8 +261,9 @@ ResponseHead* UpstreamStream::accept(ResponseHead& head, std::size_t head_bytes)
 
 // The response is whole, and nobody looks at its bytes any more.
 void UpstreamStream::complete() {
-  stats_.record(ClusterStat::upstream_rq_time,
-                static_cast<std::uint64_t>((x_.worker.now() - began_) / std::chrono::milliseconds(1)));
+  if (!x_.record.uncounted)
+    stats_.record(ClusterStat::upstream_rq_time,
+                  static_cast<std::uint64_t>((x_.worker.now() - began_) / std::chrono::milliseconds(1)));
   body_->settle();
   // Bytes behind the response belong to no request: such a connection is not used again.
   if (keep_alive_ && inbox_.empty()) {

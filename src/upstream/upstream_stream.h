@@ -16,7 +16,7 @@ class ResponseTimeout {
   explicit ResponseTimeout(std::chrono::milliseconds length) : length_(length) {}
   void request_received(Exchange& x) {
     if (!x.record.request_end) x.record.request_end = x.worker.now();
-    if (length_.count() > 0) limit.start(length_);
+    if (length_.count() > 0) limit.start(std::min<Duration>(length_, Worker::kTimeoutMax));
   }
   Limit limit;
 

@@ -30,6 +30,10 @@ struct Limits {
   uint32_t chunk_line_bytes_max = 4 * 1024;
   // Whether any token may be a method (Envoy: allow_custom_methods), or only the registered ones that Envoy knows.
   bool allow_custom_methods = false;
+  // Whether an absolute-form target is taken apart (Envoy: allow_absolute_url), or stays as it is, as the path.
+  bool allow_absolute_url = true;
+  // Whether an HTTP/1.1 head may come without Host; else it is refused. Its authority has no data then.
+  bool allow_no_host = false;
 };
 
 enum class ParseStatus : uint8_t { incomplete, complete, error };

@@ -38,12 +38,12 @@ const ProtocolError& why_no_target(const char* start, const char* at) {
 }
 
 // request-target SP. A line that ends here is HTTP/0.9.
-LineRead read_target(char*& at, const char* end, RequestHead& head, const ProtocolError*& error) {
+LineRead read_target(char*& at, const char* end, const Limits& limits, RequestHead& head, const ProtocolError*& error) {
   char* p = skip_target(at, end);
   if (p == end) return LineRead::incomplete;
   if (*p != ' ' && *p != '\r') return refuse(why_no_target(at, p), error);
   if (p == at) return refuse(kNoTarget, error);
-  error = parse_target({at, static_cast<size_t>(p - at)}, head);
+  error = parse_target({at, static_cast<size_t>(p - at)}, head, limits.allow_absolute_url);
   if (error != nullptr) return LineRead::refused;
   if (*p == '\r') {
     LineRead read = read_line_end(p, end, error);
@@ -76,7 +76,7 @@ LineRead read_request_line(char*& at, const char* end, const Limits& limits, Req
                            const ProtocolError*& error) {
   char* p = at;
   LineRead read = read_method(p, end, limits, head, error);
-  if (read == LineRead::line) read = read_target(p, end, head, error);
+  if (read == LineRead::line) read = read_target(p, end, limits, head, error);
   if (read == LineRead::line) read = read_version(p, end, head, error);
   if (read == LineRead::line) at = p;
   return read;
@@ -123,7 +123,8 @@ ParseResult RequestParser::parse(char* data, size_t size, RequestHead& head) {
       error = take_field(field, *limits_, head, host_seen_);
       return error == nullptr ? read : LineRead::refused;
     }
-    if (read == LineRead::section_end && !host_seen_ && head.version == Version::http11 && head.authority.empty()) {
+    if (read == LineRead::section_end && !host_seen_ && head.version == Version::http11 && head.authority.empty() &&
+        !limits_->allow_no_host) {
       return refuse(kNoHost, error);
     }
     return read;

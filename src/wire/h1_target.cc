@@ -110,9 +110,9 @@ Authority parse_authority(std::string_view text) {
   return authority;
 }
 
-const ProtocolError* parse_target(std::string_view target, RequestHead& head) {
+const ProtocolError* parse_target(std::string_view target, RequestHead& head, bool allow_absolute_url) {
   if (head.method == Method::connect) return parse_authority_form(target, head);
-  if (target.front() == '/') {
+  if (target.front() == '/' || (!allow_absolute_url && (target == "*" || target.find("://") != target.npos))) {
     head.target_form = TargetForm::origin;
     head.path = target;
     return nullptr;

@@ -20,7 +20,7 @@ Authority parse_authority(std::string_view text);
 bool is_registered_method(std::string_view name);
 
 // Splits a request target (RFC 9112 §3.2) of target characters into `head`'s form, scheme, authority and path, whose
-// method is set already. The error, or null.
-const ProtocolError* parse_target(std::string_view target, RequestHead& head);
+// method is set already. The error, or null. Not `allow_absolute_url`: a URL becomes the path as it stands.
+const ProtocolError* parse_target(std::string_view target, RequestHead& head, bool allow_absolute_url = true);
 
 }  // namespace outrider::h1
