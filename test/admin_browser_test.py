@@ -115,7 +115,7 @@ def test_the_configuration_with_its_lines(browser, proxy):
         ("http://test.example/api/x", ["front", "host", "api"]),
         ("http://a.shop.example/", ["shop", "web"]),
         ("http://test.example/old", ["a redirect, status 301"]),
-        ("http://test.example/none", ["status 404: no route"]),
+        ("http://test.example/none", ["404: no route"]),
     ],
 )
 def test_explain(browser, url, said):

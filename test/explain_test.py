@@ -2,6 +2,8 @@
 
 import subprocess
 
+import pytest
+
 from config_text import bootstrap, cluster, listener, route, virtual_host
 from processes import BINARY, free_port
 
@@ -92,7 +94,102 @@ def test_domains_and_redirects(tmp_path):
     found = lines(written(tmp_path), "GET", "http://a.special/")
     assert "no listener has the port 80: all are looked at" in found
     assert "virtual host 'special' has the domain for 'a.special'  [FILE:13]" in found
-    assert found[-1] == "answer: a redirect, status 301"
+    assert found[-1] == "answer: a redirect, status 301, to 'http://elsewhere/'"
+
+
+EDGE = """\
+static_resources:
+  listeners:
+  - name: front
+    address: {socket_address: {address: 127.0.0.1, port_value: 8080}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: in
+          strip_matching_host_port: true
+          normalize_path: true
+          merge_slashes: true
+          path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT
+          common_http_protocol_options: {headers_with_underscores_action: DROP_HEADER}
+          route_config:
+            virtual_hosts:
+            - name: api
+              domains: [api.example.com]
+              routes:
+              - match: {prefix: /v1/, headers: [{name: a_b, present_match: true}]}
+                direct_response: {status: 204}
+              - match: {prefix: /v1/}
+                route: {cluster: mine, prefix_rewrite: /, host_rewrite_literal: inside}
+              - match:
+                  path_match_policy:
+                    name: envoy.path.match.uri_template.uri_template_matcher
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig
+                      path_template: /t/{id}/x
+                redirect: {https_redirect: true}
+              - match: {prefix: /half, runtime_fraction: {default_value: {numerator: 0}, runtime_key: half}}
+                direct_response: {status: 200}
+            - name: safe
+              domains: [safe.example.com]
+              require_tls: ALL
+              routes: [{match: {prefix: /}, route: {cluster: mine}}]
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+  clusters:
+  - name: mine
+    load_assignment:
+      cluster_name: mine
+      endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 80}}}}]}]
+layered_runtime: {layers: [{name: l, static_layer: {half: 50}}]}
+"""
+
+
+@pytest.mark.parametrize(
+    "url, fields, said",
+    [
+        (
+            "http://api.example.com:8080/v1//./a?q",
+            ["a_b: c"],
+            [
+                "fields with an underscore in their name are dropped",
+                "the path becomes '/v1/a?q'",
+                "the host becomes 'api.example.com'",
+                "virtual host 'api' has the domain for 'api.example.com'  [FILE:18]",
+                "route 1 is passed over: prefix '/v1/'; the field a_b is missing  [FILE:21]",
+                "route 2 takes it: prefix '/v1/'  [FILE:23]",
+                "the backend sees path '/a?q', host 'inside'",
+            ],
+        ),
+        ("http://api.example.com:8080/a%2fb", [], ["answer: a redirect, status 307, to '/a/b'"]),
+        (
+            "http://api.example.com:8080/t/7/x",
+            [],
+            [
+                "route 3 takes it: uri_template '/t/{id}/x'  [FILE:25]",
+                "answer: a redirect, status 301, to 'https://api.example.com/t/7/x'",
+            ],
+        ),
+        ("http://api.example.com:8080/half", [], ["route 4 takes 50 of 100 by chance: prefix '/half'  [FILE:32]"]),
+        (
+            "http://safe.example.com:8080/a",
+            [],
+            [
+                "require_tls of the virtual host takes it  [FILE:34]",
+                "answer: a redirect, status 301, to 'https://safe.example.com/a'",
+            ],
+        ),
+        ("http://safe.example.com:8080/a", ["X-Forwarded-Proto: https"], ["route 1 takes it: prefix '/'  [FILE:37]"]),
+    ],
+)
+def test_what_the_edge_changes_is_told(tmp_path, url, fields, said):
+    path = tmp_path / "edge.yaml"
+    path.write_text(EDGE)
+    found = lines(path, "GET", url, *fields)
+    for line in said:
+        assert line in found, found
 
 
 def test_a_running_proxy_is_asked_at_its_admin_page(stage):

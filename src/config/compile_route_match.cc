@@ -16,6 +16,7 @@ void compile_uri_template(Compilation& c, const google::protobuf::Any& any, cons
   if (!parsed) return c.fail(at + ".path_template", parsed.error());
   r.match = PathMatch::uri_template;
   r.path = parsed->literal_prefix;
+  r.uri_template = config.path_template();
   r.regex = proto::compile_regex(c, parsed->regex, at + ".path_template");
 }
 

@@ -1,6 +1,7 @@
 // Clusters that nobody asks, listeners that ask themselves.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -27,11 +28,28 @@ bool has_key(const Node& node, const std::set<std::string_view>& keys) {
   return false;
 }
 
-// What a request or a server of discovery may name is not in the file.
+// Whether a script is in a file of its own, which may call any cluster.
+bool has_script_file(const Node& node) {
+  for (const Node& child : node) {
+    bool script = child.has_key && (child.key == "default_source_code" || child.key == "source_codes");
+    if (script ? has_key(child, {"filename"}) : has_script_file(child)) return true;
+  }
+  return false;
+}
+
+// What a request, a server of discovery or a script elsewhere may name is not in the file.
 bool names_come_from_elsewhere(const Lint& lint) {
-  if (below(&lint.root, {"dynamic_resources", "lds_config"}) != nullptr) return true;
+  if (below(&lint.root, {"dynamic_resources", "lds_config"}) != nullptr || has_script_file(lint.root)) return true;
   return has_key(lint.root, {"rds", "scoped_routes", "cluster_header", "vhds", "inline_cluster_specifier_plugin",
                              "cluster_specifier_plugin"});
+}
+
+// Whether a script calls the cluster: its name stands in quotes in some longer text.
+bool is_called(std::string_view name, const std::set<std::string_view>& texts) {
+  const std::string quoted[] = {fmt::format("\"{}\"", name), fmt::format("'{}'", name)};
+  return std::ranges::any_of(texts, [&](std::string_view text) {
+    return text.contains("httpCall") && (text.contains(quoted[0]) || text.contains(quoted[1]));
+  });
 }
 
 // --- Addresses
@@ -61,8 +79,17 @@ bool reaches(const Place& endpoint, const Place& listener) {
          (endpoint.host == "localhost" && is_this_machine(listener.host));
 }
 
-// The clusters that requests of a listener go to, with the node that says so.
+// Behind one of these a request may well take another route.
+bool rewrites(const Node& action) {
+  for (const Node& field : action) {
+    if (field.has_key && field.key.contains("_rewrite")) return true;
+  }
+  return false;
+}
+
+// The clusters that requests of a listener go to as they came, with the node that says so.
 void targets(const Node& node, bool weighted, std::map<std::string_view, const Node*>& out) {
+  if (rewrites(node)) return;
   for (const Node& child : node) {
     const bool names = child.is_scalar() && (child.key == "cluster" || (weighted && child.key == "name"));
     if (names) out.emplace(child.text, &child);
@@ -118,7 +145,7 @@ void look_for_unused_clusters(Lint& lint) {
   }
   each_of(clusters_of(lint), std::string(kClusters), [&](const Node& cluster, const std::string& path) {
     const Node* name = cluster.find("name");
-    if (name == nullptr || texts.contains(name->text)) return;
+    if (name == nullptr || texts.contains(name->text) || is_called(name->text, texts)) return;
     lint.tell(*name, path + ".name", fmt::format("nothing uses the cluster `{}`", name->text));
   });
 }

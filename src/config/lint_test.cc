@@ -170,6 +170,38 @@ TEST(Lint, AListenerWhoseRequestsComeBackToIt) {
   EXPECT_THAT(found(loop("127.0.0.1", "address: 127.0.0.1, port_value: 82")), IsEmpty()) << "a chain is no loop";
 }
 
+TEST(Lint, ARequestThatComesBackWithAnotherPathIsNoLoop) {
+  const auto with = [](std::string_view rewrite) {
+    return found(fmt::format(R"(static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: 80}}}}
+    filter_chains: [{{filters: [{{name: envoy.http_connection_manager, config: {{stat_prefix: s, route_config: {{
+      virtual_hosts: [{{name: h, domains: ["*"], routes: [{{match: {{prefix: /}}, route: {{cluster: a{}}}}}]}}]}}}}}}]}}]
+  clusters:
+  - {{name: a, hosts: [{{socket_address: {{address: 127.0.0.1, port_value: 80}}}}]}}
+)",
+                             rewrite));
+  };
+  EXPECT_THAT(with(""), ElementsAre(testing::HasSubstr("loop: ")));
+  EXPECT_THAT(with(", prefix_rewrite: /z"), IsEmpty());
+  EXPECT_THAT(with(", host_rewrite: other"), IsEmpty());
+}
+
+TEST(Lint, AClusterThatAScriptCallsIsUsed) {
+  const auto with = [](std::string_view code) {
+    return found(fmt::format(R"(static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: 80}}}}
+    filter_chains: [{{filters: [{{name: envoy.http_connection_manager, config: {{stat_prefix: s, route_config: {{}},
+      http_filters: [{{name: envoy.lua, config: {{inline_code: '{}'}}}}]}}}}]}}]
+  clusters: [{{name: a, hosts: [{{socket_address: {{address: 127.0.0.1, port_value: 81}}}}]}}]
+)",
+                             code));
+  };
+  EXPECT_THAT(with("h:httpCall(\"a\", {}, nil, 100)"), IsEmpty());
+  EXPECT_THAT(with("h:httpCall(\"b\", {}, nil, 100)"), ElementsAre(testing::HasSubstr("nothing uses the cluster `a`")));
+}
+
 TEST(Lint, AnAdminPageForEveryone) {
   const auto at = [](std::string_view host) {
     return found(fmt::format("admin: {{address: {{socket_address: {{address: '{}', port_value: 1}}}}}}\n", host));

@@ -62,21 +62,9 @@ std::expected<void, ProtocolError> treat_underscores(Exchange& x) {
   return {};
 }
 
-// Envoy: strip_matching_host_port and the like. CONNECT keeps its port: it is what is asked for.
 void strip_host(Exchange& x) {
-  const HttpOptions& o = x.options;
-  std::string_view host = x.request.authority;
-  std::size_t colon = host.rfind(':');
-  if (colon != std::string_view::npos && host.find(']', colon) != std::string_view::npos)
-    colon = std::string_view::npos;
-  std::string_view name = host.substr(0, colon);
-  std::string_view port = colon == std::string_view::npos ? std::string_view{} : host.substr(colon);
-  if (o.strip_trailing_host_dot && name.ends_with('.')) name.remove_suffix(1);
-  bool strip = o.strip_port == StripPort::any ||
-               (o.strip_port == StripPort::matching && port == ":" + std::to_string(x.connection.local().port()));
-  if (strip && !port.empty() && x.request.method != Method::connect) port = {};
-  if (name.size() + port.size() == host.size()) return;
-  x.request.authority = x.arena.copy(std::string(name).append(port));
+  std::string host = stripped_host(x.options, x.request, x.connection.local().port());
+  if (!host.empty()) x.request.authority = x.arena.copy(host);
 }
 
 std::expected<void, ProtocolError> normalize(Exchange& x) {
@@ -147,6 +135,21 @@ void pass_over_upgrades(Exchange& x) {
 }
 
 }  // namespace
+
+std::string stripped_host(const HttpOptions& o, const RequestHead& request, std::uint16_t listener_port) {
+  std::string_view host = request.authority;
+  std::size_t colon = host.rfind(':');
+  if (colon != std::string_view::npos && host.find(']', colon) != std::string_view::npos)
+    colon = std::string_view::npos;
+  std::string_view name = host.substr(0, colon);
+  std::string_view port = colon == std::string_view::npos ? std::string_view{} : host.substr(colon);
+  if (o.strip_trailing_host_dot && name.ends_with('.')) name.remove_suffix(1);
+  bool strip = o.strip_port == StripPort::any ||
+               (o.strip_port == StripPort::matching && port == ":" + std::to_string(listener_port));
+  // CONNECT keeps its port: it is what is asked for.
+  if (strip && request.method != Method::connect) port = {};
+  return name.size() + port.size() == host.size() ? std::string() : std::string(name).append(port);
+}
 
 std::expected<void, ProtocolError> prepare_request(Exchange& x) {
   Headers& headers = x.request.headers;

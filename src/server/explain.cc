@@ -15,6 +15,7 @@
 #include "config/explain.h"
 #include "core/ascii.h"
 #include "core/hex.h"
+#include "core/runtime_layers.h"
 #include "server/proxy.h"
 
 namespace outrider {
@@ -130,7 +131,10 @@ int explain_file(const Request& r) {
     std::fprintf(stderr, "%s\n", to_text(snapshot.error()).c_str());
     return 1;
   }
-  std::fputs(config::explained_text(**snapshot, r.method, r.url, r.fields, Runtime(), 1).c_str(), stdout);
+  RuntimeLayers layers;
+  layers.set((*snapshot)->runtime);
+  RuntimePtr runtime = layers.load();
+  std::fputs(to_text(config::explain(**snapshot, {r.method, r.url, r.fields}, *runtime)).c_str(), stdout);
   return 0;
 }
 

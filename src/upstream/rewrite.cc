@@ -30,23 +30,6 @@ std::string formatted(const Exchange& x, const Format& format) {
   return text;
 }
 
-// The path that the backend sees; empty: the one that it has.
-std::string new_path(const Exchange& x, const Route& route) {
-  const PathRewrite& rewrite = route.path_rewrite;
-  std::string_view path = x.request.path;
-  if (!rewrite.prefix.empty()) return rewrite.prefix + std::string(behind_match(route, path));
-  if (rewrite.regex) return rewrite_path(path, *rewrite.regex, rewrite.substitution);
-  if (!rewrite.uri_template.empty()) {
-    std::string result;
-    std::string_view bare = without_query(path);
-    bool done =
-        re2::RE2::Extract(re2::StringPiece(bare.data(), bare.size()), *route.regex, rewrite.uri_template, &result);
-    return done ? result.append(path.substr(bare.size())) : std::string();
-  }
-  if (rewrite.format) return formatted(x, *rewrite.format);
-  return {};
-}
-
 // The host that the backend sees; empty: the one that it has.
 std::string_view new_host(Exchange& x, const HostRewrite& rewrite) {
   if (!rewrite.literal.empty()) return rewrite.literal;
@@ -71,11 +54,11 @@ std::string_view without_port(std::string_view authority) {
   return authority.substr(0, colon);
 }
 
-std::string redirect_authority(const Exchange& x, const Redirect& r, std::string_view scheme) {
-  std::string_view given = r.host.empty() ? x.request.authority : std::string_view(r.host);
+std::string redirect_authority(const RequestHead& request, const Redirect& r, std::string_view scheme) {
+  std::string_view given = r.host.empty() ? request.authority : std::string_view(r.host);
   if (!r.port) {
     // A port that was only the default of the old scheme does not survive the change of scheme, as in Envoy.
-    std::string_view before = x.request.headers.value(Known::x_forwarded_proto);
+    std::string_view before = request.headers.value(Known::x_forwarded_proto);
     bool by_default = (before == "http" && given.ends_with(":80")) || (before == "https" && given.ends_with(":443"));
     if (r.host.empty() && scheme != before && by_default && !r.keep_port) return std::string(without_port(given));
     return std::string(given);
@@ -85,11 +68,24 @@ std::string redirect_authority(const Exchange& x, const Redirect& r, std::string
 
 }  // namespace
 
+std::string rewritten_path(const Route& route, std::string_view path) {
+  const PathRewrite& rewrite = route.path_rewrite;
+  if (!rewrite.prefix.empty()) return rewrite.prefix + std::string(behind_match(route, path));
+  if (rewrite.regex) return rewrite_path(path, *rewrite.regex, rewrite.substitution);
+  if (rewrite.uri_template.empty()) return {};
+  std::string result;
+  std::string_view bare = without_query(path);
+  bool done =
+      re2::RE2::Extract(re2::StringPiece(bare.data(), bare.size()), *route.regex, rewrite.uri_template, &result);
+  return done ? result.append(path.substr(bare.size())) : std::string();
+}
+
 void rewrite_request(Exchange& x, const Route& route, bool envoy_headers) {
   for (const auto& mutations : route.request_headers) apply_all(*mutations, x, x.request);
   std::string_view host = new_host(x, route.host_rewrite);
   if (!host.empty()) rewrite_host(x, route.host_rewrite, host, envoy_headers);
-  std::string path = new_path(x, route);
+  const std::optional<Format>& format = route.path_rewrite.format;
+  std::string path = format ? formatted(x, *format) : rewritten_path(route, x.request.path);
   if (path.empty()) return;
   x.record.original_path = x.request.path;
   if (envoy_headers) x.request.headers.set(Known::x_envoy_original_path, x.request.path);
@@ -112,13 +108,13 @@ std::string url_of(const Exchange& x) {
   return url.append("://").append(x.request.authority).append(x.request.path);
 }
 
-Response redirect(Exchange& x, const Route& route) {
+std::string redirect_location(const RequestHead& request, const Route& route) {
   const Redirect& r = *route.redirect;
   std::string scheme = r.https             ? "https"
                        : !r.scheme.empty() ? r.scheme
-                                           : std::string(x.request.headers.value(Known::x_forwarded_proto));
+                                           : std::string(request.headers.value(Known::x_forwarded_proto));
   if (scheme.empty()) scheme = "http";
-  std::string_view given = x.request.path;
+  std::string_view given = request.path;
   std::string_view bare = without_query(given);
   std::string_view query = r.strip_query ? std::string_view{} : given.substr(bare.size());
   std::string path(bare);
@@ -130,9 +126,13 @@ Response redirect(Exchange& x, const Route& route) {
   } else if (r.regex) {
     re2::RE2::GlobalReplace(&path, *r.regex, r.regex_substitution);
   }
-  std::string location = scheme + "://" + redirect_authority(x, r, scheme) + path;
-  location.append(query);
-  Response response = x.reply(r.status, "", "direct_response");
+  std::string location = scheme + "://" + redirect_authority(request, r, scheme) + path;
+  return location.append(query);
+}
+
+Response redirect(Exchange& x, const Route& route) {
+  std::string location = redirect_location(x.request, route);
+  Response response = x.reply(route.redirect->status, "", "direct_response");
   response.head->headers.add(Known::location, x.arena.copy(location));
   return response;
 }

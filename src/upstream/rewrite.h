@@ -11,6 +11,10 @@ void rewrite_host(Exchange& x, const HostRewrite& rewrite, std::string_view host
 // "http://host/path?query" as the client asked for it.
 std::string url_of(const Exchange& x);
 Response redirect(Exchange& x, const Route& route);
+// Where it leads: the `location` of the answer.
+std::string redirect_location(const RequestHead& request, const Route& route);
+// What the backend sees for this path, where no format decides; empty: the path itself.
+std::string rewritten_path(const Route& route, std::string_view path);
 // Whether an Upgrade request may pass: the route's word, else the connection manager's.
 bool upgrade_allowed(const Exchange& x, const Route& route);
 

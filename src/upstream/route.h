@@ -88,6 +88,7 @@ struct Route : RouteEntry {
   PathMatch match = PathMatch::prefix;
   std::string path;                       // Of prefix, path and segments; of uri_template its literal beginning.
   std::shared_ptr<const re2::RE2> regex;  // Of regex and uri_template: matches the whole path.
+  std::string uri_template;               // As it is written, of uri_template.
   bool case_sensitive = true;
   std::shared_ptr<const RouteConditions> conditions;  // Null: none.
 

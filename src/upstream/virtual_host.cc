@@ -128,12 +128,16 @@ const Route* VirtualHost::match_listed(RouteQuery& query, std::string_view path)
   return nullptr;
 }
 
+const Route* VirtualHost::redirect_to_https(const RequestHead& request) const {
+  if (options_.require_tls == RequireTls::none || request.headers.value(Known::x_forwarded_proto) == "https")
+    return nullptr;
+  bool spared = options_.require_tls == RequireTls::external_only && request.headers.has(Known::x_envoy_internal);
+  return spared ? nullptr : &to_https_;
+}
+
 const Route* VirtualHost::match(RouteQuery& query) const {
   std::string_view path = without_query(query.request.path);
-  if (options_.require_tls != RequireTls::none && query.request.headers.value(Known::x_forwarded_proto) != "https") {
-    bool internal = query.request.headers.has(Known::x_envoy_internal);
-    if (options_.require_tls == RequireTls::all || !internal) return &to_https_;
-  }
+  if (const Route* https = redirect_to_https(query.request)) return https;
   if (options_.tree) return options_.tree->match(query);
   if (path.empty()) return nullptr;  // CONNECT: it would need a connect_matcher.
   if (routes_.size() <= kListedMax) return match_listed(query, path);

@@ -37,6 +37,8 @@ class VirtualHost {
   VirtualHost(std::string name, std::vector<Route> routes, VirtualHostOptions options = {});
   // The first route that matches; null: none does.
   const Route* match(RouteQuery& query) const;
+  // The redirect to https, where require_tls demands it of this request; null: it does not.
+  const Route* redirect_to_https(const RequestHead& request) const;
   // The one that counts this request; null: none.
   const VirtualCluster* cluster_of(const RequestHead& request) const;
   const std::string& name() const { return name_; }

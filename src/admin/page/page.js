@@ -98,7 +98,7 @@ async function readClusters(filter) {
       const health = (host.health_status && host.health_status.eds_health_status) || 'HEALTHY';
       return { address, hostname: host.hostname || '', health, n, total: n.rq_total || 0,
                rate: clusterRates.of(key + 'rq', n.rq_total || 0),
-               errors: clusterRates.of(key + 'error', (n.rq_error || 0) + (n.cx_connect_fail || 0)) };
+               errors: clusterRates.of(key + 'error', n.rq_error || 0) };
     });
     const sum = (of) => hosts.reduce((all, host) => all + (of(host) || 0), 0);
     return { name: cluster.name, hosts, rate: clusterRates.seconds ? sum((h) => h.rate) : undefined,
@@ -293,15 +293,15 @@ async function explain(event) {
   event.preventDefault();
   const form = new FormData($('explain-form')), out = $('explain-answer');
   try {
-    const answer = await json('explain', { method: form.get('method'), url: form.get('url') });
-    const parts = (answer.listeners || []).map((l) => {
-      const list = element('dl');
-      for (const [name, value] of Object.entries(l)) {
-        list.append(element('dt', {}, name.replace(/_/g, ' ')), element('dd', {}, String(value)));
-      }
-      return list;
-    });
-    out.replaceChildren(...(parts.length ? parts : [element('p', {}, 'There is no listener.')]));
+    const answer = await json('explain', { method: form.get('method'), url: form.get('url'), fields: form.get('fields') });
+    const list = element('ol', { class: 'steps' });
+    for (const step of answer.steps) {
+      const line = element('li', { class: step.kind.replace(' ', '-') }, step.text);
+      line.style.marginInlineStart = `${step.depth * 1.25}rem`;
+      if (step.source) line.append(' ', element('code', {}, step.source));
+      list.append(line);
+    }
+    out.replaceChildren(list);
   } catch (error) {
     out.replaceChildren(element('p', { class: 'note' }, error.message));
   }
