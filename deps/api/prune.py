@@ -23,7 +23,7 @@ def table(path):
             if "*" in words:
                 out[name] = None
             else:
-                out[name].update(words)
+                out[name].update(word for word in words if "=" not in word)
         else:
             name = words[0]
             out[name] = set()

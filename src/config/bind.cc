@@ -142,9 +142,38 @@ void Binder::unknown_field(const Node& parent, const Node& node, const Message& 
   problems_.add(std::move(problem));
 }
 
+namespace {
+
+// Whether a field that is not set would say the same.
+bool is_unset(const Node& node, const FieldType& field) {
+  if (node.kind == Kind::null) return true;
+  if (field.is_repeated()) return node.first == nullptr && (field.is_map() ? node.is_mapping() : node.is_sequence());
+  if (field.has_presence() || !node.is_scalar()) return false;
+  bool truth = false;
+  double number = 0;
+  switch (field.cpp_type()) {
+    case FieldType::CPPTYPE_BOOL:
+      return to_bool(node.text, truth) && !truth;
+    case FieldType::CPPTYPE_STRING:
+      return node.text.empty();
+    case FieldType::CPPTYPE_ENUM:
+      return same_letters(field.enum_type()->FindValueByNumber(0)->name(), node.text);
+    default:
+      return to_floating(node.text, number) && number == 0;
+  }
+}
+
+bool is_value(const Node& node, std::string_view value) {
+  return value == "{}" ? node.is_mapping() && node.first == nullptr : node.is_scalar() && node.text == value;
+}
+
+}  // namespace
+
 bool Binder::not_built(const Node& parent, const Node& node, const Field& field, const Path& path) {
   const std::string& owner = field.containing_type()->full_name();
   if (built_.field(owner, field.name())) return false;
+  const std::string_view only = built_.only_value(owner, field.name());
+  if (is_unset(node, field) || (!only.empty() && is_value(node, only))) return true;
   refused.add(node);
   if (field.real_containing_oneof() != nullptr) refused.add_incomplete(parent);
   std::string message = fmt::format("`{}` of {} is not built into outrider yet", field.name(), owner);

@@ -46,6 +46,8 @@ Built::Built(std::string_view table) {
         names = &messages_[word];
       } else if (word == "*") {
         names->all = true;
+      } else if (const size_t equals = word.find('='); names != nullptr && equals != std::string_view::npos) {
+        names->only.emplace(word.substr(0, equals), word.substr(equals + 1));
       } else if (names != nullptr) {
         names->set.insert(word);
       }
@@ -62,6 +64,13 @@ bool Built::field(std::string_view message_full_name, std::string_view field_nam
   const auto found = messages_.find(message_full_name);
   if (found == messages_.end()) return message_full_name.starts_with("google.protobuf.");
   return found->second.all || found->second.set.contains(field_name);
+}
+
+std::string_view Built::only_value(std::string_view message_full_name, std::string_view field_name) const {
+  const auto found = messages_.find(message_full_name);
+  if (found == messages_.end()) return {};
+  const auto value = found->second.only.find(field_name);
+  return value == found->second.only.end() ? std::string_view{} : value->second;
 }
 
 bool Built::enum_value(std::string_view enum_full_name, std::string_view value_name) const {

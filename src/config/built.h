@@ -16,6 +16,8 @@ class Built {
   bool message(std::string_view full_name) const;
   // Whether a field has an effect. The well-known types of protobuf are built.
   bool field(std::string_view message_full_name, std::string_view field_name) const;
+  // The only value that the field may have, since outrider does what it says anyway: "true", "{}"; empty: none.
+  std::string_view only_value(std::string_view message_full_name, std::string_view field_name) const;
   bool enum_value(std::string_view enum_full_name, std::string_view value_name) const;
 
  private:
@@ -25,6 +27,7 @@ class Built {
   struct Names {
     bool all = false;
     std::unordered_set<std::string_view> set;
+    std::unordered_map<std::string_view, std::string_view> only;
   };
   bool everything_ = false;
   std::unordered_map<std::string_view, Names> messages_;

@@ -419,7 +419,7 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
         "`127.0.0.1:80`"}},
       {"admin: {address: {pipe: {path: /a}, socket_address: {address: a, port_value: 1}}}\n",
        {"1:37: admin.address.socket_address: `socket_address` excludes `pipe`, which is set too"}},
-      {"dynamic_resources: {}\nhds_config: {}\n",
+      {"dynamic_resources: {ads_config: {}}\nhds_config: {}\n",
        {"1:1: dynamic_resources: `dynamic_resources` of envoy.config.bootstrap.v3.Bootstrap is not built into outrider "
         "yet",
         "2:1: hds_config: `hds_config` of envoy.config.bootstrap.v3.Bootstrap is not built into outrider yet"}},
@@ -476,6 +476,13 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
         "1:17: node.cluster: a text was expected, but here is a mapping"}},
   };
   for (const Case& one : cases) EXPECT_EQ(problems_of(one.text), one.problems) << one.text;
+}
+
+TEST(Load, WhatSaysNoMoreThanSilenceNeedNotBeBuilt) {
+  EXPECT_THAT(problems_of("bootstrap_extensions: []\nuse_tcp_for_dns_lookups: false\ndynamic_resources: {}\n"
+                          "fatal_actions: null\ndefault_socket_interface: ''\n"),
+              testing::IsEmpty());
+  EXPECT_EQ(problems_of("dynamic_resources: {lds_config: {}}\nuse_tcp_for_dns_lookups: true\n").size(), 2U);
 }
 
 TEST(Load, ProblemsOfV1FilesNameTheirOldKeys) {
