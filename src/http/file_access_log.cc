@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <condition_variable>
 #include <csignal>
 #include <cstring>
@@ -27,7 +29,7 @@ constexpr StatDefinition kDefinitions[] = {OUTRIDER_FILE_STATS(COUNTER, GAUGE)};
 #undef COUNTER
 #undef GAUGE
 
-constexpr int kStuckFileWait_ms = 1000;  // For a pipe whose reader is slow, before its lines are given up.
+constexpr std::chrono::milliseconds kStuckFileWait{1000};  // At the end, for a pipe whose reader is slow.
 
 std::expected<int, std::string> open_file(const std::string& path) {
   int fd;
@@ -44,20 +46,27 @@ std::expected<int, std::string> open_file(const std::string& path) {
   return fd;
 }
 
-bool write_all(int fd, const char* bytes, std::size_t size) {
-  while (size > 0) {
-    ssize_t n = ::write(fd, bytes, size);
-    if (n >= 0) {
-      bytes += n;
-      size -= static_cast<std::size_t>(n);
-    } else if (errno == EAGAIN) {
-      pollfd stuck{fd, POLLOUT, 0};
-      if (poll(&stuck, 1, kStuckFileWait_ms) <= 0) return false;
-    } else if (errno != EINTR) {
-      return false;
+// What of the bytes can be written without waiting; -1: none, see errno. A descriptor that came from outside may wait:
+// it is asked first, and given no more than a pipe that says yes takes at once.
+ssize_t write_now(int fd, bool waits, std::string_view bytes) {
+  if (waits) {
+    pollfd free{fd, POLLOUT, 0};
+    if (poll(&free, 1, 0) == 0) {
+      errno = EAGAIN;
+      return -1;
     }
+    bytes = bytes.substr(0, PIPE_BUF);
   }
-  return true;
+  ssize_t n;
+  do {
+    n = ::write(fd, bytes.data(), bytes.size());
+  } while (n < 0 && errno == EINTR);
+  return n;
+}
+
+bool is_regular(int fd) {
+  struct stat file;
+  return fstat(fd, &file) == 0 && S_ISREG(file.st_mode);
 }
 
 void wake(int event_fd) {
@@ -91,7 +100,7 @@ class LogFile::Queue {
     std::memcpy(tail_->bytes() + filled_, line.data(), line.size());
     filled_ += line.size();
     tail_->filled.store(filled_, std::memory_order_release);
-    put_.store(put + line.size(), std::memory_order_relaxed);
+    put_.store(put + line.size(), std::memory_order_release);
     return queued;
   }
   StatBlock* stats = nullptr;  // The worker's.
@@ -111,6 +120,9 @@ class LogFile::Queue {
       free_chunk(std::exchange(head_, next));
       at_ = 0;
     }
+  }
+  std::size_t waiting() const {
+    return static_cast<std::size_t>(put_.load(std::memory_order_acquire) - taken_.load(std::memory_order_relaxed));
   }
   void take(std::size_t bytes) {
     at_ += bytes;
@@ -153,6 +165,8 @@ class LogFile::Queue {
 
 LogFile::LogFile(LogFiles::Options options, int wake_fd, std::string path, int fd)
     : options_(std::move(options)), wake_fd_(wake_fd), path_(std::move(path)), fd_(fd) {
+  bool given = path_ == "/dev/stdout" || path_ == "/dev/stderr";
+  waits_ = given && !is_regular(fd_);
   for (int i = 0; i < options_.workers; i++) queues_.push_back(std::make_unique<Queue>());
 }
 
@@ -171,15 +185,50 @@ void LogFile::write(int worker, std::string_view line) {
   if (*before < options_.flush_bytes && *before + line.size() >= options_.flush_bytes) wake(wake_fd_);
 }
 
-void LogFile::drain() {
-  StatBlock* stats = options_.stats ? &options_.stats->local(options_.writer_stats_index) : nullptr;
+// A queue is begun again where it was left, so that a line that was cut goes on before another one begins.
+bool LogFile::drain() {
+  for (std::size_t seen = 0; seen < queues_.size(); seen++) {
+    if (!drain(*queues_[at_])) return false;
+    at_ = (at_ + 1) % queues_.size();
+  }
+  return true;
+}
+
+bool LogFile::drain(Queue& queue) {
+  for (std::size_t left = queue.waiting(); left > 0;) {  // No more than that: the others have their turn.
+    std::string_view piece = queue.peek().substr(0, left);
+    ssize_t n = write_now(fd_, waits_, piece);
+    if (n < 0 && errno == EAGAIN) return false;
+    std::size_t done = n < 0 ? piece.size() : static_cast<std::size_t>(n);
+    took(queue, done, n >= 0);
+    left -= done;
+  }
+  return true;
+}
+
+void LogFile::took(Queue& queue, std::size_t bytes, bool written) {
+  queue.take(bytes);
+  if (!options_.stats) return;
+  StatBlock& stats = options_.stats->local(options_.writer_stats_index);
+  stats[written ? FileStat::write_completed : FileStat::write_failed].add();
+  stats[FileStat::write_total_buffered].sub(bytes);
+}
+
+bool LogFile::drain_patiently() {
+  auto deadline = std::chrono::steady_clock::now() + kStuckFileWait;
+  while (!drain()) {
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    pollfd stuck{fd_, POLLOUT, 0};
+    if (left.count() <= 0 || poll(&stuck, 1, static_cast<int>(left.count())) <= 0) return false;
+  }
+  return true;
+}
+
+void LogFile::give_up() {
+  if (drain_patiently()) return;
   for (auto& queue : queues_) {
     for (std::string_view piece = queue->peek(); !piece.empty(); piece = queue->peek()) {
-      bool written = write_all(fd_, piece.data(), piece.size());
-      queue->take(piece.size());
-      if (!stats) continue;
-      (*stats)[written ? FileStat::write_completed : FileStat::write_failed].add();
-      (*stats)[FileStat::write_total_buffered].sub(piece.size());
+      took(*queue, piece.size(), false);
     }
   }
 }
@@ -192,6 +241,7 @@ bool LogFile::reopen() {
     return false;
   }
   close(std::exchange(fd_, *fd));
+  waits_ = false;
   return true;
 }
 
@@ -224,30 +274,36 @@ struct LogFiles::Writer {
     auto next = std::chrono::steady_clock::now() + options.flush_interval;
     for (bool last = false; !last;) {
       auto left = std::chrono::ceil<std::chrono::milliseconds>(next - std::chrono::steady_clock::now());
-      pollfd wait{event, POLLIN, 0};
-      bool timer = poll(&wait, 1, static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, INT32_MAX))) == 0;
+      std::vector<pollfd> wait{{event, POLLIN, 0}};
+      for (int fd : stuck) wait.push_back({fd, POLLOUT, 0});
+      auto limit = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, INT32_MAX));
+      bool timer = poll(wait.data(), wait.size(), limit) == 0;
       if (timer) next = std::chrono::steady_clock::now() + options.flush_interval;
       std::uint64_t count;
       [[maybe_unused]] ssize_t n = read(event, &count, sizeof count);
       last = work(timer);
     }
+    for (auto& file : files) file->give_up();
   }
 
   // One round; true if it was the last.
   bool work(bool timer) {
     std::vector<std::shared_ptr<LogFile>> now;
     std::uint64_t asked;
-    bool reopening, last;
+    bool reopening, last, patiently;
     {
       std::lock_guard lock(mutex);
       now = files;
       asked = flushes_asked;
+      patiently = asked != flushes_done;
       reopening = std::exchange(reopen_asked, false);
       last = stopping;
     }
+    stuck.clear();
     for (auto& file : now) {
-      file->drain();
+      bool empty = patiently ? file->drain_patiently() : file->drain();
       if (reopening && !file->reopen() && options.stats) count(FileStat::reopen_failed);
+      if (!empty) stuck.push_back(file->fd());
     }
     if (timer && !now.empty() && options.stats) count(FileStat::flushed_by_timer);
     now.clear();
@@ -262,9 +318,10 @@ struct LogFiles::Writer {
 
   // Those that nobody but us holds: no further line can come.
   void drop_unused() {
-    std::erase_if(files, [](const std::shared_ptr<LogFile>& file) {
+    std::erase_if(files, [this](const std::shared_ptr<LogFile>& file) {
       if (file.use_count() > 1) return false;
-      file->drain();
+      std::erase(stuck, file->fd());
+      file->give_up();
       return true;
     });
   }
@@ -278,6 +335,7 @@ struct LogFiles::Writer {
   std::uint64_t flushes_done = 0;
   bool reopen_asked = false;
   bool stopping = false;
+  std::vector<int> stuck;  // The thread's: files that take nothing more for now.
   std::thread thread;
 };
 

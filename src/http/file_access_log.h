@@ -57,7 +57,7 @@ class LogFiles {
   // Closes every file and opens its path again, after a rotation. If that fails, the old file stays in use, and a
   // counter counts. Does not wait.
   void reopen();
-  // Waits until every line queued before the call is written.
+  // Waits until every line queued before the call is written, but a second at most for a pipe that nobody reads.
   void flush();
 
  private:
@@ -76,15 +76,25 @@ class LogFile {
   LogFile(const LogFile&) = delete;
   ~LogFile();
   const std::string& path() const { return path_; }
-  void drain();  // Writes all that is queued; what the file refuses is lost, and counted.
+  int fd() const { return fd_; }
+  // Writes what is queued and never waits; what the file refuses is lost, and counted. False: a pipe is full, the rest
+  // stays.
+  bool drain();
+  bool drain_patiently();  // Waits a second for a full pipe.
+  void give_up();          // That, and what is left is lost, and counted.
   bool reopen();
 
  private:
   class Queue;
+  bool drain(Queue& queue);
+  void took(Queue& queue, std::size_t bytes, bool written);
+
   const LogFiles::Options options_;
   const int wake_fd_;
   const std::string path_;
-  int fd_;                                      // The writer's.
+  int fd_;                                      // This and what follows is the writer's.
+  bool waits_ = false;                          // Writing may wait: it is not ours alone.
+  std::size_t at_ = 0;                          // The queue whose turn it is.
   std::vector<std::unique_ptr<Queue>> queues_;  // By worker.
 };
 

@@ -1,5 +1,6 @@
 #include "http/file_access_log.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -92,6 +93,32 @@ TEST_F(FileAccessLogTest, DropsLinesWhereTheQueueIsFull) {
   file->write(0, line);
   files.flush();
   EXPECT_EQ(content(path()).size(), 1100u);
+}
+
+TEST_F(FileAccessLogTest, APipeThatNobodyReadsHoldsUpNoOtherFile) {
+  options.queue_bytes_max = 1 << 20;
+  std::string pipe = path() + ".pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  std::string line(999, 'x'), all;
+  line += '\n';
+  {
+    LogFiles files(options);
+    auto stuck = *files.open(pipe), file = *files.open(path());
+    for (int i = 0; i < 200; i++) stuck->write(i % 2, line);  // More than a pipe holds.
+    for (int i = 0; i < 200; i++) file->write(0, line);
+    while (content(path()).size() < 200'000) std::this_thread::yield();
+    EXPECT_GT(count(FileStat::write_total_buffered), 0u) << "the pipe's";
+    char buffer[65536];
+    while (all.size() < 200'000) {
+      if (ssize_t n = read(reader, buffer, sizeof buffer); n > 0) all.append(buffer, static_cast<std::size_t>(n));
+    }
+    for (int i = 0; i < 200; i++) stuck->write(i % 2, line);  // These are lost at the end.
+  }
+  for (std::size_t at = 0; at < all.size(); at += 1000) ASSERT_EQ(all.substr(at, 1000), line) << "no line is torn";
+  EXPECT_GT(count(FileStat::write_failed), 0u);
+  EXPECT_EQ(count(FileStat::write_total_buffered), 0u);
+  close(reader);
 }
 
 TEST_F(FileAccessLogTest, KeepsALineLargerThanAChunk) {
