@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from config_text import bootstrap, listener
+from config_text import bootstrap, cluster, listener, route, virtual_host
+from peers import ask
 from processes import BINARY, Proxy, free_port
 
 
@@ -119,6 +120,26 @@ def test_the_level_of_one_logger(stage):
         .body.decode()
     )
     assert "upstream: debug" in page and "config: trace" in page and "http: info" in page
+
+
+def test_debug_tells_the_way_of_a_request(stage):
+    port, dead = free_port(), free_port()
+    hosts = [virtual_host(route("b", prefix="/a"))]
+    path = stage.file(bootstrap([listener(port, hosts)], [cluster("b", dead)]))
+    proxy = stage.ending.enter_context(Proxy(["-c", path, "-l", "debug"])).wait_listening(port)
+    assert ask(port, "/a", fields=[("X-Field", "value")]).status == 503
+    for line in (
+        r"\[debug\]\[connection\] \[C\d+\] new connection from 127.0.0.1:",
+        r"\[debug\]\[http\] \[C\d+\] request headers complete \(end_stream=true\):",
+        "'x-field', 'value'",
+        r"\[debug\]\[router\] \[C\d+\] cluster 'b' match for URL '/a'",
+        rf"\[debug\]\[pool\] \[C\d+\] creating a new connection to 127.0.0.1:{dead}",
+        r"\[debug\]\[pool\] \[C\d+\] no connection: .*refused",
+        r"\[debug\]\[http\] \[C\d+\] Sending local reply with details upstream_reset_before_response_started",
+        "':status', '503'",
+        r"\[debug\]\[connection\] \[C\d+\] (remote close|closed)",
+    ):
+        proxy.wait_line(line)
 
 
 def test_the_log_may_go_to_a_file(stage):

@@ -182,7 +182,8 @@ void LogFile::write(int worker, std::string_view line) {
     if (before) stats[FileStat::write_total_buffered].add(line.size());
   }
   if (!before) return;
-  if (*before < options_.flush_bytes && *before + line.size() >= options_.flush_bytes) wake(wake_fd_);
+  // At each multiple, not at the first alone: the writer may be on its way already, with fewer bytes in mind.
+  if (*before / options_.flush_bytes != (*before + line.size()) / options_.flush_bytes) wake(wake_fd_);
 }
 
 // A queue is begun again where it was left, so that a line that was cut goes on before another one begins.

@@ -1,4 +1,5 @@
 #include "core/decimal.h"
+#include "http/debug_log.h"
 #include "http/exchange.h"
 #include "http/grpc_status.h"
 #include "http/local_reply.h"
@@ -67,6 +68,7 @@ void put_body(ResponseHead& head, std::string_view body, std::string_view conten
 Response Exchange::reply(int status, std::string_view body, std::string_view details) {
   record.details = details;
   record.status = status;
+  debug(*this, Logger::http, [&] { return "Sending local reply with details " + std::string(details); });
   unseen_reply = true;
   auto& head = arena.make_owned<ResponseHead>(arena);
   head.status = static_cast<std::uint16_t>(status);

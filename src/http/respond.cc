@@ -1,4 +1,5 @@
 // The response on its way to the client.
+#include "http/debug_log.h"
 #include "http/edge.h"
 #include "http/server_connection.h"
 
@@ -97,6 +98,10 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
   Frame frame = has_body ? response.body->poll(BlockPool::kBodyBytes) : Frame::end();
   if (ends_body(frame)) may_go_on(c, x);  // While a body still flows, so may the request's.
   prepare_response(x, head, c.closing, false);
+  debug(x, Logger::http, [&] {
+    std::string_view end = ends_body(frame) && !frame.is_data() ? "true" : "false";
+    return "encoding headers via codec (end_stream=" + std::string(end) + "):" + debug_fields(head);
+  });
 
   h1::BodyFraming told = announced(x, head, framing);
   char* out = static_cast<char*>(x.arena.allocate(h1::response_head_size(head, told), 1));

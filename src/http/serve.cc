@@ -4,6 +4,7 @@
 
 #include "core/log.h"
 #include "http/access_log.h"
+#include "http/debug_log.h"
 #include "http/edge.h"
 #include "http/server_connection.h"
 
@@ -152,6 +153,10 @@ std::optional<Response> admit(ServerConnection& c, Exchange& x) {
   const HttpOptions& o = x.options;
   auto framing = check_head(x);
   if (!framing) return refusal(c, x, framing.error());
+  debug(x, Logger::http, [&] {
+    std::string_view body = framing->kind == h1::BodyFraming::Kind::none ? "true" : "false";
+    return "request headers complete (end_stream=" + std::string(body) + "):" + debug_fields(x.request);
+  });
   if (!h1::persistent(x.request.version, x.request.headers)) c.closing = true;
   const Field* expect = x.request.headers.find(Known::expect);
   bool answers_expectation = expect && equals_continue(expect->value) && !o.proxy_100_continue;
@@ -367,6 +372,7 @@ void count_end(ServerConnection& c, StatBlock& stats, bool remote) {
 Task<> serve(ServiceWorker& service, std::unique_ptr<Transport> transport, std::shared_ptr<HttpSlot> slot,
              StatBlock& listener_stats) {
   ServerConnection c(service, std::move(transport), std::move(slot), listener_stats);
+  debug(c, Logger::connection, [&] { return "new connection from " + c.peer->text(); });
   std::shared_ptr<StatScope> scope = c.options().stats;  // Outlives a reload that drops the listener.
   StatBlock& stats = c.http_stats();
   stats[HttpStat::downstream_cx_total].add();
@@ -381,6 +387,7 @@ Task<> serve(ServiceWorker& service, std::unique_ptr<Transport> transport, std::
   // Behind a whole request and response the connection is ours to end; else the client is given time to do so.
   if (c.request_left || !c.response_ended) remote = c.transport->hung_up();
   count_end(c, stats, remote);
+  debug(c, Logger::connection, [&] { return remote ? "remote close" : "closed"; });
 }
 
 }  // namespace outrider

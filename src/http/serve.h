@@ -89,7 +89,6 @@ struct ServiceWorker {
   WorkerClusters* clusters;
   HttpCaller* caller;
   ConnectionList connections;
-  std::uint64_t next_connection_id = 0;
 };
 
 // Serves the connection until either side ends it. To be spawned. The slot says how; it may be told to drain meanwhile.

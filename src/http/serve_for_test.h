@@ -114,7 +114,7 @@ class TestService {
   };
   std::vector<std::string> log;  // A line for each request that ended.
   std::shared_ptr<HttpSlot> slot;
-  ServiceWorker service{worker, network, nullptr, nullptr, {}, 0};
+  ServiceWorker service{worker, network, nullptr, nullptr, {}};
   Signal signal;     // For handlers and bodies to talk.
   std::string seen;  // What a handler wants to tell.
   TimePoint begin = clock.now();

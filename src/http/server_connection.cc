@@ -1,7 +1,15 @@
 #include "http/server_connection.h"
 
+#include <atomic>
+
 namespace outrider {
 namespace {
+
+// Of all workers, as in Envoy.
+std::uint64_t next_connection_id() {
+  static std::atomic<std::uint64_t> next{0};
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
 
 TimePoint after(TimePoint since, std::chrono::milliseconds limit) {
   return limit.count() > 0 ? since + limit : TimePoint::max();
@@ -11,7 +19,7 @@ TimePoint after(TimePoint since, std::chrono::milliseconds limit) {
 
 ServerConnection::ServerConnection(ServiceWorker& s, std::unique_ptr<Transport> t, std::shared_ptr<HttpSlot> h,
                                    StatBlock& listener)
-    : DownstreamConnection{s.worker, s.network, s.clusters, s.caller, s.next_connection_id++, &t->peer(), t.get()},
+    : DownstreamConnection{s.worker, s.network, s.clusters, s.caller, next_connection_id(), &t->peer(), t.get()},
       service(s),
       transport(std::move(t)),
       slot(std::move(h)),

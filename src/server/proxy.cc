@@ -134,7 +134,7 @@ Proxy::Proxy(Flags flags)
                  [this](const Cluster& c) {
                    for (auto& w : workers_) w->refresh_cluster(c.slot);
                  }),
-      admin_service_{main_, network_, nullptr, nullptr, {}, 0},
+      admin_service_{main_, network_, nullptr, nullptr, {}},
       server_stats_(stats_.scope("server.", server_stat_table())),
       listener_manager_stats_(stats_.scope("listener_manager.", listener_manager_stat_table())),
       cluster_manager_stats_(stats_.scope("cluster_manager.", cluster_manager_stat_table())),

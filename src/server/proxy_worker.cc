@@ -12,7 +12,7 @@ ProxyWorker::ProxyWorker(int index, Clock& clock, std::uint64_t seed)
       network_(poller_),
       clusters_(worker_, network_),
       caller_(worker_, network_, clusters_, scope_),
-      service_{worker_, network_, &clusters_, &caller_, {}, static_cast<std::uint64_t>(index) << 48} {}
+      service_{worker_, network_, &clusters_, &caller_, {}} {}
 
 ProxyWorker::~ProxyWorker() { stop(); }
 

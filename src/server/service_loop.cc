@@ -63,7 +63,7 @@ ServiceThread::ServiceThread(Options options)
     : options_(std::move(options)),
       worker_(options_.index, clock_, poller_, options_.seed),
       network_(poller_),
-      service_{worker_, network_, nullptr, nullptr, {}, 0} {
+      service_{worker_, network_, nullptr, nullptr, {}} {
   thread_ = std::thread([this] { run(); });
 }
 

@@ -1,6 +1,7 @@
 #include "upstream/attempt.h"
 
 #include "core/ascii.h"
+#include "http/debug_log.h"
 #include "upstream/rewrite.h"
 #include "upstream/virtual_host.h"
 
@@ -101,11 +102,15 @@ Task<Attempt> attempt(Forwarding& f) {
     }
     UpstreamConnection* connection = pool.take_idle();
     bool reused = connection != nullptr;
+    debug(x, Logger::pool, [&] {
+      return (reused ? "using existing connection to " : "creating a new connection to ") + endpoint->address.text();
+    });
     if (!connection) {
       x.arena.make_owned<PoolUse>(pool);  // The record for the log names its endpoint, whatever comes of this.
       Acquired acquired =
           co_await acquire(cluster, pool, cluster.cluster->breakers[static_cast<std::size_t>(f.route.priority)]);
       if (!acquired.connection) {
+        debug(x, Logger::pool, [&] { return "no connection: " + std::string(acquired.reason); });
         if (acquired.failure != Failure::overflow) note_failure(*(f.host = endpoint));
         co_return Attempt{acquired.failure, acquired.reason, false, false, false, {}};
       }
@@ -117,16 +122,19 @@ Task<Attempt> attempt(Forwarding& f) {
     x.record.upstream_local = &connection->transport->local();
     x.record.upstream_connect_begin = connection->created;
     x.record.upstream_connect_end = connection->connected;
+    debug(x, Logger::router, [&] { return "router decoding headers:" + debug_fields(x.request); });
     bool more = stream.send(x.request, sending.framing, sending.first, sending.whole);
     if (more) x.scope.spawn(&UpstreamStream::pump, stream);
     // Even if sending has failed: a response may have come before.
     if (ResponseHead* head = co_await stream.receive_head()) {
+      debug(x, Logger::router, [&] { return "upstream headers complete:" + debug_fields(*head); });
       if (!declines_websocket(x, *head)) note_status(f, *endpoint, head->status);
       co_return Attempt{Failure::none, {},    false,
                         false,         false, Response{head, &stream, stream.tunnel() ? &stream : nullptr}};
     }
     bool replay = stream.failure() == Failure::connection_closed && reused && stream.untouched() && sending.whole &&
                   !more && idempotent(x.request.method) && replays < kReplaysMax;
+    debug(x, Logger::router, [&] { return replay ? "upstream reset: sending it again" : "upstream reset"; });
     if (!replay) {
       if (!stream.client_failed()) note_failure(*endpoint);
       co_return Attempt{stream.failure(), {}, false, stream.client_failed(), stream.interim(), {}};

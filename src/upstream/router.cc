@@ -4,6 +4,7 @@
 
 #include "core/decimal.h"
 #include "core/log.h"
+#include "http/debug_log.h"
 #include "http/http_stats.h"
 #include "upstream/attempt.h"
 #include "upstream/loop.h"
@@ -151,6 +152,10 @@ OUTRIDER_FORWARDS Task<Response> Router::handle(Exchange& x, Next) const {
 
 Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) const {
   WorkerCluster& cluster = x.connection.clusters->get(to);
+  debug(x, Logger::router, [&] {
+    return "cluster '" + to.name() + "' match for URL '" + std::string(x.request.path) + "', route '" + route.name +
+           "'";
+  });
   x.arena.make_owned<ClusterUse>(cluster);
   x.record.cluster = &to;
   x.record.cluster_name = to.name();

@@ -176,7 +176,7 @@ class TestProxy : public TestCluster {
   Task<> (*body_)(TestProxy&) = nullptr;
   std::shared_ptr<StatScope> listener_stats_ = registry.scope("listener.test.", listener_stat_table());
   std::shared_ptr<HttpSlot> slot_;
-  ServiceWorker service_{worker, network, &clusters, &caller, {}, 0};
+  ServiceWorker service_{worker, network, &clusters, &caller, {}};
   std::unique_ptr<Acceptor> acceptor_;
 };
 
