@@ -17,6 +17,7 @@ function(layer name layers libraries)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test ${name} GTest::gtest_main GTest::gmock)
     add_test(NAME ${name} COMMAND ${name}_test)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 180)  # Seconds: a test that hangs fails.
   endif()
   if(OUTRIDER_FUZZ)
     foreach(source ${fuzzers})
