@@ -1,4 +1,5 @@
 #include "config/compile_parts.h"
+#include "proto/matcher.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
@@ -76,6 +77,7 @@ void read_hosts(Compilation& c, const ClusterProto& proto, const std::string& pa
       h.region = locality.locality().region();
       h.zone = locality.locality().zone();
       h.sub_zone = locality.locality().sub_zone();
+      if (lb.has_metadata()) h.metadata = std::make_shared<Metadata>(proto::to_metadata(lb.metadata()));
       std::string at =
           path + ".load_assignment.endpoints[" + std::to_string(l) + "].lb_endpoints[" + std::to_string(e) + "]";
       if (c.loaded.lacks(path + ".type")) {
@@ -102,6 +104,10 @@ void read_thresholds(const ClusterProto& proto, ClusterOptions& o) {
     if (t.has_max_pending_requests()) into.pending_requests = t.max_pending_requests().value();
     if (t.has_max_requests()) into.requests = t.max_requests().value();
     if (t.has_max_retries()) into.retries = t.max_retries().value();
+    if (!t.has_retry_budget()) continue;
+    auto& budget = into.retry_budget.emplace();
+    if (t.retry_budget().has_budget_percent()) budget.percent = t.retry_budget().budget_percent().value();
+    if (t.retry_budget().has_min_retry_concurrency()) budget.min = t.retry_budget().min_retry_concurrency().value();
   }
 }
 
@@ -127,6 +133,7 @@ EndpointPtr make_endpoint(const ConfiguredHost& h, int workers) {
   endpoint->region = h.region;
   endpoint->zone = h.zone;
   endpoint->sub_zone = h.sub_zone;
+  endpoint->set_metadata(h.metadata);
   return endpoint;
 }
 
@@ -166,7 +173,9 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   if (c.problems.any_fatal()) return nullptr;  // Nothing is made for a configuration that is refused.
 
   auto stats = c.process.stats.scope("cluster." + o.name + ".", cluster_stat_table());
-  auto cluster = std::make_shared<Cluster>(std::move(o), std::move(stats), c.process.next_cluster_slot());
+  LocalStats retry_codes(c.process.stats.scope("cluster." + o.name + ".retry.", retry_stat_table()), c.process.workers);
+  auto cluster = std::make_shared<Cluster>(std::move(o), std::move(stats), c.process.next_cluster_slot(),
+                                           std::move(retry_codes));
   if (cluster->options.discovery == DiscoveryType::static_) {
     std::vector<EndpointPtr> all;
     for (const ConfiguredHost& h : cluster->options.hosts) all.push_back(make_endpoint(h, c.process.workers));

@@ -68,6 +68,7 @@ VirtualHostOptions host_options(Compilation& c, const v3::VirtualHost& host, con
                                                                          : RequireTls::none;
   o.count_attempts_in_request = host.include_request_attempt_count();
   o.count_attempts_in_response = host.include_attempt_count_in_response();
+  o.tells_timeout_retry = host.include_is_timeout_retry_header();
   const std::string prefix = "vhost." + host.name() + ".vcluster.";
   for (int i = 0; i < host.virtual_clusters_size(); i++) {
     const auto& each = host.virtual_clusters(i);
@@ -108,6 +109,7 @@ std::shared_ptr<const RouteTable> compile_routes(Compilation& c, const v3::Route
     all.body_bytes_max = routes.max_direct_response_body_size_bytes().value();
   }
   all.all = compile_headers(c, routes, path);
+  all.mirrors = compile_mirrors(c, routes.request_mirror_policies(), path + ".request_mirror_policies", all);
   all.filters = compile_route_filters(c, routes.typed_per_filter_config(), path, {});
   for (int h = 0; h < routes.virtual_hosts_size(); h++) {
     const auto& host = routes.virtual_hosts(h);
@@ -117,6 +119,9 @@ std::shared_ptr<const RouteTable> compile_routes(Compilation& c, const v3::Route
     scope.filters = compile_route_filters(c, host.typed_per_filter_config(), at, all.filters);
     if (host.has_cors()) scope.cors = cors_word(c, host.cors(), at + ".cors", {});
     scope.stat_prefix = "vhost." + host.name() + ".";
+    if (host.has_retry_policy()) scope.retry = compile_retry(c, host.retry_policy(), at + ".retry_policy");
+    scope.mirrors = compile_mirrors(c, host.request_mirror_policies(), at + ".request_mirror_policies", all);
+    scope.request_bytes_kept = bytes_kept(host, std::nullopt);
     std::vector<Route> list;
     list.reserve(static_cast<std::size_t>(host.routes_size()));
     for (int i = 0; i < host.routes_size(); i++) {

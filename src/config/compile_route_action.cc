@@ -41,6 +41,14 @@ std::string unknown_cluster(const Compilation& c, const std::string& name) {
   return message;
 }
 
+}  // namespace
+
+void check_cluster(Compilation& c, const std::string& name, const std::string& path) {
+  if (c.cluster_names_known && !c.cluster_names.contains(name)) c.fail(path, unknown_cluster(c, name));
+}
+
+namespace {
+
 void set_cluster(Compilation& c, const std::string& name, const std::string& path, bool validate, Route& r) {
   auto found = c.snapshot.clusters.find(name);
   if (found != c.snapshot.clusters.end()) {
@@ -129,8 +137,11 @@ void compile_durations(const v3::RouteAction& action, Route& r) {
 }
 
 // All of a forwarding route but where it goes.
-void compile_manner(Compilation& c, const v3::Route& from, const std::string& path, Route& r) {
+void compile_manner(Compilation& c, const v3::Route& from, const std::string& path, const RouteScope& scope, Route& r) {
   const v3::RouteAction& action = from.route();
+  r.retry = action.has_retry_policy() ? compile_retry(c, action.retry_policy(), path + ".retry_policy") : scope.retry;
+  r.mirrors = compile_mirrors(c, action.request_mirror_policies(), path + ".request_mirror_policies", scope);
+  r.request_bytes_kept = bytes_kept(from, scope.request_bytes_kept);
   if (action.has_timeout()) r.timeout = to_ms(action.timeout());
   if (action.has_idle_timeout()) r.idle_timeout = to_ms(action.idle_timeout());
   compile_durations(action, r);
@@ -162,7 +173,7 @@ void compile_weighted(Compilation& c, const v3::Route& from, const std::string& 
     choice->match = r.match;
     choice->path = r.path;
     choice->regex = r.regex;
-    compile_manner(c, from, path, *choice);
+    compile_manner(c, from, path, scope, *choice);
     if (!each.host_rewrite_literal().empty()) {
       choice->host_rewrite = HostRewrite();
       choice->host_rewrite.literal = each.host_rewrite_literal();
@@ -237,7 +248,7 @@ std::unique_ptr<DirectResponse> compile_direct(Compilation& c, const v3::DirectR
 void compile_forwarding(Compilation& c, const v3::Route& from, const std::string& path, const RouteScope& scope,
                         const ScopeHeaders& own, Route& r) {
   const v3::RouteAction& action = from.route();
-  compile_manner(c, from, path, r);
+  compile_manner(c, from, path, scope, r);
   switch (action.cluster_specifier_case()) {
     case v3::RouteAction::kClusterHeader:
       r.cluster_header = ascii_lower(action.cluster_header());

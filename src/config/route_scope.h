@@ -35,6 +35,14 @@ RouteFilters compile_route_filters(Compilation& c,
                                    const google::protobuf::Map<std::string, google::protobuf::Any>& configs,
                                    const std::string& path, const RouteFilters& wider);
 
+// What a virtual host or a route says of the bodies that it keeps, over the wider scope's.
+template <class Proto>
+std::optional<std::uint64_t> bytes_kept(const Proto& proto, std::optional<std::uint64_t> wider) {
+  if (proto.has_request_body_buffer_limit()) return proto.request_body_buffer_limit().value();
+  if (proto.has_per_request_buffer_limit_bytes()) return proto.per_request_buffer_limit_bytes().value();
+  return wider;
+}
+
 // What a route inherits.
 struct RouteScope {
   bool validate_clusters = true;
@@ -43,7 +51,10 @@ struct RouteScope {
   ScopeHeaders all, host;
   RouteFilters filters;
   RouteFilter cors;         // The host's word in its deprecated form.
-  std::string stat_prefix;  // "vhost.<name>."
+  std::shared_ptr<const RetryPolicy> retry;         // The host's; null: none.
+  std::optional<std::uint64_t> request_bytes_kept;  // Likewise.
+  std::shared_ptr<const MirrorPolicies> mirrors;    // Of the narrowest scope that has any; null: none.
+  std::string stat_prefix;                          // "vhost.<name>."
 };
 
 Route compile_route(Compilation& c, const envoy::config::route::v3::Route& from, const std::string& path,
@@ -52,6 +63,15 @@ std::unique_ptr<MatchTree> compile_match_tree(Compilation& c, const xds::type::m
                                               const std::string& path, const RouteScope& scope);
 void compile_match(Compilation& c, const envoy::config::route::v3::RouteMatch& match, const std::string& path,
                    Route& route);
+std::shared_ptr<const RetryPolicy> compile_retry(Compilation& c, const envoy::config::route::v3::RetryPolicy& proto,
+                                                 const std::string& path);
+// `wider` where the scope has none of its own.
+std::shared_ptr<const MirrorPolicies> compile_mirrors(
+    Compilation& c,
+    const google::protobuf::RepeatedPtrField<envoy::config::route::v3::RouteAction::RequestMirrorPolicy>& protos,
+    const std::string& path, const RouteScope& wider);
+// Refuses a name that no cluster has.
+void check_cluster(Compilation& c, const std::string& name, const std::string& path);
 // Whatever the route does with a request that it matches. `headers`: the route's own.
 void compile_action(Compilation& c, const envoy::config::route::v3::Route& from, const std::string& path,
                     const RouteScope& scope, const ScopeHeaders& headers, Route& route);

@@ -17,6 +17,7 @@ struct HttpCall {
   std::string_view body;
   std::chrono::milliseconds timeout{0};  // 0: none.
   std::size_t answer_bytes_max = 1024 * 1024;
+  bool discard_answer = false;  // Its body is read, however long, and not kept.
 };
 
 struct HttpAnswer {

@@ -3,6 +3,7 @@
 #include "core/ascii.h"
 #include "http/debug_log.h"
 #include "upstream/rewrite.h"
+#include "upstream/tries.h"
 #include "upstream/virtual_host.h"
 
 namespace outrider {
@@ -21,11 +22,6 @@ bool idempotent(Method method) {
     default:
       return false;
   }
-}
-
-void note_status(Forwarding& f, Endpoint& endpoint, int status) {
-  f.count_code(status);
-  (status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success).fetch_add(1, std::memory_order_relaxed);
 }
 
 void note_failure(Endpoint& endpoint) { endpoint.numbers.rq_error.fetch_add(1, std::memory_order_relaxed); }
@@ -54,6 +50,15 @@ Sending prepare(Exchange& x) {
 
 }  // namespace
 
+ReplayBody* Forwarding::keep_body() {
+  if (kept_body || x.request_body == &NoBody::shared()) return kept_body;
+  std::uint64_t bytes_max = route.request_bytes_kept.value_or(x.options.buffer_bytes_max);
+  kept_body = &x.arena.make_owned<ReplayBody>(*x.request_body, bytes_max);
+  kept_body->too_long = &cluster.stats[ClusterStat::retry_or_shadow_abandoned];
+  x.request_body = kept_body;
+  return kept_body;
+}
+
 void Forwarding::find_counters() {
   int worker = x.worker.index();
   if (route.stats) {
@@ -75,6 +80,11 @@ void Forwarding::count_code(int status) {
   if (of_route) of_route->count_code(status);
 }
 
+void Forwarding::note_status(Endpoint& endpoint, int status) {
+  count_code(status);
+  (status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success).fetch_add(1, std::memory_order_relaxed);
+}
+
 bool declines_websocket(const Exchange& x, const ResponseHead& head) {
   return head.status != 101 && head.status < 400 && equals_ignore_case(x.upgrade, "websocket");
 }
@@ -83,13 +93,13 @@ Task<Attempt> attempt(Forwarding& f) {
   Exchange& x = f.x;
   WorkerCluster& cluster = f.cluster;
   Sending sending = prepare(x);
-  if (sending.first.is_reset()) co_return Attempt{Failure::local_reset, {}, false, true, false, {}};
+  if (sending.first.is_reset()) co_return Attempt{.failure = Failure::local_reset, .client_failed = true};
   if (sending.whole) f.timeout.request_received(x);
   std::string_view authority = x.request.authority;
   for (int replays = 0;; replays++) {
     x.record.attempts++;
-    Endpoint* endpoint = cluster.pick();
-    if (!endpoint) co_return Attempt{Failure::connect_failed, {}, true, false, false, {}};
+    Endpoint* endpoint = f.tries ? f.tries->pick() : cluster.pick();
+    if (!endpoint) co_return Attempt{.failure = Failure::connect_failed, .no_host = true};
     EndpointPool& pool = cluster.pool(*endpoint);
     x.record.upstream_peer = &endpoint->address;
     x.record.upstream_hostname = endpoint->hostname;
@@ -112,32 +122,34 @@ Task<Attempt> attempt(Forwarding& f) {
       if (!acquired.connection) {
         debug(x, Logger::pool, [&] { return "no connection: " + std::string(acquired.reason); });
         if (acquired.failure != Failure::overflow) note_failure(*(f.host = endpoint));
-        co_return Attempt{acquired.failure, acquired.reason, false, false, false, {}};
+        co_return Attempt{.failure = acquired.failure, .reason = acquired.reason};
       }
       connection = acquired.connection;
       reused = connection->requests > 0;
     }
     f.host = endpoint;
+    f.timeout.connected();
     auto& stream = x.arena.make_owned<UpstreamStream>(x, pool, *connection, f.timeout);
+    f.stream = &stream;
     x.record.upstream_local = &connection->transport->local();
     x.record.upstream_connect_begin = connection->created;
     x.record.upstream_connect_end = connection->connected;
     debug(x, Logger::router, [&] { return "router decoding headers:" + debug_fields(x.request); });
     bool more = stream.send(x.request, sending.framing, sending.first, sending.whole);
-    if (more) x.scope.spawn(&UpstreamStream::pump, stream);
+    if (more) stream.start_pump();
     // Even if sending has failed: a response may have come before.
     if (ResponseHead* head = co_await stream.receive_head()) {
       debug(x, Logger::router, [&] { return "upstream headers complete:" + debug_fields(*head); });
-      if (!declines_websocket(x, *head)) note_status(f, *endpoint, head->status);
-      co_return Attempt{Failure::none, {},    false,
-                        false,         false, Response{head, &stream, stream.tunnel() ? &stream : nullptr}};
+      if (!f.tries && !declines_websocket(x, *head)) f.note_status(*endpoint, head->status);
+      co_return Attempt{.response = {head, &stream, stream.tunnel() ? &stream : nullptr}};
     }
     bool replay = stream.failure() == Failure::connection_closed && reused && stream.untouched() && sending.whole &&
                   !more && idempotent(x.request.method) && replays < kReplaysMax;
     debug(x, Logger::router, [&] { return replay ? "upstream reset: sending it again" : "upstream reset"; });
     if (!replay) {
       if (!stream.client_failed()) note_failure(*endpoint);
-      co_return Attempt{stream.failure(), {}, false, stream.client_failed(), stream.interim(), {}};
+      co_return Attempt{
+          .failure = stream.failure(), .client_failed = stream.client_failed(), .interim = stream.interim()};
     }
     x.record.upstream_local = nullptr;
     stream.abandon();  // What it holds of the circuit breakers may be what the next connection needs.

@@ -2,19 +2,26 @@
 #pragma once
 #include "http/exchange.h"
 #include "upstream/pool.h"
+#include "upstream/replay_body.h"
 #include "upstream/route.h"
 #include "upstream/upstream_stream.h"
 #include "upstream/virtual_host.h"
 
 namespace outrider {
 
+class Tries;
+
+// What ended an attempt: itself, or a time-out of its own.
+enum class TryEnd : std::uint8_t { itself, timeout, idle_timeout };
+
 struct Attempt {
   Failure failure = Failure::none;
-  std::string_view reason;     // Of a failed connect.
+  std::string_view reason = {};  // Of a failed connect.
   bool no_host = false;        // The cluster has none that could take it.
   bool client_failed = false;  // The client's body broke, not the upstream.
   bool interim = false;        // An informational response came before the failure.
-  Response response;           // Where failure is none.
+  TryEnd ended = TryEnd::itself;
+  Response response = {};        // Where failure is none.
 };
 
 // A connection from the pool may have died unnoticed: then the request is sent again on another one, at most this
@@ -36,8 +43,15 @@ struct Forwarding {
   StatBlock* virtual_cluster = nullptr;  // What else counts the answer; null: nothing.
   StatBlock* of_route = nullptr;
   Endpoint* host = nullptr;  // Once there is a connection to it, or none could be had.
+  UpstreamStream* stream = nullptr;  // The last one; null: there was none.
+  Tries* tries = nullptr;            // Null: neither the route nor the request knows more than one attempt.
+  ReplayBody* kept_body = nullptr;   // Null: nobody wants the request's body a second time.
+  // From here on it is kept as it is read; null: there is none.
+  ReplayBody* keep_body();
   void find_counters();
   void count_code(int status);
+  // The final answer of a host.
+  void note_status(Endpoint& endpoint, int status);
 };
 
 // The response's body is left to be pulled.

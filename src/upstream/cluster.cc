@@ -4,14 +4,23 @@
 
 namespace outrider {
 
-Cluster::Cluster(ClusterOptions o, std::shared_ptr<StatScope> s, int slot_number)
-    : options(std::move(o)), stats(std::move(s)), slot(slot_number), hosts_(std::make_shared<HostSet>()) {
+Cluster::Cluster(ClusterOptions o, std::shared_ptr<StatScope> s, int slot_number, LocalStats retries)
+    : options(std::move(o)), stats(std::move(s)), slot(slot_number), retry_codes(std::move(retries)), hosts_(std::make_shared<HostSet>()) {
   for (std::size_t i = 0; i < breakers.size(); i++) {
     breakers[i].connections.set_limit(options.thresholds[i].connections);
     breakers[i].pending_requests.set_limit(options.thresholds[i].pending_requests);
     breakers[i].requests.set_limit(options.thresholds[i].requests);
     breakers[i].retries.set_limit(options.thresholds[i].retries);
   }
+}
+
+Breaker& Cluster::retry_breaker(Priority priority) {
+  auto i = static_cast<std::size_t>(priority);
+  if (const auto& budget = options.thresholds[i].retry_budget) {
+    auto share = static_cast<std::uint64_t>(budget->percent / 100 * static_cast<double>(breakers[i].requests.used()));
+    breakers[i].retries.set_limit(std::max(budget->min, share));
+  }
+  return breakers[i].retries;
 }
 
 HostSetPtr Cluster::hosts() const {

@@ -5,10 +5,12 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "net/dns.h"
+#include "observe/local_stats.h"
 #include "upstream/balance.h"
 #include "upstream/breaker.h"
 #include "upstream/cluster_stats.h"
@@ -29,6 +31,13 @@ struct ConfiguredHost {
   std::uint32_t priority = 0;
   HostHealth health = HostHealth::healthy;
   std::string region, zone, sub_zone;
+  std::shared_ptr<const Metadata> metadata;  // Null: none.
+};
+
+struct RetryBudget {
+  double percent = 20;  // Of the requests in flight.
+  std::uint64_t min = 3;
+  bool operator==(const RetryBudget&) const = default;
 };
 
 struct ClusterOptions {
@@ -51,6 +60,7 @@ struct ClusterOptions {
   std::vector<ConfiguredHost> hosts;
   struct Threshold {
     std::uint64_t connections = 1024, pending_requests = 1024, requests = 1024, retries = 3;
+    std::optional<RetryBudget> retry_budget = std::nullopt;  // Instead of `retries`.
     bool operator==(const Threshold&) const = default;
   };
   std::array<Threshold, 2> thresholds;  // By Priority.
@@ -60,16 +70,20 @@ struct ClusterOptions {
 // Shared by all workers and by the snapshots that name it. Thread-safe.
 class Cluster : public std::enable_shared_from_this<Cluster> {
  public:
-  Cluster(ClusterOptions options, std::shared_ptr<StatScope> stats, int slot);
+  Cluster(ClusterOptions options, std::shared_ptr<StatScope> stats, int slot,
+          LocalStats retry_codes = {std::make_shared<StatScope>("", retry_stat_table()), 0});
   Cluster(const Cluster&) = delete;
 
   const ClusterOptions options;
   const std::shared_ptr<StatScope> stats;
   const int slot;                      // Its place in every worker's table; never used by two clusters at once.
   std::array<Breakers, 2> breakers;    // By Priority.
+  const LocalStats retry_codes;        // cluster.<name>.retry.: the statuses of answers that were tried again.
   std::atomic<std::uint64_t> turn{0};  // The rotation, one for the whole process: call n goes to host n mod hosts.
 
   const std::string& name() const { return options.name; }
+  // With the limit that holds now.
+  Breaker& retry_breaker(Priority priority);
   HostSetPtr hosts() const;
   // `stats`: this cluster's block of the calling thread, which keeps the membership gauges.
   void set_hosts(HostSetPtr hosts, StatBlock& stats);

@@ -21,6 +21,11 @@ const StatTable& cluster_stat_table() {
   return table;
 }
 
+const StatTable& retry_stat_table() {
+  static const StatTable table{{}, "upstream_rq_"};
+  return table;
+}
+
 const StatTable& virtual_cluster_stat_table() {
   static const StatTable table{kVirtualCluster, "upstream_rq_"};
   return table;

@@ -37,9 +37,14 @@ namespace outrider {
   COUNTER(upstream_rq_per_try_timeout)                    \
   COUNTER(upstream_rq_rx_reset)                           \
   COUNTER(upstream_rq_tx_reset)                           \
+  COUNTER(upstream_rq_per_try_idle_timeout)               \
   COUNTER(upstream_rq_retry)                              \
+  COUNTER(upstream_rq_retry_backoff_exponential)          \
+  COUNTER(upstream_rq_retry_backoff_ratelimited)          \
+  COUNTER(upstream_rq_retry_limit_exceeded)               \
   COUNTER(upstream_rq_retry_success)                      \
   COUNTER(upstream_rq_retry_overflow)                     \
+  COUNTER(retry_or_shadow_abandoned)                      \
   COUNTER(upstream_flow_control_paused_reading_total)     \
   COUNTER(upstream_flow_control_resumed_reading_total)    \
   COUNTER(membership_change)                              \
@@ -71,5 +76,7 @@ enum class ClusterStat : std::uint16_t {
 };
 
 const StatTable& cluster_stat_table();
+// Of cluster.<name>.retry.: statuses only.
+const StatTable& retry_stat_table();
 
 }  // namespace outrider

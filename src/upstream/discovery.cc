@@ -127,6 +127,7 @@ void Discovery::set_addresses(Name& name, const std::vector<Address>& addresses)
     e->region = h.region;
     e->zone = h.zone;
     e->sub_zone = h.sub_zone;
+    e->set_metadata(h.metadata);
     endpoints.push_back(std::move(e));
   }
   name.endpoints = std::move(endpoints);

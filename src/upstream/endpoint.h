@@ -5,11 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "http/metadata.h"
 #include "net/address.h"
 
 namespace outrider {
 
 struct EndpointPool;
+
+// The name space of metadata that load balancing looks at.
+inline constexpr std::string_view kLbMetadata = "envoy.lb";
 
 enum class HostHealth : std::uint8_t { healthy, degraded, unhealthy };
 
@@ -29,6 +33,10 @@ class Endpoint {
   HostHealth health = HostHealth::healthy;
   std::string region, zone, sub_zone;
   bool canary = false;
+  std::shared_ptr<const Metadata> metadata;  // Null: none.
+
+  // Before it serves. Its envoy.lb may say that it is a canary.
+  void set_metadata(std::shared_ptr<const Metadata> said);
 
   // What `/clusters` shows.
   struct Numbers {
@@ -40,6 +48,10 @@ class Endpoint {
   // Of each worker, its connections to this host; an element is touched by its worker only.
   std::vector<EndpointPool*> local;
 };
+
+// Whether the host's metadata of envoy.lb (null: none) has each of these, with that value. `list_as_any`: an element of a
+// list is enough.
+bool has_labels(const Metadata* host, const Value::Struct& labels, bool list_as_any);
 
 using EndpointPtr = std::shared_ptr<Endpoint>;
 

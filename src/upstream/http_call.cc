@@ -23,21 +23,21 @@ void keep_head(const ResponseHead& from, HttpAnswer& to, Arena& arena) {
 }
 
 // Nothing: it is whole.
-Task<std::optional<CallFailure>> read_body(Body& body, std::string& into, std::size_t bytes_max) {
+Task<std::optional<CallFailure>> read_body(Body& body, std::string& into, const HttpCall& call) {
   for (int steps = 1;; steps++) {
     if (steps % kStepsInARowMax == 0) co_await turn();
     Frame frame = body.poll(BlockPool::kBodyBytes);
     if (frame.pending()) frame = co_await body.pull(BlockPool::kBodyBytes);
     if (frame.is_reset()) co_return CallFailure::reset;
-    if (frame.is_data()) into.append(frame.data);
-    if (into.size() > bytes_max) co_return CallFailure::too_large;
+    if (frame.is_data() && !call.discard_answer) into.append(frame.data);
+    if (into.size() > call.answer_bytes_max) co_return CallFailure::too_large;
     if (!frame.is_data() || frame.last) co_return std::nullopt;
   }
 }
 
 CallFailure failure_of(const Attempt& attempt) { return attempt.no_host ? CallFailure::no_host : CallFailure::reset; }
 
-Task<> exchange(Forwarding& f, Arena& arena, std::size_t bytes_max, Result& result) {
+Task<> exchange(Forwarding& f, Arena& arena, const HttpCall& call, Result& result) {
   Attempt attempt = co_await outrider::attempt(f);
   if (attempt.failure != Failure::none) {
     result = std::unexpected(failure_of(attempt));
@@ -46,15 +46,15 @@ Task<> exchange(Forwarding& f, Arena& arena, std::size_t bytes_max, Result& resu
   HttpAnswer answer(arena);
   keep_head(*attempt.response.head, answer, arena);
   answer.head.headers.set(Known::x_envoy_upstream_service_time, decimal(arena, milliseconds_since(f.x.record.start)));
-  if (auto failure = co_await read_body(*attempt.response.body, answer.body, bytes_max)) {
+  if (auto failure = co_await read_body(*attempt.response.body, answer.body, call)) {
     result = std::unexpected(*failure);
     co_return;
   }
   result = std::move(answer);
 }
 
-Task<> run_exchange(Forwarding& f, Arena& arena, std::size_t bytes_max, Result& result) {
-  co_await f.x.scope.run(exchange(f, arena, bytes_max, result));
+Task<> run_exchange(Forwarding& f, Arena& arena, const HttpCall& call, Result& result) {
+  co_await f.x.scope.run(exchange(f, arena, call, result));
 }
 
 }  // namespace
@@ -128,7 +128,7 @@ Task<Result> ClusterCaller::call(Arena& arena, HttpCall call) {
   Result result = std::unexpected(CallFailure::timed_out);
   Limit limit;
   if (call.timeout.count() > 0) limit.start(call.timeout);
-  co_await within(limit, run_exchange(f, arena, call.answer_bytes_max, result));
+  co_await within(limit, run_exchange(f, arena, call, result));
   if (!result && result.error() == CallFailure::timed_out) local.stats[ClusterStat::upstream_rq_timeout].add();
   co_return result;
 }

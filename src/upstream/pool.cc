@@ -210,9 +210,9 @@ WorkerCluster::WorkerCluster(Worker& w, Network& n, ClusterPtr c)
 
 WorkerCluster::~WorkerCluster() = default;
 
-Endpoint* WorkerCluster::pick() {
-  Endpoint* chosen = hosts_->eligible.empty() ? nullptr : choose(hosts_->eligible);
-  if (!chosen || hosts_->panic[chosen->priority]) stats[ClusterStat::lb_healthy_panic].add();
+Endpoint* WorkerCluster::pick(const HostSet& hosts) {
+  Endpoint* chosen = hosts.eligible.empty() ? nullptr : choose(hosts.eligible);
+  if (!chosen || hosts.panic[chosen->priority]) stats[ClusterStat::lb_healthy_panic].add();
   return chosen;
 }
 

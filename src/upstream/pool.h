@@ -78,11 +78,14 @@ class WorkerCluster {
   ~WorkerCluster();
 
   // The load balancer's choice; null: there is no host.
-  Endpoint* pick();
+  Endpoint* pick() { return pick(*hosts_); }
+  // Among those hosts, which are the cluster's.
+  Endpoint* pick(const HostSet& hosts);
   EndpointPool& pool(Endpoint& endpoint) {
     EndpointPool* p = endpoint.local[static_cast<std::size_t>(worker.index())];
     return p ? *p : make_pool(endpoint);
   }
+  bool has_hosts() const { return !hosts_->eligible.empty(); }
   // Takes the cluster's present hosts; pools of hosts that left are drained.
   void refresh();
   // Deletes drained pools that nobody uses. True if none is left at all.

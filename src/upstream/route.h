@@ -11,6 +11,8 @@
 #include "http/route_entry.h"
 #include "observe/local_stats.h"
 #include "upstream/cluster.h"
+#include "upstream/mirror.h"
+#include "upstream/retry_policy.h"
 #include "upstream/time_limit.h"
 #include "upstream/uri_template.h"
 
@@ -107,6 +109,9 @@ struct Route : RouteEntry {
   bool limits_stream = false;                         // It has a word on the stream's duration, and `timeout` is none.
   std::shared_ptr<const GrpcTimeouts> grpc_timeouts;  // Null: grpc-timeout means nothing.
   Priority priority = Priority::normal;
+  std::shared_ptr<const RetryPolicy> retry;         // Null: none.
+  std::shared_ptr<const MirrorPolicies> mirrors;    // Null: none.
+  std::optional<std::uint64_t> request_bytes_kept;  // Of a body, in case it is sent again; else the listener's limit.
   PathRewrite path_rewrite;
   HostRewrite host_rewrite;
   std::vector<std::shared_ptr<const HeaderMutations>> request_headers;  // As RouteEntry::response_headers.

@@ -11,6 +11,7 @@
 #include "upstream/rewrite.h"
 #include "upstream/strict_headers.h"
 #include "upstream/time_limit.h"
+#include "upstream/tries.h"
 #include "upstream/virtual_host.h"
 
 namespace outrider {
@@ -75,19 +76,30 @@ Response refuse_late(Exchange& x) {
   return x.reply(504, "downstream duration timeout", "max_duration_timeout");
 }
 
-// What a client may tell a router, and nobody behind it.
-void remove_consumed(Headers& headers) {
-  constexpr Known kConsumed[] = {Known::x_envoy_retry_on,
-                                 Known::x_envoy_retry_grpc_on,
-                                 Known::x_envoy_max_retries,
-                                 Known::x_envoy_retriable_status_codes,
-                                 Known::x_envoy_retriable_header_names,
-                                 Known::x_envoy_hedge_on_per_try_timeout,
-                                 Known::x_envoy_upstream_rq_per_try_timeout_ms};
-  std::uint64_t any = 0;
-  for (Known name : kConsumed) any |= Headers::bit(name);
-  if (!(headers.present() & any)) return;
-  for (Known name : kConsumed) headers.remove(name);
+constexpr Known kOfTries[] = {Known::x_envoy_retry_on,
+                              Known::x_envoy_retry_grpc_on,
+                              Known::x_envoy_max_retries,
+                              Known::x_envoy_retriable_status_codes,
+                              Known::x_envoy_retriable_header_names,
+                              Known::x_envoy_hedge_on_per_try_timeout};
+
+constexpr std::uint64_t bits_of_tries() {
+  std::uint64_t bits = 0;
+  for (Known name : kOfTries) bits |= Headers::bit(name);
+  return bits;
+}
+
+// Whether the request may be tried more than once, by its route or by what it says itself, which nobody behind the
+// router is told.
+void prepare_tries(Forwarding& f, std::chrono::milliseconds per_try_timeout) {
+  Headers& headers = f.x.request.headers;
+  constexpr std::uint64_t kOfTriesBits = bits_of_tries();
+  bool asks = headers.present() & kOfTriesBits;
+  if (f.route.retry || asks || per_try_timeout.count() > 0) {
+    f.tries = &f.x.arena.make_owned<Tries>(f, f.route.retry.get(), per_try_timeout);
+  }
+  if (!asks) return;
+  for (Known name : kOfTries) headers.remove(name);
 }
 
 Response direct_response(Exchange& x, const DirectResponse& direct) {
@@ -150,6 +162,20 @@ OUTRIDER_FORWARDS Task<Response> Router::handle(Exchange& x, Next) const {
   return at_once(x.reply(route->cluster_not_found_status, "", "cluster_not_found", ResponseFlag::no_cluster_found));
 }
 
+namespace {
+
+void count_time_out(Forwarding& f) {
+  if (f.tries && f.tries->waiting()) return;
+  f.count_code(f.timeout_status);
+  f.cluster.stats[ClusterStat::upstream_rq_timeout].add();
+  if (f.virtual_cluster) (*f.virtual_cluster)[VirtualClusterStat::upstream_rq_timeout].add();
+  if (!f.host) return;
+  f.host->numbers.rq_timeout.fetch_add(1, std::memory_order_relaxed);
+  f.host->numbers.rq_error.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
 Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) const {
   WorkerCluster& cluster = x.connection.clusters->get(to);
   debug(x, Logger::router, [&] {
@@ -164,14 +190,15 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
   }
   bool envoy_headers = !options_.suppress_envoy_headers;
   x.record.uncounted = x.record.health_check || !options_.dynamic_stats;
-  auto& f = x.arena.make_owned<Forwarding>(x, route, cluster, envoy_headers, time_limit(x, route, options_));
-  remove_consumed(x.request.headers);
+  TimeLimits limits = time_limits(x, route, options_);
+  auto& f = x.arena.make_owned<Forwarding>(x, route, cluster, envoy_headers, limits.whole);
   f.find_counters();
   if (x.request.headers.has(Known::x_envoy_upstream_rq_timeout_alt_response)) {
     f.timeout_status = 204;
     x.request.headers.remove(Known::x_envoy_upstream_rq_timeout_alt_response);
   }
   rewrite_request(x, route, envoy_headers);
+  prepare_tries(f, limits.per_try);
   Breaker& requests = to.breakers[static_cast<std::size_t>(route.priority)].requests;
   if (!requests.try_take()) {
     cluster.stats[ClusterStat::upstream_rq_pending_overflow].add();
@@ -180,8 +207,17 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
     co_return fail(f, overflow);
   }
   x.arena.make_owned<Taken>(requests);
-  std::optional<Attempt> tried = co_await within(f.timeout.limit, attempt(f));
-  if (!tried) co_return time_out(f);
+  if (route.mirrors && cluster.has_hosts()) mirror(f);
+  std::optional<Attempt> tried = co_await within(f.timeout.limit, f.tries ? attempt_repeatedly(f) : attempt(f));
+  if (!tried) {
+    count_time_out(f);
+    co_return time_out(f, "response_timeout");
+  }
+  if (tried->ended != TryEnd::itself) {
+    f.count_code(f.timeout_status);
+    co_return time_out(
+        f, tried->ended == TryEnd::timeout ? "upstream_per_try_timeout" : "upstream_per_try_idle_timeout");
+  }
   if (tried->failure != Failure::none) co_return fail(f, *tried);
   x.record.details = "via_upstream";
   if (tried->response.tunnel) f.timeout.limit.cancel();  // The route's time-out is one for responses.
@@ -205,16 +241,8 @@ void Router::finish(Forwarding& f, ResponseHead& head) const {
   for (const auto& mutations : f.route.response_headers) apply_all(*mutations, x, head);
 }
 
-Response Router::time_out(Forwarding& f) const {
-  f.cluster.stats[ClusterStat::upstream_rq_timeout].add();
-  f.count_code(f.timeout_status);
-  if (f.virtual_cluster) (*f.virtual_cluster)[VirtualClusterStat::upstream_rq_timeout].add();
-  if (f.host) {
-    f.host->numbers.rq_timeout.fetch_add(1, std::memory_order_relaxed);
-    f.host->numbers.rq_error.fetch_add(1, std::memory_order_relaxed);
-  }
-  return f.x.reply(f.timeout_status, "upstream request timeout", "response_timeout",
-                   ResponseFlag::upstream_request_timeout);
+Response Router::time_out(Forwarding& f, std::string_view details) const {
+  return f.x.reply(f.timeout_status, "upstream request timeout", details, ResponseFlag::upstream_request_timeout);
 }
 
 Response Router::fail(Forwarding& f, const Attempt& attempt) const {

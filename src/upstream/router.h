@@ -26,7 +26,7 @@ class Router final : public Filter {
   std::optional<Response> answer(Exchange& x, const Route* route) const;
   Task<Response> forward(Exchange& x, const Route& route, Cluster& cluster) const;
   void finish(Forwarding& f, ResponseHead& head) const;
-  Response time_out(Forwarding& f) const;
+  Response time_out(Forwarding& f, std::string_view details) const;
   Response fail(Forwarding& f, const Attempt& attempt) const;
 
   RouterOptions options_;

@@ -34,7 +34,7 @@ bool read_milliseconds(const Field& field, milliseconds& into) {
 
 }  // namespace
 
-milliseconds time_limit(Exchange& x, const Route& route, const RouterOptions& options) {
+TimeLimits time_limits(Exchange& x, const Route& route, const RouterOptions& options) {
   Headers& headers = x.request.headers;
   bool by_grpc = !route.limits_stream && route.grpc_timeouts && route.grpc_timeouts->max && is_grpc_request(x);
   milliseconds limit = route.limits_stream ? milliseconds(0)
@@ -48,12 +48,19 @@ milliseconds time_limit(Exchange& x, const Route& route, const RouterOptions& op
     read_milliseconds(*asked, limit);
     headers.remove(Known::x_envoy_upstream_rq_timeout_ms);
   }
-  if (limit.count() <= 0) return limit;
-  if (!options.suppress_envoy_headers) {
-    headers.set(Known::x_envoy_expected_rq_timeout_ms, decimal(x.arena, static_cast<std::uint64_t>(limit.count())));
+  milliseconds per_try = route.retry ? route.retry->per_try_timeout : milliseconds(0);
+  if (const Field* asked = headers.find(Known::x_envoy_upstream_rq_per_try_timeout_ms)) {
+    read_milliseconds(*asked, per_try);
+    headers.remove(Known::x_envoy_upstream_rq_per_try_timeout_ms);
   }
-  if (by_grpc) set_grpc_timeout(headers, x.arena, limit);
-  return limit;
+  if (limit.count() > 0 && per_try >= limit) per_try = {};
+  milliseconds told = per_try.count() > 0 ? per_try : limit;
+  if (told.count() <= 0) return {limit, per_try};
+  if (!options.suppress_envoy_headers) {
+    headers.set(Known::x_envoy_expected_rq_timeout_ms, decimal(x.arena, static_cast<std::uint64_t>(told.count())));
+  }
+  if (by_grpc) set_grpc_timeout(headers, x.arena, told);
+  return {limit, per_try};
 }
 
 bool limit_stream(Exchange& x, const Route& route) {

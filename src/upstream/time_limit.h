@@ -20,9 +20,13 @@ struct GrpcTimeouts {
   std::chrono::milliseconds header_offset{0};
 };
 
-// Of the response, 0: without a limit. The request's fields that say so to the proxy are removed, and those that tell
-// the backend are set.
-std::chrono::milliseconds time_limit(Exchange& x, const Route& route, const RouterOptions& options);
+struct TimeLimits {
+  std::chrono::milliseconds whole{0};    // Of the response, 0: without a limit.
+  std::chrono::milliseconds per_try{0};  // Of each attempt until its response begins; 0: only the whole counts.
+};
+
+// The request's fields that say so to the proxy are removed, and those that tell the backend are set.
+TimeLimits time_limits(Exchange& x, const Route& route, const RouterOptions& options);
 // Of the whole stream, where the route has a word on it. False: it is over already.
 bool limit_stream(Exchange& x, const Route& route);
 

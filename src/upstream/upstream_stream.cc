@@ -131,7 +131,27 @@ Task<bool> UpstreamStream::write_frame(const Frame& frame) {
   co_return written.ok();
 }
 
+void UpstreamStream::start_pump() {
+  pumping_ = true;
+  pump_ = x_.scope.spawn(&UpstreamStream::pump, *this);
+}
+
+Task<> UpstreamStream::give_up() {
+  if (pumping_ && pump_) {
+    pump_->request();
+    while (pumping_) co_await pump_ended_.wait();
+  }
+  abandon();
+}
+
 Task<> UpstreamStream::pump(UpstreamStream& stream) {
+  struct Ended {
+    UpstreamStream& stream;
+    ~Ended() {
+      stream.pumping_ = false;
+      stream.pump_ended_.notify_all();
+    }
+  } ended{stream};
   if (stream.unsent_count_ > 0 && !co_await stream.write_unsent()) co_return;
   if (stream.whole_) {
     stream.request_is_sent();
@@ -293,16 +313,27 @@ Frame UpstreamStream::note(Frame frame) {
 
 Frame UpstreamStream::poll(std::size_t max) { return note(body_->poll(max)); }
 
+Frame UpstreamStream::time_out(ClusterStat counter, std::string_view details) {
+  stats_[counter].add();
+  pool_.endpoint->numbers.rq_timeout.fetch_add(1, std::memory_order_relaxed);
+  x_.record.flags.set(ResponseFlag::upstream_request_timeout);
+  x_.record.details = details;
+  failure_ = Failure::local_reset;
+  return Frame::reset(Failure::local_reset);
+}
+
+Task<Frame> UpstreamStream::pull_within_idle(std::size_t max) {
+  std::optional<Frame> frame = co_await within(timeout_.idle, pull_body(max));
+  if (frame) co_return *frame;
+  co_return time_out(ClusterStat::upstream_rq_per_try_idle_timeout, "upstream_per_try_idle_timeout");
+}
+
 Task<Frame> UpstreamStream::pull(std::size_t max) {
-  std::optional<Frame> frame = co_await within(timeout_.limit, pull_body(max));
-  if (!frame) {
-    stats_[ClusterStat::upstream_rq_timeout].add();
-    pool_.endpoint->numbers.rq_timeout.fetch_add(1, std::memory_order_relaxed);
-    x_.record.flags.set(ResponseFlag::upstream_request_timeout);
-    x_.record.details = "response_timeout";
-    failure_ = Failure::local_reset;
-    co_return Frame::reset(Failure::local_reset);
-  }
+  bool idles = timeout_.idle.count() > 0;
+  std::optional<Frame> frame =
+      co_await within(timeout_.limit, idles ? pull_within_idle(max) : pull_body(max));
+  if (!frame) co_return time_out(ClusterStat::upstream_rq_timeout, "response_timeout");
+  if (frame->is_reset() && failure_ == Failure::local_reset) co_return *frame;
   co_return note(*frame);
 }
 

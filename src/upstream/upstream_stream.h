@@ -9,6 +9,13 @@
 
 namespace outrider {
 
+// How long one attempt may take until its response begins: from when it has a connection and the request is whole.
+struct TryTimeout {
+  std::chrono::milliseconds length{0};  // 0: none.
+  bool connected = false;
+  Limit limit;
+};
+
 // The route's time-out: from the end of the client's request, wherever that is then, to the end of the response.
 class ResponseTimeout {
  public:
@@ -16,11 +23,25 @@ class ResponseTimeout {
   explicit ResponseTimeout(std::chrono::milliseconds length) : length_(length) {}
   void request_received(Exchange& x) {
     if (!x.record.request_end) x.record.request_end = x.worker.now();
-    if (length_.count() > 0) limit.start(std::min<Duration>(length_, Worker::kTimeoutMax));
+    if (length_.count() > 0 && !received_) limit.start(std::min<Duration>(length_, Worker::kTimeoutMax));
+    received_ = true;
+    if (of_try) start_try();
+  }
+  // An attempt has its connection.
+  void connected() {
+    if (!of_try) return;
+    of_try->connected = true;
+    start_try();
   }
   Limit limit;
+  TryTimeout* of_try = nullptr;       // Of the attempt in progress; null: it has none.
+  std::chrono::milliseconds idle{0};  // Between two pieces of a response; 0: none.
 
  private:
+  void start_try() {
+    if (received_ && of_try->connected && of_try->length.count() > 0) of_try->limit.start(of_try->length);
+  }
+  bool received_ = false;
   const std::chrono::milliseconds length_;
 };
 
@@ -34,12 +55,14 @@ class UpstreamStream final : public Body, public Sink {
   // Writes the head, and the first frame of the body with it, as far as that goes without waiting. `whole`: no more
   // frames follow. True: there is more to send, which pump() does.
   bool send(const RequestHead& head, h1::BodyFraming framing, const Frame& first, bool whole);
-  // Sends the rest of the request. To be spawned into the exchange's scope: a host may answer before it has read all.
-  static Task<> pump(UpstreamStream& stream);
+  // Sends the rest of the request, in the exchange's scope: a host may answer before it has read all.
+  void start_pump();
   // The response's head; null: see failure(). Informational responses are passed on.
   Task<ResponseHead*> receive_head();
   // Gives the connection up before its time: nothing may use the stream any more, a pump neither.
   void abandon();
+  // The same, once the pump has ended: then the request's body has no reader any more.
+  Task<> give_up();
 
   Failure failure() const { return failure_; }
   // No byte of a response came: on a reused connection, a sign that it was dead already.
@@ -61,6 +84,9 @@ class UpstreamStream final : public Body, public Sink {
   ResponseHead* accept(ResponseHead& head, std::size_t head_bytes);
   void detach(ResponseHead& head, std::size_t head_bytes);
   Frame note(Frame frame);
+  static Task<> pump(UpstreamStream& stream);
+  Task<Frame> pull_within_idle(std::size_t max);
+  Frame time_out(ClusterStat counter, std::string_view details);
   Task<> pass_on(ResponseHead& head);
   void end_of_connection();
   void complete();
@@ -91,6 +117,9 @@ class UpstreamStream final : public Body, public Sink {
   bool cut_short_ = false;  // The connection ended within the response.
   bool continued_ = false;  // The backend's 100 has been passed on.
   bool interim_ = false;
+  bool pumping_ = false;
+  StopSource* pump_ = nullptr;  // While it is pumping.
+  Signal pump_ended_;
   TimePoint began_;
   AttemptRecord record_;
 };

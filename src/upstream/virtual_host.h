@@ -28,6 +28,7 @@ struct VirtualHostOptions {
   RequireTls require_tls = RequireTls::none;
   bool count_attempts_in_request = false;  // x-envoy-attempt-count
   bool count_attempts_in_response = false;
+  bool tells_timeout_retry = false;  // x-envoy-is-timeout-retry
   std::vector<VirtualCluster> clusters;
   std::unique_ptr<MatchTree> tree;  // Instead of the list of routes; null: there is none.
 };
