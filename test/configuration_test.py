@@ -478,11 +478,11 @@ def test_what_cannot_be_read_is_told_with_its_place(stage, text, line, column, w
 
 def test_what_is_not_built_is_refused_by_name_and_line(stage):
     config = simple(8080, 8081)
-    config["static_resources"]["clusters"][0]["outlier_detection"] = {}
+    config["static_resources"]["clusters"][0]["preconnect_policy"] = {}
     done = validate(stage, json.dumps(config, indent=1))
     assert done.status == 1
     ((line, _, text),) = errors(done)
-    assert "outlier_detection" in text and "outlier_detection" in done.path.read_text().splitlines()[line - 1]
+    assert "preconnect_policy" in text and "preconnect_policy" in done.path.read_text().splitlines()[line - 1]
 
 
 def test_a_file_that_is_not_there(stage):

@@ -53,6 +53,13 @@ std::string_view observability_name(const Cluster& cluster) {
   return name;
 }
 
+// The configuration says some of them.
+bool has_flag(const Endpoint& host, HealthFlag flag) {
+  if (flag == HealthFlag::failed_eds_health) return host.health == HostHealth::unhealthy;
+  if (flag == HealthFlag::degraded_eds_health) return host.health == HostHealth::degraded;
+  return host.flags.has(flag);
+}
+
 // One cluster after the other, one host after the other.
 class ClustersText : public PageText {
  public:
@@ -131,36 +138,44 @@ class PlainClusters final : public ClustersText {
     }
   }
 
-  // The success rates are Envoy's -1 of "not measured": there is no outlier detection.
   void append_host(const Cluster& cluster, const Endpoint& host, std::string& out) override {
     prefix_.assign(cluster.name()).append("::").append(host.address.text()).append("::");
     for (const HostNumber& number : kHostNumbers) line(out, number.name, read(host, number));
     line(out, "hostname", host.hostname);
-    line(out, "health_flags", health_flags(host.health));
+    out.append(prefix_).append("health_flags::");
+    append_health_flags(host, out);
+    out += '\n';
     line(out, "weight", host.weight);
     line(out, "region", host.region);
     line(out, "zone", host.zone);
     line(out, "sub_zone", host.sub_zone);
     line(out, "canary", host.canary ? "true" : "false");
     line(out, "priority", host.priority);
-    line(out, "success_rate", "-1");
-    line(out, "local_origin_success_rate", "-1");
+    append_rate("success_rate", host.outlier ? host.outlier->external.percent : -1, out);
+    append_rate("local_origin_success_rate", host.outlier ? host.outlier->local.percent : -1, out);
   }
 
   void end_cluster(const Cluster&, std::string&) override {}
   void end(std::string&) override {}
 
-  // A host's health comes from the configuration alone.
-  static std::string_view health_flags(HostHealth health) {
-    switch (health) {
-      case HostHealth::healthy:
-        return "healthy";
-      case HostHealth::degraded:
-        return "/degraded_eds_health";
-      case HostHealth::unhealthy:
-        return "/failed_eds_health";
+  static void append_health_flags(const Endpoint& host, std::string& out) {
+    static constexpr std::string_view kNames[] = {
+#define X(name) #name,
+        OUTRIDER_HEALTH_FLAGS(X)
+#undef X
+    };
+    std::size_t before = out.size();
+    for (std::size_t i = 0; i < std::size(kNames); i++) {
+      if (has_flag(host, static_cast<HealthFlag>(i))) out.append("/").append(kNames[i]);
     }
-    return "";
+    if (out.size() == before) out += "healthy";
+  }
+
+  // -1: it has not been measured.
+  void append_rate(std::string_view name, double percent, std::string& out) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%g", percent);
+    line(out, name, digits);
   }
 
   static void append_number(std::string& out, std::uint64_t value) {
@@ -209,7 +224,12 @@ class JsonClusters final : public ClustersText {
     }
     json_.close_list();
     json_.open_object("health_status");
+    if (has_flag(host, HealthFlag::failed_active_hc)) json_.truth("failed_active_health_check", true);
+    if (has_flag(host, HealthFlag::failed_outlier_check)) json_.truth("failed_outlier_check", true);
     json_.text("eds_health_status", health_status(host.health));
+    if (has_flag(host, HealthFlag::degraded_active_hc)) json_.truth("failed_active_degraded_check", true);
+    if (has_flag(host, HealthFlag::excluded_via_immediate_hc_fail)) json_.truth("excluded_via_immediate_hc_fail", true);
+    if (has_flag(host, HealthFlag::active_hc_timeout)) json_.truth("active_hc_timeout", true);
     json_.close_object();
     json_.number("weight", host.weight);
     if (!host.hostname.empty()) json_.text("hostname", host.hostname);

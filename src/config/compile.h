@@ -19,6 +19,7 @@ struct Process {
   std::string service_node, service_cluster;  // From the command line, over the file's.
   std::string machine_address;                // An IP by which other machines know this one.
   const ServerHealth* health = &kHealthyServer;  // Outlives every snapshot.
+  HealthObserver* observer = nullptr;            // Of the health of clusters' hosts; outlives every snapshot.
   bool keep_sources = false;  // Snapshots know their files and lines even where no admin page shows them.
 };
 

@@ -1,7 +1,9 @@
+#include "config/compile_health.h"
 #include "config/compile_parts.h"
-#include "proto/matcher.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "proto/matcher.h"
+#include "upstream/health_check_stats.h"
 
 namespace outrider::config {
 namespace {
@@ -77,6 +79,15 @@ void read_hosts(Compilation& c, const ClusterProto& proto, const std::string& pa
       h.region = locality.locality().region();
       h.zone = locality.locality().zone();
       h.sub_zone = locality.locality().sub_zone();
+      const auto& check = lb.endpoint().health_check_config();
+      h.check.hostname = check.hostname();
+      h.check.disabled = check.disable_active_health_check();
+      h.check_port = static_cast<std::uint16_t>(check.port_value());
+      if (check.has_address()) {
+        h.check.address = to_address(c, check.address(),
+                                     path + ".load_assignment.endpoints[" + std::to_string(l) + "].lb_endpoints[" +
+                                         std::to_string(e) + "].endpoint.health_check_config.address");
+      }
       if (lb.has_metadata()) h.metadata = std::make_shared<Metadata>(proto::to_metadata(lb.metadata()));
       std::string at =
           path + ".load_assignment.endpoints[" + std::to_string(l) + "].lb_endpoints[" + std::to_string(e) + "]";
@@ -126,24 +137,30 @@ void read_http(Compilation& c, const ClusterProto& proto, const std::string& pat
   }
 }
 
-EndpointPtr make_endpoint(const ConfiguredHost& h, int workers) {
+EndpointPtr make_endpoint(const Cluster& cluster, const ConfiguredHost& h, int workers) {
   Address address = h.is_pipe ? Address::pipe(h.address) : Address::parse(h.address, h.port).value_or(Address{});
-  auto endpoint = std::make_shared<Endpoint>(std::move(address), h.hostname, h.weight, h.priority, workers);
-  endpoint->health = h.health;
-  endpoint->region = h.region;
-  endpoint->zone = h.zone;
-  endpoint->sub_zone = h.sub_zone;
-  endpoint->set_metadata(h.metadata);
-  return endpoint;
+  return cluster.make_endpoint(h, std::move(address), workers);
+}
+
+// A host that was there before keeps what is known of its health.
+void keep_health(const Cluster& before, const std::vector<EndpointPtr>& now) {
+  HostSetPtr old = before.hosts();
+  for (const EndpointPtr& host : now) {
+    auto same = std::ranges::find_if(old->all, [&](const EndpointPtr& e) { return e->address == host->address; });
+    if (same == old->all.end()) continue;
+    if (!(*same)->flags.has(HealthFlag::failed_active_hc)) host->flags.clear(HealthFlag::failed_active_hc);
+  }
 }
 
 }  // namespace
 
 ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std::string& path) {
   std::string fingerprint = proto.SerializeAsString();
+  ClusterPtr before;
   if (c.previous) {
     auto same = c.previous->clusters.find(proto.name());
-    if (same != c.previous->clusters.end() && same->second->options.fingerprint == fingerprint) return same->second;
+    if (same != c.previous->clusters.end()) before = same->second;
+    if (before && before->options.fingerprint == fingerprint) return before;
   }
   ClusterOptions o;
   o.name = proto.name();
@@ -169,17 +186,31 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
     o.read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
   read_hosts(c, proto, path, o);
   read_thresholds(proto, o);
+  if (proto.has_metadata()) o.metadata = std::make_shared<Metadata>(proto::to_metadata(proto.metadata()));
+  o.subset = compile_subsets(c, proto, path);
+  o.health_check = compile_health_check(c, proto, path);
+  o.outlier = compile_outlier_detection(proto);
+  if (proto.common_lb_config().has_healthy_panic_threshold()) {
+    o.panic_percent = proto.common_lb_config().healthy_panic_threshold().value();
+  }
   read_http(c, proto, path, o);
   if (c.problems.any_fatal()) return nullptr;  // Nothing is made for a configuration that is refused.
 
   auto stats = c.process.stats.scope("cluster." + o.name + ".", cluster_stat_table());
   LocalStats retry_codes(c.process.stats.scope("cluster." + o.name + ".retry.", retry_stat_table()), c.process.workers);
-  auto cluster = std::make_shared<Cluster>(std::move(o), std::move(stats), c.process.next_cluster_slot(),
-                                           std::move(retry_codes));
+  auto cluster =
+      std::make_shared<Cluster>(std::move(o), std::move(stats), c.process.next_cluster_slot(), std::move(retry_codes));
+  auto scope = [&](const char* name, const StatTable& table) {
+    return c.process.stats.scope("cluster." + cluster->name() + name, table);
+  };
+  if (cluster->options.health_check) cluster->health_check_stats = scope(".health_check.", health_check_stat_table());
+  if (cluster->options.outlier) cluster->outlier_stats = scope(".outlier_detection.", outlier_stat_table());
+  cluster->observer = c.process.observer;
   if (cluster->options.discovery == DiscoveryType::static_) {
     std::vector<EndpointPtr> all;
-    for (const ConfiguredHost& h : cluster->options.hosts) all.push_back(make_endpoint(h, c.process.workers));
-    cluster->set_hosts(make_host_set(std::move(all)), cluster->stats->local(c.process.workers));
+    for (const ConfiguredHost& h : cluster->options.hosts) all.push_back(make_endpoint(*cluster, h, c.process.workers));
+    if (before) keep_health(*before, all);
+    cluster->set_hosts(std::move(all), cluster->stats->local(c.process.workers));
   }
   return cluster;
 }

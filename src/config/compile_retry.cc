@@ -28,8 +28,8 @@ void compile_predicates(Compilation& c, const v3::RetryPolicy& proto, const std:
     }
   }
   if (proto.host_selection_retry_max_attempts() > 0) {
-    policy.host_choices = static_cast<std::uint32_t>(
-        std::min<std::int64_t>(proto.host_selection_retry_max_attempts(), kHostChoicesMax));
+    policy.host_choices =
+        static_cast<std::uint32_t>(std::min<std::int64_t>(proto.host_selection_retry_max_attempts(), kHostChoicesMax));
   }
   if (!proto.has_retry_priority()) return;
   envoy::extensions::retry::priority::previous_priorities::v3::PreviousPrioritiesConfig config;
@@ -67,8 +67,7 @@ std::shared_ptr<const RetryPolicy> compile_retry(Compilation& c, const v3::Retry
   if (proto.has_per_try_timeout()) policy->per_try_timeout = to_ms(proto.per_try_timeout());
   if (proto.has_per_try_idle_timeout()) policy->per_try_idle_timeout = to_ms(proto.per_try_idle_timeout());
   for (std::uint32_t code : proto.retriable_status_codes()) policy->status_codes.push_back(code);
-  policy->headers =
-      proto::compile_list<HeaderMatcher>(c, proto.retriable_headers(), path + ".retriable_headers");
+  policy->headers = proto::compile_list<HeaderMatcher>(c, proto.retriable_headers(), path + ".retriable_headers");
   policy->request_headers =
       proto::compile_list<HeaderMatcher>(c, proto.retriable_request_headers(), path + ".retriable_request_headers");
   compile_predicates(c, proto, path, *policy);

@@ -118,6 +118,17 @@ void compile_path_rewrite(Compilation& c, const v3::Route& from, const std::stri
   if (forms > 1) c.fail(path, "only one of prefix_rewrite, regex_rewrite, path_rewrite_policy and path_rewrite");
 }
 
+// What metadata_match wants, over what a wider scope wants.
+std::shared_ptr<const SubsetCriteria> compile_subset(const envoy::config::core::v3::Metadata& match,
+                                                     const std::shared_ptr<const SubsetCriteria>& wider) {
+  const auto& spaces = match.filter_metadata();
+  auto lb = spaces.find(std::string(kLbMetadata));
+  if (lb == spaces.end()) return wider;
+  Value::Struct wanted = proto::to_struct(lb->second);
+  if (wider) wanted.insert(wider->wanted.begin(), wider->wanted.end());
+  return std::make_shared<SubsetCriteria>(std::move(wanted));
+}
+
 int not_found_status(v3::RouteAction::ClusterNotFoundResponseCode code) {
   if (code == v3::RouteAction::NOT_FOUND) return 404;
   return code == v3::RouteAction::INTERNAL_SERVER_ERROR ? 500 : 503;
@@ -140,6 +151,7 @@ void compile_durations(const v3::RouteAction& action, Route& r) {
 void compile_manner(Compilation& c, const v3::Route& from, const std::string& path, const RouteScope& scope, Route& r) {
   const v3::RouteAction& action = from.route();
   r.retry = action.has_retry_policy() ? compile_retry(c, action.retry_policy(), path + ".retry_policy") : scope.retry;
+  r.subset = compile_subset(action.metadata_match(), nullptr);
   r.mirrors = compile_mirrors(c, action.request_mirror_policies(), path + ".request_mirror_policies", scope);
   r.request_bytes_kept = bytes_kept(from, scope.request_bytes_kept);
   if (action.has_timeout()) r.timeout = to_ms(action.timeout());
@@ -174,6 +186,7 @@ void compile_weighted(Compilation& c, const v3::Route& from, const std::string& 
     choice->path = r.path;
     choice->regex = r.regex;
     compile_manner(c, from, path, scope, *choice);
+    choice->subset = compile_subset(each.metadata_match(), choice->subset);
     if (!each.host_rewrite_literal().empty()) {
       choice->host_rewrite = HostRewrite();
       choice->host_rewrite.literal = each.host_rewrite_literal();

@@ -128,12 +128,18 @@ Proxy::Proxy(Flags flags)
                flags_.service_node,
                flags_.service_cluster,
                machine_address(flags_),
-               &health_},
+               &health_,
+               this},
       resolver_(poller_),
       discovery_(main_, resolver_, static_cast<int>(flags_.concurrency),
                  [this](const Cluster& c) {
-                   for (auto& w : workers_) w->refresh_cluster(c.slot);
+                   refresh_cluster(c);
+                   health_checks_.hosts_changed(c);
                  }),
+      health_checks_(
+          main_, network_, [this](Cluster& c) { health_changed(c); },
+          [this](const Cluster& c, const Endpoint& host) { outliers_.passed_check(c, host); }),
+      outliers_(main_, [this](Cluster& c) { health_changed(c); }),
       admin_service_{main_, network_, nullptr, nullptr, {}},
       server_stats_(stats_.scope("server.", server_stat_table())),
       listener_manager_stats_(stats_.scope("listener_manager.", listener_manager_stat_table())),
@@ -144,6 +150,32 @@ Proxy::Proxy(Flags flags)
 }
 
 Proxy::~Proxy() = default;
+
+void Proxy::follow(const ClusterPtr& cluster) {
+  health_checks_.follow(cluster);
+  outliers_.follow(cluster);
+  discovery_.follow(cluster);
+}
+
+void Proxy::refresh_cluster(const Cluster& cluster) {
+  for (auto& w : workers_) w->refresh_cluster(cluster.slot);
+}
+
+void Proxy::health_changed(Cluster& cluster) {
+  cluster.set_hosts(cluster.hosts()->all, cluster.stats->local(main_.index()));
+  refresh_cluster(cluster);
+}
+
+void Proxy::too_many_errors(ClusterPtr cluster, EndpointPtr host, EjectionReason reason) {
+  main_.post([this, cluster = std::move(cluster), host = std::move(host), reason] {
+    outliers_.too_many_errors(*cluster, *host, reason);
+  });
+}
+
+void Proxy::fail_at_once(ClusterPtr cluster, EndpointPtr host) {
+  main_.post(
+      [this, cluster = std::move(cluster), host = std::move(host)] { health_checks_.fail_at_once(*cluster, *host); });
+}
 
 int Proxy::next_slot() {
   if (free_slots_.empty()) return slots_++;
@@ -252,11 +284,13 @@ void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
     lm[gone ? ListenerManagerStat::listener_removed : ListenerManagerStat::listener_modified].add();
     return gone;
   });
-  for (const auto& [name, cluster] : snapshot_->clusters) discovery_.follow(cluster);
+  for (const auto& [name, cluster] : snapshot_->clusters) follow(cluster);
   for (const auto& [name, cluster] : previous->clusters) {
     auto now = snapshot_->clusters.find(name);
     if (now != snapshot_->clusters.end() && now->second == cluster) continue;
     discovery_.forget(*cluster);
+    health_checks_.forget(*cluster);
+    outliers_.forget(*cluster);
     for (auto& w : workers_) w->remove_cluster(cluster->slot);
     free_slots_.push_back(cluster->slot);
     cm[now == snapshot_->clusters.end() ? ClusterManagerStat::cluster_removed : ClusterManagerStat::cluster_modified]
@@ -344,14 +378,17 @@ Task<> Proxy::live(Proxy& self) { co_await self.scope_.run(body(self)); }
 
 Task<> Proxy::body(Proxy& self) {
   self.scope_.spawn(discover, self);
+  self.scope_.spawn(check_health, self);
+  self.scope_.spawn(watch_outliers, self);
   if (self.admin_acceptor_) self.scope_.spawn(admin_accept, self);
   self.scope_.spawn(keep_stats, self);
   self.state_ = ServerState::initializing;
-  for (const auto& [name, cluster] : self.snapshot_->clusters) self.discovery_.follow(cluster);
+  for (const auto& [name, cluster] : self.snapshot_->clusters) self.follow(cluster);
   StatBlock& clusters = self.cluster_manager_stats_->local(self.main_.index());
   clusters[ClusterManagerStat::cluster_added].add(self.snapshot_->clusters.size());
   clusters[ClusterManagerStat::active_clusters].set(self.snapshot_->clusters.size());
   co_await self.discovery_.first_answers();
+  co_await self.health_checks_.first_results();
   log(Logger::main, LogLevel::info, "all clusters initialized; starting to listen");
   self.name_clusters();
   self.hand_over(std::move(self.pending_), *self.snapshot_);

@@ -12,6 +12,8 @@
 #include "server/stat_sinks.h"
 #include "server/symlink_watch.h"
 #include "upstream/discovery.h"
+#include "upstream/health_check.h"
+#include "upstream/outlier_detection.h"
 
 namespace outrider {
 
@@ -22,7 +24,7 @@ void block_signals();
 // main thread may wait for something other than its events (a file that is a pipe, a log that nobody reads).
 void allow_signals_to_end();
 
-class Proxy {
+class Proxy final : public HealthObserver {
  public:
   explicit Proxy(Flags flags);
   Proxy(const Proxy&) = delete;
@@ -62,6 +64,15 @@ class Proxy {
   static Task<> live(Proxy& self);
   static Task<> body(Proxy& self);
   static Task<> discover(Proxy& self);
+  static Task<> check_health(Proxy& self) { co_await self.health_checks_.run(); }
+  static Task<> watch_outliers(Proxy& self) { co_await self.outliers_.run(); }
+  // HealthObserver, on workers' threads.
+  void too_many_errors(ClusterPtr cluster, EndpointPtr host, EjectionReason reason) override;
+  void fail_at_once(ClusterPtr cluster, EndpointPtr host) override;
+  // The hosts are the same; who of them is to be chosen is not.
+  void health_changed(Cluster& cluster);
+  void refresh_cluster(const Cluster& cluster);
+  void follow(const ClusterPtr& cluster);
   static Task<> admin_accept(Proxy& self);
   static Task<> keep_stats(Proxy& self);
   static Task<> wait_for_drain(Proxy& self);
@@ -104,6 +115,8 @@ class Proxy {
   std::vector<OpenListener> pending_;  // Bound at the start; they listen once the clusters are ready.
   CaresResolver resolver_;
   Discovery discovery_;
+  HealthChecks health_checks_;
+  OutlierDetection outliers_;
   std::vector<std::unique_ptr<ProxyWorker>> workers_;
   Scope scope_;
   ServiceWorker admin_service_;

@@ -24,7 +24,31 @@ bool idempotent(Method method) {
   }
 }
 
-void note_failure(Endpoint& endpoint) { endpoint.numbers.rq_error.fetch_add(1, std::memory_order_relaxed); }
+void report(Forwarding& f, Endpoint& endpoint, std::uint32_t reasons) {
+  HealthObserver* observer = f.cluster.cluster->observer;
+  if (!observer) return;
+  for (unsigned i = 0; reasons >> i; i++) {
+    if ((reasons >> i) & 1) {
+      observer->too_many_errors(f.cluster.cluster, endpoint.shared_from_this(), static_cast<EjectionReason>(i));
+    }
+  }
+}
+
+void note_failure(Forwarding& f, Endpoint& endpoint) {
+  endpoint.numbers.rq_error.fetch_add(1, std::memory_order_relaxed);
+  note_local_failure(f, endpoint, 503);
+}
+
+// What the answer says of the host's health.
+void note_health(Forwarding& f, Endpoint& endpoint, const ResponseHead& head) {
+  if (endpoint.outlier) {
+    if (std::uint32_t reasons = endpoint.outlier->put_status(head.status)) report(f, endpoint, reasons);
+  }
+  HealthObserver* observer = f.cluster.cluster->observer;
+  if (observer && head.headers.has(Known::x_envoy_immediate_health_check_fail)) {
+    observer->fail_at_once(f.cluster.cluster, endpoint.shared_from_this());
+  }
+}
 
 // Keeps a pool, and with it its endpoint, as long as the exchange.
 struct PoolUse {
@@ -85,6 +109,11 @@ void Forwarding::note_status(Endpoint& endpoint, int status) {
   (status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success).fetch_add(1, std::memory_order_relaxed);
 }
 
+void note_local_failure(Forwarding& f, Endpoint& host, int status) {
+  if (!host.outlier) return;
+  if (std::uint32_t reasons = host.outlier->put_local_failure(status)) report(f, host, reasons);
+}
+
 bool declines_websocket(const Exchange& x, const ResponseHead& head) {
   return head.status != 101 && head.status < 400 && equals_ignore_case(x.upgrade, "websocket");
 }
@@ -98,11 +127,12 @@ Task<Attempt> attempt(Forwarding& f) {
   std::string_view authority = x.request.authority;
   for (int replays = 0;; replays++) {
     x.record.attempts++;
-    Endpoint* endpoint = f.tries ? f.tries->pick() : cluster.pick();
+    Endpoint* endpoint = f.tries ? f.tries->pick() : pick_host(f);
     if (!endpoint) co_return Attempt{.failure = Failure::connect_failed, .no_host = true};
     EndpointPool& pool = cluster.pool(*endpoint);
     x.record.upstream_peer = &endpoint->address;
     x.record.upstream_hostname = endpoint->hostname;
+    x.record.host_metadata = endpoint->metadata.get();
     if (f.route.host && f.route.host->options().count_attempts_in_request) {
       x.request.headers.set(Known::x_envoy_attempt_count, x.arena.copy(std::to_string(x.record.attempts)));
     }
@@ -121,13 +151,14 @@ Task<Attempt> attempt(Forwarding& f) {
           co_await acquire(cluster, pool, cluster.cluster->breakers[static_cast<std::size_t>(f.route.priority)]);
       if (!acquired.connection) {
         debug(x, Logger::pool, [&] { return "no connection: " + std::string(acquired.reason); });
-        if (acquired.failure != Failure::overflow) note_failure(*(f.host = endpoint));
+        if (acquired.failure != Failure::overflow) note_failure(f, *(f.host = endpoint));
         co_return Attempt{.failure = acquired.failure, .reason = acquired.reason};
       }
       connection = acquired.connection;
       reused = connection->requests > 0;
     }
     f.host = endpoint;
+    if (endpoint->outlier) endpoint->outlier->put_connected();
     f.timeout.connected();
     auto& stream = x.arena.make_owned<UpstreamStream>(x, pool, *connection, f.timeout);
     f.stream = &stream;
@@ -140,6 +171,7 @@ Task<Attempt> attempt(Forwarding& f) {
     // Even if sending has failed: a response may have come before.
     if (ResponseHead* head = co_await stream.receive_head()) {
       debug(x, Logger::router, [&] { return "upstream headers complete:" + debug_fields(*head); });
+      note_health(f, *endpoint, *head);
       if (!f.tries && !declines_websocket(x, *head)) f.note_status(*endpoint, head->status);
       co_return Attempt{.response = {head, &stream, stream.tunnel() ? &stream : nullptr}};
     }
@@ -147,7 +179,7 @@ Task<Attempt> attempt(Forwarding& f) {
                   !more && idempotent(x.request.method) && replays < kReplaysMax;
     debug(x, Logger::router, [&] { return replay ? "upstream reset: sending it again" : "upstream reset"; });
     if (!replay) {
-      if (!stream.client_failed()) note_failure(*endpoint);
+      if (!stream.client_failed()) note_failure(f, *endpoint);
       co_return Attempt{
           .failure = stream.failure(), .client_failed = stream.client_failed(), .interim = stream.interim()};
     }

@@ -17,11 +17,11 @@ enum class TryEnd : std::uint8_t { itself, timeout, idle_timeout };
 struct Attempt {
   Failure failure = Failure::none;
   std::string_view reason = {};  // Of a failed connect.
-  bool no_host = false;        // The cluster has none that could take it.
-  bool client_failed = false;  // The client's body broke, not the upstream.
-  bool interim = false;        // An informational response came before the failure.
+  bool no_host = false;          // The cluster has none that could take it.
+  bool client_failed = false;    // The client's body broke, not the upstream.
+  bool interim = false;          // An informational response came before the failure.
   TryEnd ended = TryEnd::itself;
-  Response response = {};        // Where failure is none.
+  Response response = {};  // Where failure is none.
 };
 
 // A connection from the pool may have died unnoticed: then the request is sent again on another one, at most this
@@ -42,7 +42,7 @@ struct Forwarding {
   int timeout_status = 504;
   StatBlock* virtual_cluster = nullptr;  // What else counts the answer; null: nothing.
   StatBlock* of_route = nullptr;
-  Endpoint* host = nullptr;  // Once there is a connection to it, or none could be had.
+  Endpoint* host = nullptr;          // Once there is a connection to it, or none could be had.
   UpstreamStream* stream = nullptr;  // The last one; null: there was none.
   Tries* tries = nullptr;            // Null: neither the route nor the request knows more than one attempt.
   ReplayBody* kept_body = nullptr;   // Null: nobody wants the request's body a second time.
@@ -53,6 +53,14 @@ struct Forwarding {
   // The final answer of a host.
   void note_status(Endpoint& endpoint, int status);
 };
+
+// The load balancer's choice for the request; null: there is no host.
+inline Endpoint* pick_host(const Forwarding& f) {
+  return f.cluster.cluster->options.subset ? pick_from_subset(f) : f.cluster.pick();
+}
+
+// The host could not be reached, or did not answer in time: outlier detection takes it for that status.
+void note_local_failure(Forwarding& f, Endpoint& host, int status);
 
 // The response's body is left to be pulled.
 Task<Attempt> attempt(Forwarding& f);

@@ -5,7 +5,11 @@
 namespace outrider {
 
 Cluster::Cluster(ClusterOptions o, std::shared_ptr<StatScope> s, int slot_number, LocalStats retries)
-    : options(std::move(o)), stats(std::move(s)), slot(slot_number), retry_codes(std::move(retries)), hosts_(std::make_shared<HostSet>()) {
+    : options(std::move(o)),
+      stats(std::move(s)),
+      slot(slot_number),
+      retry_codes(std::move(retries)),
+      hosts_(std::make_shared<HostSet>()) {
   for (std::size_t i = 0; i < breakers.size(); i++) {
     breakers[i].connections.set_limit(options.thresholds[i].connections);
     breakers[i].pending_requests.set_limit(options.thresholds[i].pending_requests);
@@ -23,6 +27,39 @@ Breaker& Cluster::retry_breaker(Priority priority) {
   return breakers[i].retries;
 }
 
+EndpointPtr Cluster::make_endpoint(const ConfiguredHost& h, Address address, int workers) const {
+  std::string name = h.hostname.empty() && options.discovery != DiscoveryType::static_ ? h.address : h.hostname;
+  auto e = std::make_shared<Endpoint>(std::move(address), std::move(name), h.weight, h.priority, workers);
+  e->health = h.health;
+  e->region = h.region;
+  e->zone = h.zone;
+  e->sub_zone = h.sub_zone;
+  e->set_metadata(h.metadata);
+  e->check = h.check;
+  if (h.check_port) e->check.address = e->check.address.value_or(e->address).with_port(h.check_port);
+  // Until it has passed its first check.
+  if (options.health_check && !h.check.disabled) e->flags.set(HealthFlag::failed_active_hc);
+  if (options.outlier) e->outlier = std::make_unique<Outlier>(*options.outlier);
+  return e;
+}
+
+void Cluster::set_hosts(std::vector<EndpointPtr> all, StatBlock& stats) {
+  std::shared_ptr<HostSet> set = make_host_set(std::move(all), options.panic_percent);
+  if (options.subset) {
+    set->subsets = make_subsets(*options.subset, set->all, options.panic_percent);
+    HostSetPtr before = hosts();
+    const Subsets none, &old = before->subsets ? *before->subsets : none, &now = *set->subsets;
+    auto missing = [](const Subsets& from, const Subsets& in) {
+      return static_cast<std::uint64_t>(
+          std::ranges::count_if(from.by_key, [&](const auto& each) { return !in.by_key.contains(each.first); }));
+    };
+    stats[ClusterStat::lb_subsets_created].add(missing(now, old));
+    stats[ClusterStat::lb_subsets_removed].add(missing(old, now));
+    stats[ClusterStat::lb_subsets_active].set(now.by_key.size());
+  }
+  set_hosts(std::move(set), stats);
+}
+
 HostSetPtr Cluster::hosts() const {
   std::lock_guard lock(mutex_);
   return hosts_;
@@ -30,12 +67,14 @@ HostSetPtr Cluster::hosts() const {
 
 void Cluster::set_hosts(HostSetPtr hosts, StatBlock& stats) {
   auto count = [&](HostHealth health) {
-    return static_cast<std::uint64_t>(
-        std::count_if(hosts->all.begin(), hosts->all.end(), [&](const EndpointPtr& e) { return e->health == health; }));
+    return static_cast<std::uint64_t>(std::count_if(hosts->all.begin(), hosts->all.end(),
+                                                    [&](const EndpointPtr& e) { return e->health_now() == health; }));
   };
   stats[ClusterStat::membership_total].set(hosts->all.size());
   stats[ClusterStat::membership_healthy].set(count(HostHealth::healthy));
   stats[ClusterStat::membership_degraded].set(count(HostHealth::degraded));
+  stats[ClusterStat::membership_excluded].set(static_cast<std::uint64_t>(
+      std::ranges::count_if(hosts->all, [](const EndpointPtr& e) { return e->excluded(); })));
   std::lock_guard lock(mutex_);
   hosts_ = std::move(hosts);
 }

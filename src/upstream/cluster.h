@@ -14,7 +14,9 @@
 #include "upstream/balance.h"
 #include "upstream/breaker.h"
 #include "upstream/cluster_stats.h"
+#include "upstream/health_check_options.h"
 #include "upstream/host_set.h"
+#include "upstream/subset.h"
 #include "wire/h1.h"
 
 namespace outrider {
@@ -32,6 +34,8 @@ struct ConfiguredHost {
   HostHealth health = HostHealth::healthy;
   std::string region, zone, sub_zone;
   std::shared_ptr<const Metadata> metadata;  // Null: none.
+  Endpoint::Check check;                     // Its address is made of the host's, with `check_port` if that is not 0.
+  std::uint16_t check_port = 0;
 };
 
 struct RetryBudget {
@@ -58,6 +62,11 @@ struct ClusterOptions {
   // No read from a host takes more (per_connection_buffer_limit_bytes).
   std::size_t read_bytes_max = BlockPool::kBodyBytes;
   std::vector<ConfiguredHost> hosts;
+  double panic_percent = kPanicPercent;
+  std::shared_ptr<const Metadata> metadata;                // Null: none.
+  std::shared_ptr<const HealthCheckOptions> health_check;  // Null: none.
+  std::shared_ptr<const OutlierOptions> outlier;           // Null: none.
+  std::shared_ptr<const SubsetOptions> subset;             // Null: none.
   struct Threshold {
     std::uint64_t connections = 1024, pending_requests = 1024, requests = 1024, retries = 3;
     std::optional<RetryBudget> retry_budget = std::nullopt;  // Instead of `retries`.
@@ -65,6 +74,20 @@ struct ClusterOptions {
   };
   std::array<Threshold, 2> thresholds;  // By Priority.
   std::string fingerprint;              // Serialized configuration: equal means unchanged.
+};
+
+class Cluster;
+
+// Who is told what requests find out about hosts. Its functions may be called on any thread.
+class HealthObserver {
+ public:
+  // So many errors in a row.
+  virtual void too_many_errors(std::shared_ptr<Cluster> cluster, EndpointPtr host, EjectionReason reason) = 0;
+  // x-envoy-immediate-health-check-fail in a response.
+  virtual void fail_at_once(std::shared_ptr<Cluster> cluster, EndpointPtr host) = 0;
+
+ protected:
+  ~HealthObserver() = default;
 };
 
 // Shared by all workers and by the snapshots that name it. Thread-safe.
@@ -82,11 +105,17 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::atomic<std::uint64_t> turn{0};  // The rotation, one for the whole process: call n goes to host n mod hosts.
 
   const std::string& name() const { return options.name; }
+  std::shared_ptr<StatScope> health_check_stats, outlier_stats;  // Null where there is none of it.
+  HealthObserver* observer = nullptr;                            // Before it serves; outlives it. Null: nobody.
+
+  // A host as it is configured, at that address.
+  EndpointPtr make_endpoint(const ConfiguredHost& host, Address address, int workers) const;
   // With the limit that holds now.
   Breaker& retry_breaker(Priority priority);
   HostSetPtr hosts() const;
   // `stats`: this cluster's block of the calling thread, which keeps the membership gauges.
   void set_hosts(HostSetPtr hosts, StatBlock& stats);
+  void set_hosts(std::vector<EndpointPtr> all, StatBlock& stats);
 
  private:
   mutable std::mutex mutex_;

@@ -55,6 +55,12 @@ namespace outrider {
   COUNTER(update_no_rebuild)                              \
   COUNTER(bind_errors)                                    \
   COUNTER(lb_healthy_panic)                               \
+  COUNTER(lb_subsets_created)                             \
+  COUNTER(lb_subsets_fallback)                            \
+  COUNTER(lb_subsets_fallback_panic)                      \
+  COUNTER(lb_subsets_removed)                             \
+  COUNTER(lb_subsets_selected)                            \
+  GAUGE(lb_subsets_active)                                \
   GAUGE(upstream_cx_active)                               \
   GAUGE(upstream_rq_active)                               \
   GAUGE(upstream_rq_pending_active)                       \

@@ -122,13 +122,7 @@ void Discovery::set_addresses(Name& name, const std::vector<Address>& addresses)
   }
   const ConfiguredHost& h = name.host;
   for (const Address& a : wanted) {
-    auto e = std::make_shared<Endpoint>(a, h.hostname.empty() ? h.address : h.hostname, h.weight, h.priority, workers_);
-    e->health = h.health;
-    e->region = h.region;
-    e->zone = h.zone;
-    e->sub_zone = h.sub_zone;
-    e->set_metadata(h.metadata);
-    endpoints.push_back(std::move(e));
+    endpoints.push_back(name.cluster.cluster->make_endpoint(h, a, workers_));
   }
   name.endpoints = std::move(endpoints);
   publish(name.cluster);
@@ -138,7 +132,7 @@ void Discovery::publish(Followed& f) {
   std::vector<EndpointPtr> all;
   for (const auto& name : f.names) all.insert(all.end(), name->endpoints.begin(), name->endpoints.end());
   f.stats[ClusterStat::membership_change].add();
-  f.cluster->set_hosts(make_host_set(std::move(all)), f.stats);
+  f.cluster->set_hosts(std::move(all), f.stats);
   changed_(*f.cluster);
 }
 

@@ -2,15 +2,21 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "http/metadata.h"
 #include "net/address.h"
+#include "upstream/health_flags.h"
+#include "upstream/outlier.h"
 
 namespace outrider {
 
 struct EndpointPool;
+struct HostSet;
+struct Subsets;
+using HostSetPtr = std::shared_ptr<const HostSet>;
 
 // The name space of metadata that load balancing looks at.
 inline constexpr std::string_view kLbMetadata = "envoy.lb";
@@ -18,7 +24,7 @@ inline constexpr std::string_view kLbMetadata = "envoy.lb";
 enum class HostHealth : std::uint8_t { healthy, degraded, unhealthy };
 
 // Lives as long as some HostSet or connection holds it. Its numbers are shared by all workers.
-class Endpoint {
+class Endpoint : public std::enable_shared_from_this<Endpoint> {
  public:
   Endpoint(Address address, std::string hostname, std::uint32_t weight, std::uint32_t priority, int workers)
       : address(std::move(address)), hostname(std::move(hostname)), weight(weight), priority(priority) {
@@ -30,10 +36,31 @@ class Endpoint {
   const std::string hostname;  // As configured or resolved; for auto_host_rewrite.
   const std::uint32_t weight;
   const std::uint32_t priority;
-  HostHealth health = HostHealth::healthy;
+  HostHealth health = HostHealth::healthy;  // As configured.
+  HealthFlags flags;                        // What checks and outlier detection have found.
   std::string region, zone, sub_zone;
   bool canary = false;
   std::shared_ptr<const Metadata> metadata;  // Null: none.
+
+  // By all that is known.
+  HostHealth health_now() const {
+    if (health == HostHealth::unhealthy || flags.has(HealthFlag::failed_active_hc) ||
+        flags.has(HealthFlag::failed_outlier_check)) {
+      return HostHealth::unhealthy;
+    }
+    return flags.has(HealthFlag::degraded_active_hc) ? HostHealth::degraded : health;
+  }
+  // It counts as if it were not there where the size of a priority is asked.
+  bool excluded() const { return flags.has(HealthFlag::excluded_via_immediate_hc_fail); }
+
+  // Where and how it is asked for its health.
+  struct Check {
+    std::optional<Address> address;  // None: its own.
+    std::string hostname;            // Empty: what the check says.
+    bool disabled = false;
+  };
+  Check check;
+  std::unique_ptr<Outlier> outlier;  // Null: nobody wants to know.
 
   // Before it serves. Its envoy.lb may say that it is a canary.
   void set_metadata(std::shared_ptr<const Metadata> said);
@@ -49,8 +76,8 @@ class Endpoint {
   std::vector<EndpointPool*> local;
 };
 
-// Whether the host's metadata of envoy.lb (null: none) has each of these, with that value. `list_as_any`: an element of a
-// list is enough.
+// Whether the host's metadata of envoy.lb (null: none) has each of these, with that value. `list_as_any`: an element of
+// a list is enough.
 bool has_labels(const Metadata* host, const Value::Struct& labels, bool list_as_any);
 
 using EndpointPtr = std::shared_ptr<Endpoint>;
@@ -61,9 +88,8 @@ struct HostSet {
   // The hosts to choose from (see host_set.h). Those with a larger share stand there more often, spread evenly (see
   // balance.h), so a rotation over this list respects weights and priorities.
   std::vector<Endpoint*> eligible;
-  std::vector<bool> panic;  // By priority: so few of its hosts are healthy that all are taken.
+  std::shared_ptr<const Subsets> subsets;  // Null: the cluster has none.
+  std::vector<bool> panic;                 // By priority: so few of its hosts are healthy that all are taken.
 };
-
-using HostSetPtr = std::shared_ptr<const HostSet>;
 
 }  // namespace outrider

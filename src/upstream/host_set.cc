@@ -13,14 +13,20 @@ using Hosts = std::vector<Endpoint*>;
 // The hosts of one priority.
 struct Level {
   Hosts all, healthy, degraded;
+  std::size_t excluded = 0;
+
+  std::size_t counted() const { return all.size() - excluded; }
 
   // In percent of what is needed.
   std::uint32_t availability(const Hosts& usable) const {
-    if (all.empty()) return 0;
+    if (counted() == 0) return 0;
     return static_cast<std::uint32_t>(
-        std::min<std::size_t>(100, kOverprovisioningPercent * usable.size() / all.size()));
+        std::min<std::size_t>(100, kOverprovisioningPercent * usable.size() / counted()));
   }
-  bool panics() const { return all.empty() || 100 * (healthy.size() + degraded.size()) < kPanicPercent * all.size(); }
+  bool panics(double percent) const {
+    auto usable = static_cast<double>(healthy.size() + degraded.size());
+    return counted() == 0 || 100 * usable < percent * static_cast<double>(counted());
+  }
 };
 
 // Hosts that share so much of the requests.
@@ -35,8 +41,10 @@ std::vector<Level> levels_of(const std::vector<EndpointPtr>& all) {
     if (e->priority >= levels.size()) levels.resize(e->priority + 1);
     Level& level = levels[e->priority];
     level.all.push_back(e.get());
-    if (e->health == HostHealth::healthy) level.healthy.push_back(e.get());
-    if (e->health == HostHealth::degraded) level.degraded.push_back(e.get());
+    HostHealth health = e->health_now();
+    if (health == HostHealth::healthy) level.healthy.push_back(e.get());
+    if (health == HostHealth::degraded) level.degraded.push_back(e.get());
+    level.excluded += e->excluded();
   }
   return levels;
 }
@@ -103,7 +111,7 @@ Hosts rotation_of(const std::vector<Share>& shares) {
 
 }  // namespace
 
-HostSetPtr make_host_set(std::vector<EndpointPtr> all) {
+std::shared_ptr<HostSet> make_host_set(std::vector<EndpointPtr> all, double panic_percent) {
   auto set = std::make_shared<HostSet>();
   set->all = std::move(all);
   if (set->all.empty()) return set;
@@ -111,7 +119,7 @@ HostSetPtr make_host_set(std::vector<EndpointPtr> all) {
   bool enough = total_availability(levels) == 100;
   bool everywhere = true;
   for (const Level& l : levels) {
-    set->panic.push_back(!enough && l.panics());
+    set->panic.push_back(!enough && l.panics(panic_percent));
     everywhere = everywhere && set->panic.back();
   }
   set->eligible = rotation_of(everywhere ? shares_in_panic(levels, set->all.size()) : shares_of(levels, set->panic));

@@ -10,8 +10,8 @@ namespace outrider {
 // A priority is as good as full while healthy / all * this is 100 % or more; what it lacks goes to the next one.
 inline constexpr std::uint32_t kOverprovisioningPercent = 140;
 // Where all priorities together do not reach 100 %, one with fewer usable hosts than this takes all of its hosts.
-inline constexpr std::uint32_t kPanicPercent = 50;
+inline constexpr double kPanicPercent = 50;
 
-HostSetPtr make_host_set(std::vector<EndpointPtr> all);
+std::shared_ptr<HostSet> make_host_set(std::vector<EndpointPtr> all, double panic_percent = kPanicPercent);
 
 }  // namespace outrider

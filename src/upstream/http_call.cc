@@ -140,8 +140,9 @@ std::optional<Membership> ClusterCaller::membership(std::string_view name) const
   HostSetPtr hosts = cluster->hosts();
   for (const EndpointPtr& host : hosts->all) {
     counted.all++;
-    if (host->health == HostHealth::healthy) counted.healthy++;
-    if (host->health == HostHealth::degraded) counted.degraded++;
+    HostHealth health = host->health_now();
+    if (health == HostHealth::healthy) counted.healthy++;
+    if (health == HostHealth::degraded) counted.degraded++;
   }
   return counted;
 }

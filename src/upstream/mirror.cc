@@ -36,7 +36,8 @@ struct Mirroring {
     head.path = x.request.path;
     head.authority = policy.keeps_host ? x.request.authority : shadow_host(x.arena, x.request.authority);
     for (const Field& field : x.request.headers) head.headers.add(field.name, field.known, field.value);
-    if (policy.sampled && head.headers.find("x-b3-sampled")) head.headers.set("x-b3-sampled", *policy.sampled ? "1" : "0");
+    if (policy.sampled && head.headers.find("x-b3-sampled"))
+      head.headers.set("x-b3-sampled", *policy.sampled ? "1" : "0");
     HttpCall call{.cluster = cluster, .request = &head, .body = body, .timeout = f.time_limit};
     call.discard_answer = true;
     x.connection.caller->start(call);

@@ -1,4 +1,5 @@
-// Mirrors: copies of requests for other clusters, whose answers nobody waits for. Envoy's document: "Traffic mirroring".
+// Mirrors: copies of requests for other clusters, whose answers nobody waits for. Envoy's document: "Traffic
+// mirroring".
 #pragma once
 #include <optional>
 #include <string>

@@ -85,6 +85,7 @@ class WorkerCluster {
     EndpointPool* p = endpoint.local[static_cast<std::size_t>(worker.index())];
     return p ? *p : make_pool(endpoint);
   }
+  const HostSet& hosts() const { return *hosts_; }
   bool has_hosts() const { return !hosts_->eligible.empty(); }
   // Takes the cluster's present hosts; pools of hosts that left are drained.
   void refresh();

@@ -77,8 +77,8 @@ struct RetryPolicy {
   // Where a retry does not go.
   bool not_previous_hosts = false;
   bool not_canaries = false;
-  std::vector<Value::Struct> not_hosts;   // Whose metadata of envoy.lb has all of these.
-  std::uint32_t host_choices = 1;         // So often another host is looked for.
+  std::vector<Value::Struct> not_hosts;     // Whose metadata of envoy.lb has all of these.
+  std::uint32_t host_choices = 1;           // So often another host is looked for.
   std::uint32_t priority_update_after = 0;  // Tries until the priorities that they had are left out; 0: never.
 
   // Fields of a response that say how long to wait.

@@ -111,6 +111,7 @@ struct Route : RouteEntry {
   Priority priority = Priority::normal;
   std::shared_ptr<const RetryPolicy> retry;         // Null: none.
   std::shared_ptr<const MirrorPolicies> mirrors;    // Null: none.
+  std::shared_ptr<const SubsetCriteria> subset;     // metadata_match; null: none.
   std::optional<std::uint64_t> request_bytes_kept;  // Of a body, in case it is sent again; else the listener's limit.
   PathRewrite path_rewrite;
   HostRewrite host_rewrite;

@@ -170,6 +170,7 @@ void count_time_out(Forwarding& f) {
   f.cluster.stats[ClusterStat::upstream_rq_timeout].add();
   if (f.virtual_cluster) (*f.virtual_cluster)[VirtualClusterStat::upstream_rq_timeout].add();
   if (!f.host) return;
+  note_local_failure(f, *f.host, 504);
   f.host->numbers.rq_timeout.fetch_add(1, std::memory_order_relaxed);
   f.host->numbers.rq_error.fetch_add(1, std::memory_order_relaxed);
 }
@@ -184,6 +185,7 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
   });
   x.arena.make_owned<ClusterUse>(cluster);
   x.record.cluster = &to;
+  x.record.cluster_metadata = to.options.metadata.get();
   x.record.cluster_name = to.name();
   if (!options_.strict_headers.empty()) {
     if (std::optional<Response> refused = check_strictly(x, options_.strict_headers)) co_return *refused;
@@ -215,8 +217,8 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
   }
   if (tried->ended != TryEnd::itself) {
     f.count_code(f.timeout_status);
-    co_return time_out(
-        f, tried->ended == TryEnd::timeout ? "upstream_per_try_timeout" : "upstream_per_try_idle_timeout");
+    co_return time_out(f,
+                       tried->ended == TryEnd::timeout ? "upstream_per_try_timeout" : "upstream_per_try_idle_timeout");
   }
   if (tried->failure != Failure::none) co_return fail(f, *tried);
   x.record.details = "via_upstream";

@@ -162,7 +162,8 @@ bool Tries::take_retry() {
 }
 
 bool Tries::again(const Attempt& attempt) {
-  if (!on_.any() || attempt.client_failed || attempt.no_host || attempt.interim || (f_.kept_body && f_.kept_body->given_up())) {
+  if (!on_.any() || attempt.client_failed || attempt.no_host || attempt.interim ||
+      (f_.kept_body && f_.kept_body->given_up())) {
     release();
     return false;
   }
@@ -239,7 +240,8 @@ void Tries::prepare_request(bool after_timeout) {
 bool Tries::refused(const Endpoint& host) const {
   if (policy_.not_previous_hosts && std::ranges::find(attempted_, &host) != attempted_.end()) return true;
   if (policy_.not_canaries && host.canary) return true;
-  return std::ranges::any_of(policy_.not_hosts, [&](const auto& labels) { return has_labels(host.metadata.get(), labels, true); });
+  return std::ranges::any_of(policy_.not_hosts,
+                             [&](const auto& labels) { return has_labels(host.metadata.get(), labels, true); });
 }
 
 // As Envoy's previous_priorities.
@@ -257,7 +259,7 @@ void Tries::leave_out_priorities() {
   for (const EndpointPtr& each : all->all) {
     if (!left_out_[each->priority]) rest.push_back(each);
   }
-  bool usable = std::ranges::any_of(rest, [](const auto& e) { return e->health != HostHealth::unhealthy; });
+  bool usable = std::ranges::any_of(rest, [](const auto& e) { return e->health_now() != HostHealth::unhealthy; });
   others_ = usable ? make_host_set(std::move(rest)) : nullptr;
   if (usable) return;
   left_out_.clear();
@@ -269,7 +271,7 @@ Endpoint* Tries::pick() {
   if (retrying_) leave_out_priorities();
   std::uint32_t choices = retrying_ ? policy_.host_choices + 1 : 1;
   for (std::uint32_t i = 0; i < choices; i++) {
-    host = others_ ? f_.cluster.pick(*others_) : f_.cluster.pick();
+    host = others_ ? f_.cluster.pick(*others_) : pick_host(f_);
     if (!host || !retrying_ || !refused(*host)) break;
   }
   if (!host || !on_.any()) return host;
@@ -296,6 +298,7 @@ Task<Attempt> attempt_in_time(Forwarding& f) {
   if (tried) co_return *tried;
   f.cluster.stats[idle_first ? ClusterStat::upstream_rq_per_try_idle_timeout : ClusterStat::upstream_rq_per_try_timeout]
       .add();
+  note_local_failure(f, *f.host, 504);
   f.host->numbers.rq_timeout.fetch_add(1, std::memory_order_relaxed);
   f.host->numbers.rq_error.fetch_add(1, std::memory_order_relaxed);
   co_return Attempt{.failure = Failure::local_reset, .ended = idle_first ? TryEnd::idle_timeout : TryEnd::timeout};

@@ -57,7 +57,7 @@ class Tries {
   std::vector<const Endpoint*> attempted_;
   std::vector<bool> left_out_;  // By priority.
   std::size_t attempted_since_ = 0;
-  HostSetPtr others_;  // Without those priorities; null: all.
+  HostSetPtr others_;        // Without those priorities; null: all.
   Breaker* held_ = nullptr;  // The unit of the circuit breaker, from one retry to the next decision.
   bool retrying_ = false;
   bool waiting_ = false;

@@ -330,8 +330,7 @@ Task<Frame> UpstreamStream::pull_within_idle(std::size_t max) {
 
 Task<Frame> UpstreamStream::pull(std::size_t max) {
   bool idles = timeout_.idle.count() > 0;
-  std::optional<Frame> frame =
-      co_await within(timeout_.limit, idles ? pull_within_idle(max) : pull_body(max));
+  std::optional<Frame> frame = co_await within(timeout_.limit, idles ? pull_within_idle(max) : pull_body(max));
   if (!frame) co_return time_out(ClusterStat::upstream_rq_timeout, "response_timeout");
   if (frame->is_reset() && failure_ == Failure::local_reset) co_return *frame;
   co_return note(*frame);

@@ -57,7 +57,9 @@ ROUTES = {
     "http3": policy("http3-post-connect-failure"),
     "twice": policy("5xx", num_retries=2),
     "never": policy("5xx", num_retries=0),
-    "asked": policy("5xx", retriable_request_headers=[{"name": "idempotent"}, {"name": ":method", "exact_match": "PUT"}]),
+    "asked": policy(
+        "5xx", retriable_request_headers=[{"name": "idempotent"}, {"name": ":method", "exact_match": "PUT"}]
+    ),
     "slow": policy("5xx", per_try_timeout="0.06s"),
     "slower": {**policy("5xx", per_try_timeout="2s"), "timeout": "0.08s"},
     "idle": policy("5xx", per_try_idle_timeout="0.06s"),
@@ -95,7 +97,9 @@ def compare_plan(sides, name, plan, fields=(), method="GET", body=None):
 PLANS = ["200", "503,200", "503,503", "500,502,200", "close,200", "close,close", "garbage,200", "418,200", "continue"]
 
 
-@pytest.mark.parametrize("plan", [*PLANS, "409,200", "503+x-envoy-overloaded=true,200", "429+x-envoy-ratelimited=1,200"])
+@pytest.mark.parametrize(
+    "plan", [*PLANS, "409,200", "503+x-envoy-overloaded=true,200", "429+x-envoy-ratelimited=1,200"]
+)
 @pytest.mark.parametrize("name", ["none", "5xx", "gateway", "connect", "reset", "before", "4xx", "codes", "limited"])
 def test_what_is_tried_again(sides, name, plan):
     compare_plan(sides, name, plan)

@@ -20,7 +20,13 @@ LOG = (
 )
 VARYING = {"date", "x-request-id", "x-envoy-upstream-service-time"}
 FILTERS = ("http.in.api_key_auth.", "http.in.cors.", "http.in.csrf.", "http.in.health_check.", "http_filter_name.")
-COUNTED = ("http.in.downstream_cx_", "http.in.downstream_rq_", "cluster.backend.upstream_", "cluster.backend.retry", *FILTERS)
+COUNTED = (
+    "http.in.downstream_cx_",
+    "http.in.downstream_rq_",
+    "cluster.backend.upstream_",
+    "cluster.backend.retry",
+    *FILTERS,
+)
 
 
 class Side:
