@@ -76,6 +76,57 @@ def test_mistakes_are_told_and_nothing_is_printed(stage):
     assert [line.partition(": ")[0].rpartition("yaml:")[2] for line in done.stderr.splitlines()] == ["1:9", "2:8"]
 
 
+HCM_FILE = """static_resources:
+  listeners:
+  - address: {socket_address: {address: 127.0.0.1, port_value: 80}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: in
+          http_filters: [{name: envoy.filters.http.router}]
+          route_config: ROUTES
+  clusters: [{name: here, type: STATIC}]
+"""
+LISTENER = "static_resources: {listeners: [{address: {socket_address: {address: 127.0.0.1, port_value: 80}}}]}\n"
+TLS = """static_resources:
+  clusters:
+  - name: a
+    transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+        common_tls_context: {validation_context: {match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: a}}]}}
+"""
+
+
+def routes(*actions, more=""):
+    made = ", ".join(f"{{match: {{prefix: /}}, route: {action}}}" for action in actions)
+    return HCM_FILE.replace("ROUTES", f"{{{more}virtual_hosts: [{{name: h, domains: ['*'], routes: [{made}]}}]}}")
+
+
+WRONG = {
+    "a route": (routes("{cluster: hear}"), "unknown cluster 'hear'; did you mean 'here'?"),
+    "a choice": (routes("{weighted_clusters: {clusters: [{name: x, weight: 1}]}}"), "unknown cluster 'x'"),
+    "no chain": (LISTENER, "a listener needs a filter chain"),
+    "names alone": (TLS, "needs a trusted_ca beside it"),
+    "two clusters": ("static_resources: {clusters: [{name: a}, {name: a}]}\n", "a cluster named 'a' exists already"),
+}
+
+
+@pytest.mark.parametrize("text, said", WRONG.values(), ids=WRONG)
+def test_what_envoy_would_refuse_is_refused(stage, text, said):
+    done = convert(stage, stage.file(text))
+    assert done.status == 1 and done.stdout == "" and said in done.stderr
+    if ENVOY:
+        assert stage.process([ENVOY, "--mode", "validate", "-c", done.argv[-1], "-l", "off"]).wait() == 1
+
+
+def test_a_route_may_name_a_cluster_that_comes_later(stage):
+    assert convert(stage, stage.file(routes("{cluster: x}", more="validate_clusters: false, "))).status == 0
+
+
 def test_variables_may_stay(stage):
     file = stage.file("node: {id: '${NAME}', cluster: '${CLUSTER:-c}'}\n")
     assert convert(stage, file).status == 1

@@ -45,7 +45,9 @@ def reasons(name, text):
     for line in text.splitlines():
         found = re.match(re.escape(name) + r"(?::\d+:\d+)?: (?:[\w.@]+(?:\[[^ ]*\][\w.@]*)*: )?(.*)$", line)
         if found and not found[1].startswith("note: "):
-            yield re.sub(r" \((?:did you mean|built are|first in line) .*\)$", "", found[1])
+            yield re.sub(
+                r" \((?:did you mean|built are|first in line|this looks like a placeholder) .*\)$", "", found[1]
+            )
 
 
 def types(value):

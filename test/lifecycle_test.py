@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from config_text import bootstrap, cluster, file_log, listener, route, virtual_host
+from config_text import bootstrap, cluster, file_log, http_filters, listener, route, typed, virtual_host
 from peers import PATIENCE_S, Client, ask, eventually, request_bytes, response_bytes
 from processes import BINARY, Proxy, free_port
 
@@ -425,3 +425,28 @@ def test_a_run_without_workers_flag_uses_every_hardware_thread(stage):
     proxy = stage.ending.enter_context(Proxy(["-c", path], admin=admin)).wait_listening(admin)
     options = proxy.ask_admin("/server_info").json()["command_line_options"]
     assert options["concurrency"] == len(os.sched_getaffinity(0))
+
+
+# --- flags and listeners without socket ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flag, status", [("drain", 503), ("other", 200)])
+def test_a_file_drain_below_flags_path_lets_health_checks_fail(stage, flag, status):
+    (stage.directory / "flags").mkdir()
+    (stage.directory / "flags" / flag).touch()
+    config = typed("envoy.extensions.filters.http.health_check.v3.HealthCheck", pass_through_mode=False)
+    config["headers"] = [{"name": ":path", "string_match": {"exact": "/health"}}]
+    check = {"name": "envoy.filters.http.health_check", "typed_config": config}
+    flags = {"flags_path": str(stage.directory / "flags")}
+    proxy = stage.proxy(virtual_hosts=[direct("x")], http_filters=http_filters(check), bootstrap=flags)
+    assert ask(proxy.port, "/health").status == status
+    assert ask(proxy.port).status == 200
+
+
+def test_a_listener_that_does_not_bind_opens_no_port(stage):
+    port, silent, admin = free_port(), free_port(), free_port()
+    listeners = [listener(port, [direct("x")]), listener(silent, [direct("y")])]
+    listeners[1]["bind_to_port"] = False
+    proxy = stage.start(bootstrap(listeners, [], admin), ports=[port], admin=admin)
+    assert ask(port).body == b"x" and not proxy.listening(silent)
+    assert f"127.0.0.1:{silent}" in proxy.ask_admin("/listeners").body.decode()

@@ -10,6 +10,7 @@
 
 #include "config/extensions.h"
 #include "config/nearest.h"
+#include "config/placeholder.h"
 #include "config/reader.h"
 
 namespace outrider::config {
@@ -307,7 +308,10 @@ void Binder::scalar(const Node& node, const Field& field, Message& out, const Pa
     case FieldType::CPPTYPE_MESSAGE:
       break;
   }
-  if (!good) refuse(node, path, fmt::format("{} was expected, but here is {}", expected(field), shown(node)));
+  if (good) return;
+  const bool unfilled = node.is_scalar() && is_placeholder(node.text);
+  refuse(node, path, fmt::format("{} was expected, but here is {}", expected(field), shown(node)),
+         unfilled ? std::string(kPlaceholderHint) : "");
 }
 
 void Binder::enumeration(const Node& node, const Field& field, Message& out, const Path& path) {

@@ -49,6 +49,28 @@ void compile_admin(Compilation& c, const envoy::config::bootstrap::v3::Admin& ad
   }
 }
 
+using WatchdogProto = envoy::config::bootstrap::v3::Watchdog;
+
+WatchdogOptions to_watchdog(const WatchdogProto& proto) {
+  WatchdogOptions o;
+  if (proto.has_miss_timeout()) o.miss = to_ms(proto.miss_timeout());
+  if (proto.has_megamiss_timeout()) o.megamiss = to_ms(proto.megamiss_timeout());
+  if (proto.has_kill_timeout()) o.kill = to_ms(proto.kill_timeout());
+  if (proto.has_max_kill_timeout_jitter()) o.kill_jitter_max = to_ms(proto.max_kill_timeout_jitter());
+  if (proto.has_multikill_timeout()) o.multikill = to_ms(proto.multikill_timeout());
+  o.multikill_percent = proto.multikill_threshold().value();
+  return o;
+}
+
+void compile_watchdogs(Compilation& c, const envoy::config::bootstrap::v3::Bootstrap& bootstrap) {
+  if (bootstrap.has_watchdog() && bootstrap.has_watchdogs()) {
+    c.fail("watchdog", "only one of watchdog and watchdogs may be set");
+  }
+  bool one = bootstrap.has_watchdog();
+  c.snapshot.main_watchdog = to_watchdog(one ? bootstrap.watchdog() : bootstrap.watchdogs().main_thread_watchdog());
+  c.snapshot.worker_watchdog = to_watchdog(one ? bootstrap.watchdog() : bootstrap.watchdogs().worker_watchdog());
+}
+
 void compile_clusters(Compilation& c, const envoy::config::bootstrap::v3::Bootstrap::StaticResources& resources) {
   const std::string all = "static_resources.clusters";
   c.cluster_names_known = !c.loaded.lacks(all);
@@ -78,6 +100,8 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
   }
   snapshot->node_id = process.service_node.empty() ? bootstrap.node().id() : process.service_node;
   snapshot->node_cluster = process.service_cluster.empty() ? bootstrap.node().cluster() : process.service_cluster;
+  snapshot->flags_path = bootstrap.flags_path();
+  compile_watchdogs(c, bootstrap);
   compile_runtime(c, bootstrap.layered_runtime());
   compile_admin(c, bootstrap.admin());
   compile_clusters(c, bootstrap.static_resources());

@@ -1,5 +1,6 @@
 #include "config/compile_health.h"
 #include "config/compile_parts.h"
+#include "core/ascii.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "proto/matcher.h"
@@ -17,6 +18,8 @@ DiscoveryType discovery_of(const ClusterProto& proto) {
       return DiscoveryType::strict_dns;
     case ClusterProto::LOGICAL_DNS:
       return DiscoveryType::logical_dns;
+    case ClusterProto::ORIGINAL_DST:
+      return DiscoveryType::original_dst;
     default:
       return DiscoveryType::static_;
   }
@@ -137,6 +140,31 @@ void read_http(Compilation& c, const ClusterProto& proto, const std::string& pat
   }
 }
 
+void read_original_destination(Compilation& c, const ClusterProto& proto, const std::string& path, ClusterOptions& o) {
+  bool provides = proto.lb_policy() == ClusterProto::CLUSTER_PROVIDED;
+  if (o.discovery != DiscoveryType::original_dst) {
+    if (provides) c.fail(path + ".lb_policy", "CLUSTER_PROVIDED goes with the type ORIGINAL_DST only");
+    return;
+  }
+  if (!provides) c.fail(path + ".lb_policy", "CLUSTER_PROVIDED is what goes with the type ORIGINAL_DST");
+  if (proto.has_load_assignment()) {
+    c.fail(path + ".load_assignment", "an ORIGINAL_DST cluster has no hosts of its own: requests name them");
+  }
+  OriginalDestination& to = o.original_destination;
+  to.workers = c.process.workers;
+  if (proto.has_cleanup_interval()) to.cleanup_interval = to_ms(proto.cleanup_interval());
+  const auto& config = proto.original_dst_lb_config();
+  if (config.has_upstream_port_override()) {
+    to.port = static_cast<std::uint16_t>(config.upstream_port_override().value());
+  }
+  if (config.use_http_header()) {
+    to.header =
+        config.http_header_name().empty() ? "x-envoy-original-dst-host" : ascii_lower(config.http_header_name());
+  } else if (!config.http_header_name().empty()) {
+    c.fail(path + ".original_dst_lb_config.http_header_name", "means nothing without use_http_header");
+  }
+}
+
 EndpointPtr make_endpoint(const Cluster& cluster, const ConfiguredHost& h, int workers) {
   Address address = h.is_pipe ? Address::pipe(h.address) : Address::parse(h.address, h.port).value_or(Address{});
   return cluster.make_endpoint(h, std::move(address), workers);
@@ -185,6 +213,7 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   if (proto.has_per_connection_buffer_limit_bytes())
     o.read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
   read_hosts(c, proto, path, o);
+  read_original_destination(c, proto, path, o);
   read_thresholds(proto, o);
   if (proto.has_metadata()) o.metadata = std::make_shared<Metadata>(proto::to_metadata(proto.metadata()));
   o.subset = compile_subsets(c, proto, path);

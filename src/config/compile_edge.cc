@@ -11,6 +11,8 @@ namespace {
 using Hcm = envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 namespace detection = envoy::extensions::http::original_ip_detection;
 
+}  // namespace
+
 std::vector<CidrRange> to_ranges(Compilation& c,
                                  const google::protobuf::RepeatedPtrField<envoy::config::core::v3::CidrRange>& list,
                                  const std::string& path) {
@@ -31,6 +33,8 @@ std::vector<CidrRange> to_ranges(Compilation& c,
   }
   return ranges;
 }
+
+namespace {
 
 OriginalIpDetection by_forwarded(Compilation& c, const detection::xff::v3::XffConfig& config, const std::string& path) {
   OriginalIpDetection d;

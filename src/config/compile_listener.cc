@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "config/compile_parts.h"
 #include "config/compile_tracing.h"
@@ -68,9 +69,6 @@ void read_headers(const hcm::HttpConnectionManager& m, HttpOptions& o) {
       o.server_header = ServerHeader::overwrite;
   }
   o.proxy_100_continue = m.proxy_100_continue();
-  for (const auto& upgrade : m.upgrade_configs()) {
-    if (!upgrade.has_enabled() || upgrade.enabled().value()) o.upgrades.push_back(ascii_lower(upgrade.upgrade_type()));
-  }
 }
 
 void read_http1(Compilation& c, const hcm::HttpConnectionManager& m, const std::string& path, HttpOptions& o) {
@@ -88,6 +86,18 @@ void read_http1(Compilation& c, const hcm::HttpConnectionManager& m, const std::
   o.default_host_for_http_10 = http1.default_host_for_http_10();
   if (!h1::parse_authority(o.default_host_for_http_10).valid) {
     c.fail(path + ".http_protocol_options.default_host_for_http_10", "a host was expected, such as example.com");
+  }
+}
+
+void read_upgrades(Compilation& c, const hcm::HttpConnectionManager& m, const std::string& path, HttpOptions& o) {
+  std::set<std::string> seen;
+  for (int i = 0; i < m.upgrade_configs_size(); i++) {
+    const auto& upgrade = m.upgrade_configs(i);
+    std::string type = ascii_lower(upgrade.upgrade_type());
+    if (!seen.insert(type).second) {
+      c.fail(path + ".upgrade_configs[" + std::to_string(i) + "]", "the upgrade '" + type + "' stands there twice");
+    }
+    if (!upgrade.has_enabled() || upgrade.enabled().value()) o.upgrades.push_back(std::move(type));
   }
 }
 
@@ -140,6 +150,7 @@ std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf
     compile_local_replies(c, m.local_reply_config(), path + ".local_reply_config", *o);
   }
   read_http1(c, m, path, *o);
+  read_upgrades(c, m, path, *o);
   o->routes = compile_routes(c, m.route_config(), path + ".route_config");
   compile_tracing(c, m, path, *o);
   add_filters(c, m, path, *o);
@@ -162,7 +173,6 @@ std::string stat_name(std::string address) {
 std::shared_ptr<HttpOptions> compile_chain(Compilation& c, const envoy::config::listener::v3::FilterChain& chain,
                                            const std::string& path) {
   std::shared_ptr<HttpOptions> http;
-  if (chain.filters_size() == 0) c.fail(path + ".filters", "a filter chain needs a network filter");
   for (int i = 0; i < chain.filters_size(); i++) {
     const auto& any = chain.filters(i).typed_config();
     std::string at = path + ".filters[" + std::to_string(i) + "]";
@@ -193,6 +203,78 @@ void refuse_duplicate(Compilation& c, const ListenerConfig& l, const std::string
 
 }  // namespace
 
+namespace {
+
+namespace lv3 = envoy::config::listener::v3;
+constexpr std::string_view kOriginalDst = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst";
+
+FilterChainMatch compile_chain_match(Compilation& c, const lv3::FilterChainMatch& proto, const std::string& path) {
+  FilterChainMatch m;
+  if (proto.has_destination_port()) m.destination_port = static_cast<std::uint16_t>(proto.destination_port().value());
+  m.destinations = to_ranges(c, proto.prefix_ranges(), path + ".prefix_ranges");
+  m.transport_protocol = proto.transport_protocol();
+  m.direct_sources = to_ranges(c, proto.direct_source_prefix_ranges(), path + ".direct_source_prefix_ranges");
+  m.source_type = proto.source_type() == lv3::FilterChainMatch::SAME_IP_OR_LOOPBACK ? SourceType::same_machine
+                  : proto.source_type() == lv3::FilterChainMatch::EXTERNAL          ? SourceType::external
+                                                                                    : SourceType::any;
+  m.sources = to_ranges(c, proto.source_prefix_ranges(), path + ".source_prefix_ranges");
+  m.source_ports.assign(proto.source_ports().begin(), proto.source_ports().end());
+  return m;
+}
+
+void refuse_collisions(Compilation& c, const std::vector<FilterChainMatch>& matches, const std::string& path) {
+  for (std::size_t i = 0; i < matches.size(); i++) {
+    for (std::size_t j = 0; j < i; j++) {
+      if (!matches[i].collides_with(matches[j])) continue;
+      c.fail(path + "[" + std::to_string(i) + "]",
+             "takes the same connections as the filter chain " + std::to_string(j + 1) + " of the listener");
+      break;
+    }
+  }
+}
+
+void compile_chains(Compilation& c, const lv3::Listener& proto, const std::string& path, ListenerConfig& l) {
+  auto add = [&](const lv3::FilterChain& chain, const std::string& at) {
+    auto http = compile_chain(c, chain, at);
+    if (!http && chain.filters_size() > 0) return;
+    if (http && proto.has_per_connection_buffer_limit_bytes()) {
+      http->buffer_bytes_max = proto.per_connection_buffer_limit_bytes().value();
+      http->read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
+    }
+    if (http) http->filter_chain_name = chain.name();
+    l.chains.push_back(std::move(http));
+  };
+  const std::string list = path + ".filter_chains";
+  for (int i = 0; i < proto.filter_chains_size(); i++) {
+    const std::string at = list + "[" + std::to_string(i) + "]";
+    l.matches.push_back(
+        compile_chain_match(c, proto.filter_chains(i).filter_chain_match(), at + ".filter_chain_match"));
+    add(proto.filter_chains(i), at);
+  }
+  if (!c.loaded.doubts(list)) refuse_collisions(c, l.matches, list);
+  if (proto.has_default_filter_chain()) add(proto.default_filter_chain(), path + ".default_filter_chain");
+  if (proto.filter_chains_size() == 0 && !proto.has_default_filter_chain()) {
+    c.fail(list, "a listener needs a filter chain");
+  }
+  if (!l.chains.empty()) l.http = l.chains.front();
+  if (l.matches.size() == 1 && l.matches[0].takes_all()) l.matches.clear();
+}
+
+void compile_listener_filters(Compilation& c, const lv3::Listener& proto, const std::string& path, ListenerConfig& l) {
+  l.original_destination = proto.use_original_dst().value();
+  for (int i = 0; i < proto.listener_filters_size(); i++) {
+    const auto& filter = proto.listener_filters(i);
+    if (is_type(filter.typed_config(), kOriginalDst)) {
+      l.original_destination = true;
+    } else {
+      c.fail(path + ".listener_filters[" + std::to_string(i) + "]",
+             "the listener filter '" + filter.name() + "' is not built into outrider yet");
+    }
+  }
+}
+
+}  // namespace
+
 void compile_listener(Compilation& c, const envoy::config::listener::v3::Listener& proto, const std::string& path) {
   ListenerConfig l;
   l.address = to_address(c, proto.address(), path + ".address");
@@ -201,19 +283,14 @@ void compile_listener(Compilation& c, const envoy::config::listener::v3::Listene
   if (proto.has_tcp_backlog_size()) l.backlog = static_cast<int>(proto.tcp_backlog_size().value());
   std::string stat = proto.stat_prefix().empty() ? stat_name(l.address.text()) : proto.stat_prefix();
   l.stats = c.process.stats.scope("listener." + stat + ".", listener_stat_table());
-  refuse_duplicate(c, l, path);
-  const std::string chains = path + ".filter_chains";
-  if (proto.filter_chains_size() == 0) c.fail(chains, "a listener needs a filter chain");
-  if (proto.filter_chains_size() > 1) c.fail(chains, "more than one filter chain is not built into outrider yet");
-  for (int i = 0; i < proto.filter_chains_size(); i++) {
-    auto http = compile_chain(c, proto.filter_chains(i), chains + "[" + std::to_string(i) + "]");
-    if (http && proto.has_per_connection_buffer_limit_bytes()) {
-      http->buffer_bytes_max = proto.per_connection_buffer_limit_bytes().value();
-      http->read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
-    }
-    l.http = std::move(http);
-  }
-  c.snapshot.listeners.push_back(std::move(l));
+  l.binds = proto.has_bind_to_port()                   ? proto.bind_to_port().value()
+            : proto.deprecated_v1().has_bind_to_port() ? proto.deprecated_v1().bind_to_port().value()
+                                                       : true;
+  bool is_udp = proto.address().socket_address().protocol() == envoy::config::core::v3::SocketAddress::UDP;
+  if (!is_udp) refuse_duplicate(c, l, path);
+  compile_chains(c, proto, path, l);
+  compile_listener_filters(c, proto, path, l);
+  if (!is_udp) c.snapshot.listeners.push_back(std::move(l));
 }
 
 }  // namespace outrider::config

@@ -9,6 +9,8 @@
 #include "proto/http_filter.h"
 
 namespace google::protobuf {
+template <typename T>
+class RepeatedPtrField;
 class Any;
 class Duration;
 }  // namespace google::protobuf
@@ -25,7 +27,8 @@ class Cluster;
 }
 namespace core::v3 {
 class Address;
-}
+class CidrRange;
+}  // namespace core::v3
 namespace listener::v3 {
 class Listener;
 }
@@ -75,6 +78,9 @@ struct Compilation final : proto::Report, proto::FilterHost {
 // What a per_connection_buffer_limit_bytes lets one read take. 0 is no limit.
 std::size_t read_bytes_max(std::uint32_t limit);
 std::chrono::milliseconds to_ms(const google::protobuf::Duration& d);
+std::vector<CidrRange> to_ranges(Compilation& c,
+                                 const google::protobuf::RepeatedPtrField<envoy::config::core::v3::CidrRange>& list,
+                                 const std::string& path);
 // Reports malformed addresses under `path`.
 Address to_address(Compilation& c, const envoy::config::core::v3::Address& address, const std::string& path);
 

@@ -1,5 +1,7 @@
 #include <re2/re2.h>
 
+#include <set>
+
 #include "config/nearest.h"
 #include "config/read_source.h"
 #include "config/route_scope.h"
@@ -147,6 +149,12 @@ void compile_durations(const v3::RouteAction& action, Route& r) {
   r.grpc_timeouts = std::move(grpc);
 }
 
+void terminate_connect(Compilation& c, const v3::RouteAction::UpgradeConfig& upgrade, const std::string& path,
+                       Route& r) {
+  r.terminates_connect = equals_ignore_case(upgrade.upgrade_type(), "CONNECT");
+  if (!r.terminates_connect) c.fail(path + ".upgrade_configs", "only CONNECT may have a connect_config");
+}
+
 // All of a forwarding route but where it goes.
 void compile_manner(Compilation& c, const v3::Route& from, const std::string& path, const RouteScope& scope, Route& r) {
   const v3::RouteAction& action = from.route();
@@ -161,9 +169,13 @@ void compile_manner(Compilation& c, const v3::Route& from, const std::string& pa
   r.priority = action.priority() == envoy::config::core::v3::HIGH ? Priority::high : Priority::normal;
   compile_path_rewrite(c, from, path, r.path_rewrite);
   compile_host_rewrite(c, action, path, r.host_rewrite);
+  std::set<std::string> seen;
   for (const auto& upgrade : action.upgrade_configs()) {
     bool on = !upgrade.has_enabled() || upgrade.enabled().value();
-    (on ? r.upgrades_on : r.upgrades_off).push_back(ascii_lower(upgrade.upgrade_type()));
+    std::string type = ascii_lower(upgrade.upgrade_type());
+    if (!seen.insert(type).second) c.fail(path + ".upgrade_configs", "the upgrade '" + type + "' stands there twice");
+    (on ? r.upgrades_on : r.upgrades_off).push_back(std::move(type));
+    if (upgrade.has_connect_config()) terminate_connect(c, upgrade, path, r);
   }
 }
 

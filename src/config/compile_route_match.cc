@@ -53,6 +53,9 @@ void compile_match(Compilation& c, const v3::RouteMatch& match, const std::strin
     case v3::RouteMatch::kPathMatchPolicy:
       compile_uri_template(c, match.path_match_policy().typed_config(), path, r);
       break;
+    case v3::RouteMatch::kConnectMatcher:
+      r.match = PathMatch::connect;
+      break;
     default:
       r.match = PathMatch::prefix;
       r.path = match.prefix();

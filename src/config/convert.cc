@@ -1,5 +1,6 @@
 #include "config/convert.h"
 
+#include "config/author_errors.h"
 #include "config/canonical.h"
 #include "config/load_steps.h"
 #include "config/write_tree.h"
@@ -34,7 +35,8 @@ std::expected<Converted, std::vector<Problem>> convert_text(const Schema& schema
   upgrade.for_envoy = true;
   Converted out;
   const Node* root = read_canonical(schema, name, std::move(text), source, upgrade, out.dialect, problems);
-  if (root == nullptr) return std::unexpected(problems.take());
+  if (root != nullptr) look_for_author_errors(tree, *root, problems);
+  if (root == nullptr || problems.any_fatal()) return std::unexpected(problems.take());
   out.text = form == Form::json ? to_json(*root) : to_yaml(*root);
   out.notes = problems.take();
   return out;

@@ -16,6 +16,7 @@
 #include "config/from_proto.h"
 #include "config/load_steps.h"
 #include "config/overlay.h"
+#include "config/placeholder.h"
 #include "config/reader.h"
 #include "config/refused.h"
 #include "config/schema.h"
@@ -121,7 +122,10 @@ bool Loaded::lacks(std::string_view path) const { return mistakes.any_fatal() &&
 bool Loaded::doubts(std::string_view path) const { return mistakes.any_fatal() && refused->doubts(*tree, path); }
 
 Problem Loaded::at(std::string_view path, std::string message) const {
-  return tree->problem(tree->at(path).mark(), std::string(path), std::move(message));
+  const Node& node = tree->at(path);
+  const bool unfilled = node.is_scalar() && is_placeholder(node.text);
+  return tree->problem(node.mark(), std::string(path), std::move(message),
+                       unfilled ? std::string(kPlaceholderHint) : "");
 }
 
 namespace {

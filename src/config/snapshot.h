@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "config/filter_chain_match.h"
 #include "config/source_map.h"
 #include "core/runtime_layers.h"
 #include "http/http_options.h"
@@ -20,9 +21,22 @@ struct ListenerConfig {
   std::string name;  // As configured; else made from the address.
   Address address;
   int backlog = 4096;
-  bool inbound = false;              // traffic_direction
-  std::shared_ptr<StatScope> stats;  // listener.<address>.
-  std::shared_ptr<const HttpOptions> http;
+  bool inbound = false;  // traffic_direction
+  bool binds = true;     // Else it gets what listeners with original_destination hand to it.
+  // A connection that was led here by the kernel goes to the listener of the address that it was meant for.
+  bool original_destination = false;
+  std::shared_ptr<StatScope> stats;                        // listener.<address>.
+  std::shared_ptr<const HttpOptions> http;                 // Of the first chain.
+  std::vector<FilterChainMatch> matches;                   // Of each chain; empty where one takes all.
+  std::vector<std::shared_ptr<const HttpOptions>> chains;  // The default one behind those that match.
+};
+
+// Zero turns a time-out off.
+struct WatchdogOptions {
+  std::chrono::milliseconds miss{200}, megamiss{1000};
+  std::chrono::milliseconds kill{0}, kill_jitter_max{0};
+  std::chrono::milliseconds multikill{0};
+  double multikill_percent = 0;  // Of the threads; at least two are needed.
 };
 
 struct Snapshot {
@@ -35,6 +49,8 @@ struct Snapshot {
   StringMatchers admin_allow_paths;  // Empty: the admin page answers every path.
   std::vector<RuntimeSource> runtime;
   std::string node_id, node_cluster;
+  std::string flags_path;  // Where a file `drain` lets the process start with failing health; empty: nowhere.
+  WatchdogOptions main_watchdog, worker_watchdog;
   std::string bootstrap;  // Serialized, for /config_dump.
   SourceMap sources;      // Empty without an admin page.
 };

@@ -158,6 +158,7 @@ std::expected<void, ProtocolError> prepare_request(Exchange& x) {
   if (auto error = h1::strip_hop_by_hop(headers, !x.upgrade.empty())) return std::unexpected(*error);
   const HttpOptions& o = x.options;
   if (!o.edge) return {};
+  if (x.request.method == Method::connect) x.upgrade = x.request.method_name;
   if (auto fine = treat_underscores(x); !fine) return fine;
   if (o.path_normalization.any()) {
     if (auto fine = normalize(x); !fine) return fine;

@@ -118,7 +118,7 @@ LogFiles::Options log_file_options(const Flags& flags, StatRegistry& stats) {
 Proxy::Proxy(Flags flags)
     : flags_(std::move(flags)),
       started_(clock_.now()),
-      main_(static_cast<int>(flags_.concurrency), clock_, poller_, seed()),
+      main_(static_cast<int>(flags_.concurrency), clock_, turns_, seed()),
       network_(poller_),
       logs_(log_file_options(flags_, stats_)),
       process_{stats_,
@@ -218,7 +218,11 @@ std::expected<std::vector<Proxy::OpenListener>, std::string> Proxy::open_listene
   for (const ListenerConfig& l : next.listeners) {
     bool kept = std::any_of(listeners_.begin(), listeners_.end(), [&](const OpenListener& o) { return o.is(l); });
     if (kept) continue;
-    OpenListener open{l.name, l.address, l.address, {}, l.backlog};
+    OpenListener open{l.name, l.address, l.address, {}, l.backlog, l.binds};
+    if (!l.binds) {
+      opened.push_back(std::move(open));
+      continue;
+    }
     bool ours = std::any_of(listeners_.begin(), listeners_.end(),
                             [&](const OpenListener& o) { return o.configured == l.address; });
     if (auto free = probe_free(l.address); !free && !ours) {
@@ -254,8 +258,8 @@ void Proxy::hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot
     auto config = std::find_if(snapshot.listeners.begin(), snapshot.listeners.end(),
                                [&](const auto& l) { return l.name == o.name; });
     for (std::size_t w = 0; w < workers_.size(); w++) {
-      ::listen(o.sockets[w], o.backlog);
-      workers_[w]->add_listener(*config, o.sockets[w]);
+      if (config->binds) ::listen(o.sockets[w], o.backlog);
+      workers_[w]->add_listener(*config, config->binds ? o.sockets[w] : -1);
     }
     o.sockets.clear();
     stats[ListenerManagerStat::listener_added].add();
@@ -365,13 +369,37 @@ int Proxy::run() {
     workers_.back()->start();
   }
   take_runtime(*snapshot_);
+  heed_flags();
+  start_watchdogs();
   pending_ = std::move(*opened);
   main_.run(live(*this));
+  watchdogs_.clear();
   allow_signals_to_end();
   for (auto& w : workers_) w->stop();
   logs_.flush();
   log(Logger::main, LogLevel::info, "exiting");
   return 0;
+}
+
+void Proxy::heed_flags() {
+  if (snapshot_->flags_path.empty()) return;
+  if (access((snapshot_->flags_path + "/drain").c_str(), F_OK) != 0) return;
+  log(Logger::main, LogLevel::info, "there is a flag '" + snapshot_->flags_path + "/drain': health checks fail");
+  health_.set_failing(true);
+}
+
+void Proxy::start_watchdogs() {
+  auto add = [&](const char* name, const WatchdogOptions& options) -> Watchdog& {
+    watchdogs_.push_back(std::make_unique<Watchdog>(name, options, stats_, clock_, seed()));
+    return *watchdogs_.back();
+  };
+  Watchdog& of_main = add("main_thread", snapshot_->main_watchdog);
+  of_main.watch("main_thread", turns_);
+  Watchdog& of_workers = add("workers", snapshot_->worker_watchdog);
+  for (std::size_t i = 0; i < workers_.size(); i++) {
+    of_workers.watch("worker_" + std::to_string(i), workers_[i]->turns());
+  }
+  for (auto& each : watchdogs_) each->start();
 }
 
 Task<> Proxy::live(Proxy& self) { co_await self.scope_.run(body(self)); }

@@ -11,6 +11,7 @@
 #include "server/proxy_worker.h"
 #include "server/stat_sinks.h"
 #include "server/symlink_watch.h"
+#include "server/watchdog.h"
 #include "upstream/discovery.h"
 #include "upstream/health_check.h"
 #include "upstream/outlier_detection.h"
@@ -48,7 +49,8 @@ class Proxy final : public HealthObserver {
     Address address;           // As bound.
     std::vector<int> sockets;  // One for each worker, until handed over.
     int backlog = 4096;
-    bool is(const ListenerConfig& l) const { return l.name == name && l.address == configured; }
+    bool binds = true;
+    bool is(const ListenerConfig& l) const { return l.name == name && l.address == configured && l.binds == binds; }
   };
 
   std::expected<SnapshotPtr, std::vector<config::Problem>> load_snapshot(const SnapshotPtr& previous);
@@ -76,6 +78,8 @@ class Proxy final : public HealthObserver {
   static Task<> admin_accept(Proxy& self);
   static Task<> keep_stats(Proxy& self);
   static Task<> wait_for_drain(Proxy& self);
+  void start_watchdogs();
+  void heed_flags();
   // Says in the log what is wrong.
   bool open_admin(const Snapshot& snapshot);
   void on_signal(int signal);
@@ -99,6 +103,7 @@ class Proxy final : public HealthObserver {
   RealClock clock_;
   const TimePoint started_;
   EpollPoller poller_;
+  WatchedPoller turns_{poller_};
   Worker main_;
   TcpNetwork network_;
   StatRegistry stats_;
@@ -118,6 +123,7 @@ class Proxy final : public HealthObserver {
   HealthChecks health_checks_;
   OutlierDetection outliers_;
   std::vector<std::unique_ptr<ProxyWorker>> workers_;
+  std::vector<std::unique_ptr<Watchdog>> watchdogs_;
   Scope scope_;
   ServiceWorker admin_service_;
   std::unique_ptr<Acceptor> admin_acceptor_;

@@ -3,12 +3,13 @@
 #include <pthread.h>
 
 #include "http/zipkin.h"
+#include "net/original_destination.h"
 #include "server/service_loop.h"
 
 namespace outrider {
 
 ProxyWorker::ProxyWorker(int index, Clock& clock, std::uint64_t seed)
-    : worker_(index, clock, poller_, seed),
+    : worker_(index, clock, turns_, seed),
       network_(poller_),
       clusters_(worker_, network_),
       caller_(worker_, network_, clusters_, scope_),
@@ -47,26 +48,84 @@ Task<> ProxyWorker::body(ProxyWorker& self) {
 
 Task<> ProxyWorker::live(ProxyWorker& self) { co_await self.scope_.run(body(self)); }
 
-Task<> ProxyWorker::accept(ProxyWorker& self, LocalListener& l) {
-  co_await accept_loop(*l.acceptor, self.service_, l.slot, *l.stats, self.scope_);
+Task<> ProxyWorker::accept(ProxyWorker& self, LocalListener& l) { co_await accept_loop(*l.acceptor, l, *l.stats); }
+
+ProxyWorker::LocalListener* ProxyWorker::listener_at(const Address& address) {
+  LocalListener* of_port = nullptr;
+  for (auto& [name, l] : listeners_) {
+    if (l->address == address) return l.get();
+    bool any = l->address.ip_text() == (address.family() == AF_INET6 ? "::" : "0.0.0.0");
+    if (any && l->address.family() == address.family() && l->address.port() == address.port()) of_port = l.get();
+  }
+  return of_port;
+}
+
+void ProxyWorker::take(LocalListener& l, std::unique_ptr<Transport> transport) {
+  LocalListener* to = &l;
+  std::optional<Address> meant;
+  if (l.original_destination && (meant = original_destination(transport->plain_fd()))) {
+    if (LocalListener* other = listener_at(*meant)) to = other;
+  }
+  int chain = 0;
+  if (!to->matches.empty()) {
+    chain = find_filter_chain(to->matches, meant.value_or(transport->local()), transport->peer());
+    if (chain < 0) chain = static_cast<int>(to->matches.size());  // The default chain, if there is one.
+  }
+  if (static_cast<std::size_t>(chain) >= to->slots.size()) {
+    (*to->stats)[ListenerStat::no_filter_chain_match].add();
+    return;
+  }
+  if (auto& slot = to->slots[static_cast<std::size_t>(chain)]) {
+    scope_.spawn(serve, service_, std::move(transport), slot, *to->stats);
+  } else {  // A chain without filters closes.
+    (*to->stats)[ListenerStat::downstream_cx_total].add();
+    (*to->stats)[ListenerStat::downstream_cx_destroy].add();
+  }
+}
+
+// Connections that are open go on with the chain of the same number; those of chains that are gone end.
+void ProxyWorker::set_chains(LocalListener& l, const ListenerConfig& config) {
+  l.matches = config.matches;
+  l.original_destination = config.original_destination;
+  for (std::size_t i = 0; i < std::max(l.slots.size(), config.chains.size()); i++) {
+    std::shared_ptr<const HttpOptions> options = i < config.chains.size() ? config.chains[i] : nullptr;
+    if (i >= l.slots.size()) l.slots.emplace_back();
+    std::shared_ptr<HttpSlot>& slot = l.slots[i];
+    if (slot && options) {
+      slot->set(std::move(options), worker_.index());
+    } else {
+      if (slot) slot->draining = true;
+      slot = options ? std::make_shared<HttpSlot>(std::move(options), worker_.index()) : nullptr;
+    }
+  }
+  l.slots.resize(config.chains.size());
 }
 
 void ProxyWorker::add_listener(const ListenerConfig& config, int listening_fd) {
   worker_.post([this, config, listening_fd] {
-    auto l = std::make_unique<LocalListener>();
-    l->acceptor = network_.acceptor(listening_fd);
-    l->slot = std::make_shared<HttpSlot>(config.http, worker_.index());
+    auto l = std::make_unique<LocalListener>(*this);
+    l->address = config.address;
+    if (listening_fd >= 0) l->acceptor = network_.acceptor(listening_fd);
+    set_chains(*l, config);
     l->scope = config.stats;
     l->stats = &config.stats->local(worker_.index());
     LocalListener& added = *(listeners_[config.name] = std::move(l));
-    added.accepting = scope_.spawn(accept, *this, added);
+    if (added.acceptor) added.accepting = scope_.spawn(accept, *this, added);
   });
+}
+
+void ProxyWorker::drain_slots(LocalListener& l) {
+  for (auto& slot : l.slots) {
+    if (slot) slot->draining = true;
+  }
 }
 
 void ProxyWorker::update_listener(const ListenerConfig& config) {
   worker_.post([this, config] {
     auto at = listeners_.find(config.name);
-    if (at != listeners_.end()) at->second->slot->set(config.http, worker_.index());
+    if (at == listeners_.end()) return;
+    set_chains(*at->second, config);
+    drain_connections(service_);
   });
 }
 
@@ -79,7 +138,7 @@ void ProxyWorker::close_socket(LocalListener& l) {
   for (int i = 0; i < kLastAcceptsMax; i++) {
     Acceptor::Accepted last = l.acceptor->try_accept();
     if (!last.transport) break;
-    scope_.spawn(serve, service_, std::move(last.transport), l.slot, *l.stats);
+    take(l, std::move(last.transport));
   }
   l.acceptor.reset();
   drain_connections(service_);
@@ -90,7 +149,7 @@ void ProxyWorker::remove_listener(const std::string& name) {
     auto at = listeners_.find(name);
     if (at == listeners_.end()) return;
     close_acceptor(*at->second);
-    at->second->slot->draining = true;
+    drain_slots(*at->second);
     drain_connections(service_);
     closed_.push_back(std::move(at->second));
     listeners_.erase(at);
@@ -135,13 +194,18 @@ void ProxyWorker::close_stopped() {
 void ProxyWorker::drain_listener(const std::string& name, Duration time) {
   worker_.post([this, name, time] {
     auto at = listeners_.find(name);
-    if (at != listeners_.end()) at->second->slot->drain_over(time, worker_.now());
+    if (at == listeners_.end()) return;
+    for (auto& slot : at->second->slots) {
+      if (slot) slot->drain_over(time, worker_.now());
+    }
   });
 }
 
 void ProxyWorker::drain() {
   worker_.post([this] {
-    for (auto& [name, l] : listeners_) l->slot->draining = true;
+    for (auto& [name, l] : listeners_) {
+      drain_slots(*l);
+    }
     drain_connections(service_);
   });
 }

@@ -9,6 +9,8 @@
 #include "config/snapshot.h"
 #include "http/serve.h"
 #include "net/tcp.h"
+#include "server/service_loop.h"
+#include "server/watchdog.h"
 #include "upstream/http_call.h"
 
 namespace outrider {
@@ -24,7 +26,7 @@ class ProxyWorker {
   void stop();
 
   // From the main thread; carried out on the worker's.
-  // Takes over the socket, which listens already.
+  // Takes over the socket, which listens already; -1: there is none.
   void add_listener(const ListenerConfig& config, int listening_fd);
   // New requests get the new configuration, on connections that are open already too.
   void update_listener(const ListenerConfig& config);
@@ -47,11 +49,19 @@ class ProxyWorker {
   void remove_cluster(int slot);
   // Connections that are open at this moment; any thread may ask.
   std::uint64_t connections() const { return service_.connections.count.value(); }
+  const WatchedPoller& turns() const { return turns_; }
 
  private:
-  struct LocalListener {
+  struct LocalListener final : ConnectionTaker {
+    explicit LocalListener(ProxyWorker& w) : worker(w) {}
+    void take(std::unique_ptr<Transport> transport) override { worker.take(*this, std::move(transport)); }
+
+    ProxyWorker& worker;
+    Address address;
+    bool original_destination = false;
     std::unique_ptr<Acceptor> acceptor;
-    std::shared_ptr<HttpSlot> slot;
+    std::vector<FilterChainMatch> matches;         // As ListenerConfig::matches.
+    std::vector<std::shared_ptr<HttpSlot>> slots;  // Of each chain.
     std::shared_ptr<StatScope> scope;
     StatBlock* stats = nullptr;
     StopSource* accepting = nullptr;  // Null when not.
@@ -60,6 +70,12 @@ class ProxyWorker {
   static Task<> live(ProxyWorker& self);
   static Task<> body(ProxyWorker& self);
   static Task<> accept(ProxyWorker& self, LocalListener& listener);
+  // Serves the connection as the chain wants it that it belongs to.
+  void take(LocalListener& listener, std::unique_ptr<Transport> transport);
+  // The listener of that address, or of that port of every address; null: none.
+  LocalListener* listener_at(const Address& address);
+  void set_chains(LocalListener& listener, const ListenerConfig& config);
+  static void drain_slots(LocalListener& listener);
   void close_acceptor(LocalListener& listener);
   void close_stopped();
   void close_socket(LocalListener& listener);
@@ -68,6 +84,7 @@ class ProxyWorker {
   static constexpr int kLastAcceptsMax = 4096;
 
   EpollPoller poller_;
+  WatchedPoller turns_{poller_};
   Worker worker_;
   TcpNetwork network_;
   WorkerClusters clusters_;

@@ -37,12 +37,27 @@ std::expected<void, std::string> allow_core_dumps() {
 
 Task<> accept_loop(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<HttpSlot> slot,
                    StatBlock& listener_stats, Scope& connections) {
+  struct Taker final : ConnectionTaker {
+    ServiceWorker& service;
+    std::shared_ptr<HttpSlot> slot;
+    StatBlock& stats;
+    Scope& connections;
+    Taker(ServiceWorker& w, std::shared_ptr<HttpSlot> s, StatBlock& b, Scope& c)
+        : service(w), slot(std::move(s)), stats(b), connections(c) {}
+    void take(std::unique_ptr<Transport> transport) override {
+      connections.spawn(serve, service, std::move(transport), slot, stats);
+    }
+  } taker(service, std::move(slot), listener_stats, connections);
+  co_await accept_loop(acceptor, taker, listener_stats);
+}
+
+Task<> accept_loop(Acceptor& acceptor, ConnectionTaker& taker, StatBlock& listener_stats) {
   bool pausing = false;
   for (int in_a_row = 1;; in_a_row++) {
     Acceptor::Accepted accepted = co_await acceptor.accept();
     if (accepted.transport) {
       pausing = false;
-      connections.spawn(serve, service, std::move(accepted.transport), slot, listener_stats);
+      taker.take(std::move(accepted.transport));
       if (in_a_row % kAcceptsInARowMax == 0) co_await turn();
       continue;
     }

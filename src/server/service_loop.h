@@ -21,6 +21,17 @@ void raise_descriptor_limit();
 // Lets a crash leave a core file as large as the system allows; says what is wrong.
 std::expected<void, std::string> allow_core_dumps();
 
+// Who gets the connections of a listener.
+class ConnectionTaker {
+ public:
+  virtual void take(std::unique_ptr<Transport> transport) = 0;
+
+ protected:
+  ~ConnectionTaker() = default;
+};
+
+// Takes connections until it is stopped.
+Task<> accept_loop(Acceptor& acceptor, ConnectionTaker& taker, StatBlock& listener_stats);
 // Takes connections until it is stopped, and serves each in a child of `connections`, whose run() must be in progress.
 // All references outlive `connections`.
 Task<> accept_loop(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<HttpSlot> slot,

@@ -140,15 +140,16 @@ Task<Attempt> attempt(Forwarding& f) {
       x.request.authority = authority;
       rewrite_host(x, f.route.host_rewrite, endpoint->hostname, f.envoy_headers);
     }
-    UpstreamConnection* connection = pool.take_idle();
+    bool terminates = f.route.terminates_connect && x.request.method == Method::connect;
+    UpstreamConnection* connection = terminates ? nullptr : pool.take_idle();
     bool reused = connection != nullptr;
     debug(x, Logger::pool, [&] {
       return (reused ? "using existing connection to " : "creating a new connection to ") + endpoint->address.text();
     });
     if (!connection) {
       x.arena.make_owned<PoolUse>(pool);  // The record for the log names its endpoint, whatever comes of this.
-      Acquired acquired =
-          co_await acquire(cluster, pool, cluster.cluster->breakers[static_cast<std::size_t>(f.route.priority)]);
+      Acquired acquired = co_await acquire(
+          cluster, pool, cluster.cluster->breakers[static_cast<std::size_t>(f.route.priority)], !terminates);
       if (!acquired.connection) {
         debug(x, Logger::pool, [&] { return "no connection: " + std::string(acquired.reason); });
         if (acquired.failure != Failure::overflow) note_failure(f, *(f.host = endpoint));
@@ -165,6 +166,11 @@ Task<Attempt> attempt(Forwarding& f) {
     x.record.upstream_local = &connection->transport->local();
     x.record.upstream_connect_begin = connection->created;
     x.record.upstream_connect_end = connection->connected;
+    if (terminates) {
+      ResponseHead* head = stream.open_tunnel();
+      f.note_status(*endpoint, head->status);
+      co_return Attempt{.response = {head, &stream, &stream}};
+    }
     debug(x, Logger::router, [&] { return "router decoding headers:" + debug_fields(x.request); });
     bool more = stream.send(x.request, sending.framing, sending.first, sending.whole);
     if (more) stream.start_pump();

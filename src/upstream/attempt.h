@@ -1,6 +1,7 @@
 // One try to get a response: a host, a connection, the request, the response's head.
 #pragma once
 #include "http/exchange.h"
+#include "upstream/original_host.h"
 #include "upstream/pool.h"
 #include "upstream/replay_body.h"
 #include "upstream/route.h"
@@ -56,7 +57,9 @@ struct Forwarding {
 
 // The load balancer's choice for the request; null: there is no host.
 inline Endpoint* pick_host(const Forwarding& f) {
-  return f.cluster.cluster->options.subset ? pick_from_subset(f) : f.cluster.pick();
+  const ClusterOptions& options = f.cluster.cluster->options;
+  if (options.subset) return pick_from_subset(f);
+  return options.discovery == DiscoveryType::original_dst ? original_host(f.x, f.cluster) : f.cluster.pick();
 }
 
 // The host could not be reached, or did not answer in time: outlier detection takes it for that status.

@@ -79,4 +79,32 @@ void Cluster::set_hosts(HostSetPtr hosts, StatBlock& stats) {
   hosts_ = std::move(hosts);
 }
 
+// The gauges of several threads add up, so each counts its own changes.
+EndpointPtr Cluster::add_host(const Address& address, int workers, StatBlock& stats) {
+  std::lock_guard lock(mutex_);
+  for (const EndpointPtr& each : hosts_->all) {
+    if (each->address == address) return each;
+  }
+  EndpointPtr added = make_endpoint(ConfiguredHost{}, address, workers);
+  std::vector<EndpointPtr> all = hosts_->all;
+  all.push_back(added);
+  hosts_ = make_host_set(std::move(all), options.panic_percent);
+  stats[ClusterStat::membership_change].add();
+  stats[ClusterStat::membership_total].add();
+  stats[ClusterStat::membership_healthy].add();
+  return added;
+}
+
+bool Cluster::remove_hosts(const std::function<bool(const Endpoint&)>& condition, StatBlock& stats) {
+  std::lock_guard lock(mutex_);
+  std::vector<EndpointPtr> all = hosts_->all;
+  std::size_t gone = std::erase_if(all, [&](const EndpointPtr& each) { return condition(*each); });
+  if (gone == 0) return false;
+  hosts_ = make_host_set(std::move(all), options.panic_percent);
+  stats[ClusterStat::membership_change].add();
+  stats[ClusterStat::membership_total].sub(gone);
+  stats[ClusterStat::membership_healthy].sub(gone);
+  return true;
+}
+
 }  // namespace outrider

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,7 +22,7 @@
 
 namespace outrider {
 
-enum class DiscoveryType : std::uint8_t { static_, strict_dns, logical_dns };
+enum class DiscoveryType : std::uint8_t { static_, strict_dns, logical_dns, original_dst };
 
 // A host as the configuration names it; for DNS clusters the address is a name.
 struct ConfiguredHost {
@@ -42,6 +43,14 @@ struct RetryBudget {
   double percent = 20;  // Of the requests in flight.
   std::uint64_t min = 3;
   bool operator==(const RetryBudget&) const = default;
+};
+
+// Where an ORIGINAL_DST cluster is told the address of the host; else it is where the client's connection was going.
+struct OriginalDestination {
+  std::string header;                                // Lower case, or ":authority"; empty: not asked.
+  std::optional<std::uint16_t> port;                 // Instead of the one that was found.
+  int workers = 0;                                   // Of the process.
+  std::chrono::milliseconds cleanup_interval{5000};  // A host that is not used for so long is dropped.
 };
 
 struct ClusterOptions {
@@ -67,6 +76,7 @@ struct ClusterOptions {
   std::shared_ptr<const HealthCheckOptions> health_check;  // Null: none.
   std::shared_ptr<const OutlierOptions> outlier;           // Null: none.
   std::shared_ptr<const SubsetOptions> subset;             // Null: none.
+  OriginalDestination original_destination;
   struct Threshold {
     std::uint64_t connections = 1024, pending_requests = 1024, requests = 1024, retries = 3;
     std::optional<RetryBudget> retry_budget = std::nullopt;  // Instead of `retries`.
@@ -116,6 +126,10 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   // `stats`: this cluster's block of the calling thread, which keeps the membership gauges.
   void set_hosts(HostSetPtr hosts, StatBlock& stats);
   void set_hosts(std::vector<EndpointPtr> all, StatBlock& stats);
+  // Of an ORIGINAL_DST cluster, from any thread: the host of that address, which is added if there is none.
+  EndpointPtr add_host(const Address& address, int workers, StatBlock& stats);
+  // Drops those hosts; whether there were any.
+  bool remove_hosts(const std::function<bool(const Endpoint&)>& condition, StatBlock& stats);
 
  private:
   mutable std::mutex mutex_;

@@ -54,6 +54,7 @@ namespace outrider {
   COUNTER(update_empty)                                   \
   COUNTER(update_no_rebuild)                              \
   COUNTER(bind_errors)                                    \
+  COUNTER(original_dst_host_invalid)                      \
   COUNTER(lb_healthy_panic)                               \
   COUNTER(lb_subsets_created)                             \
   COUNTER(lb_subsets_fallback)                            \

@@ -22,6 +22,9 @@ void Discovery::follow(const ClusterPtr& cluster) {
     added.running++;
     name->stop = scope_.spawn(follow_name, *name);
   }
+  if (cluster->options.discovery != DiscoveryType::original_dst) return;
+  added.running++;
+  added.sweep = scope_.spawn(sweep_hosts, added);
 }
 
 void Discovery::forget(const Cluster& cluster) {
@@ -31,6 +34,7 @@ void Discovery::forget(const Cluster& cluster) {
   for (auto& name : at->second->names) {
     if (name->stop) name->stop->request();
   }
+  if (at->second->sweep) at->second->sweep->request();
   forgotten_.push_back(std::move(at->second));
   followed_.erase(at);
   answered_.notify_all();
@@ -44,20 +48,35 @@ Task<> Discovery::first_answers() {
   while (!std::all_of(followed_.begin(), followed_.end(), all_answered)) co_await answered_.wait();
 }
 
+Discovery::Running::~Running() {
+  Discovery& owner = followed.owner;
+  if (--followed.running == 0 && followed.forgotten) {
+    std::erase_if(owner.forgotten_, [&](const auto& each) { return each.get() == &followed; });
+  }
+}
+
+Task<> Discovery::sweep_hosts(Followed& f) {
+  Running running(f);
+  auto uses = [](const Endpoint& e) {
+    const Endpoint::Numbers& n = e.numbers;
+    return n.rq_total.load(std::memory_order_relaxed) + n.cx_connect_fail.load(std::memory_order_relaxed);
+  };
+  for (;;) {
+    co_await sleep(f.cluster->options.original_destination.cleanup_interval);
+    auto unused = [&](const Endpoint& e) {
+      auto before = f.uses.find(&e);
+      return before != f.uses.end() && before->second == uses(e) && e.numbers.rq_active.load() == 0;
+    };
+    if (f.cluster->remove_hosts(unused, f.stats)) f.owner.changed_(*f.cluster);
+    f.uses.clear();
+    for (const EndpointPtr& each : f.cluster->hosts()->all) f.uses.emplace(each.get(), uses(*each));
+  }
+}
+
 Task<> Discovery::follow_name(Name& name) {
   Discovery& d = name.cluster.owner;
   const ClusterOptions& o = name.cluster.cluster->options;
-  struct Ended {
-    Name& name;
-    ~Ended() {
-      // The last one of a forgotten cluster takes it along.
-      Followed& f = name.cluster;
-      Discovery& owner = f.owner;
-      if (--f.running == 0 && f.forgotten) {
-        std::erase_if(owner.forgotten_, [&](const auto& each) { return each.get() == &f; });
-      }
-    }
-  } ended{name};
+  Running running(name.cluster);
   for (;;) {
     name.cluster.stats[ClusterStat::update_attempt].add();
     auto answer = co_await d.resolver_.resolve(name.host.address, o.dns_family);

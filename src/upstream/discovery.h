@@ -1,4 +1,5 @@
-// Discovery by DNS: follows the names of STRICT_DNS and LOGICAL_DNS clusters, on the main thread's worker.
+// Discovery by DNS: follows the names of STRICT_DNS and LOGICAL_DNS clusters, on the main thread's worker. Of
+// ORIGINAL_DST clusters it drops the hosts that nobody asks for any more.
 #pragma once
 #include <functional>
 #include <map>
@@ -42,11 +43,22 @@ class Discovery {
     ClusterPtr cluster;
     StatBlock& stats;
     std::vector<std::unique_ptr<Name>> names;
+    // Of an ORIGINAL_DST cluster, how often each host had been used when it was looked at.
+    std::map<const Endpoint*, std::uint64_t> uses;
+    StopSource* sweep = nullptr;
     int running = 0;
     bool forgotten = false;
   };
 
+  // One task of a cluster; the last one of a forgotten cluster takes it along.
+  struct Running {
+    explicit Running(Followed& f) : followed(f) {}
+    Running(const Running&) = delete;
+    ~Running();
+    Followed& followed;
+  };
   static Task<> follow_name(Name& name);
+  static Task<> sweep_hosts(Followed& f);
   static Task<> rest() {
     for (;;) co_await sleep(std::chrono::hours(24));
   }

@@ -87,11 +87,11 @@ std::uint64_t next_connection_id() {
 }
 }  // namespace
 
-UpstreamConnection::UpstreamConnection(EndpointPool& p, std::unique_ptr<Transport> t, Breaker& breaker)
+UpstreamConnection::UpstreamConnection(EndpointPool& p, std::unique_ptr<Transport> t, Breaker& breaker, bool http)
     : pool(p), transport(std::move(t)), id(next_connection_id()), created(p.owner.worker.now()), breaker_(breaker) {
   pool.connections++;
   pool.owner.stats[ClusterStat::upstream_cx_total].add();
-  pool.owner.stats[ClusterStat::upstream_cx_http1_total].add();
+  if (http) pool.owner.stats[ClusterStat::upstream_cx_http1_total].add();
   pool.owner.stats[ClusterStat::upstream_cx_active].add();
   pool.endpoint->numbers.cx_total.fetch_add(1, std::memory_order_relaxed);
   pool.endpoint->numbers.cx_active.fetch_add(1, std::memory_order_relaxed);
@@ -167,13 +167,13 @@ class Pending {
 };
 
 // Within the breaker's count, which the connection takes over.
-Task<Acquired> open(WorkerCluster& cluster, EndpointPool& pool, Breaker& breaker) {
+Task<Acquired> open(WorkerCluster& cluster, EndpointPool& pool, Breaker& breaker, bool http) {
   auto started = cluster.network.connect(pool.endpoint->address, {});
   if (!started) {
     breaker.give();
     co_return connect_failed(cluster, pool, Failure::connect_failed, started.error());
   }
-  auto connection = std::make_unique<UpstreamConnection>(pool, std::move(*started), breaker);
+  auto connection = std::make_unique<UpstreamConnection>(pool, std::move(*started), breaker, http);
   TimePoint began = cluster.worker.now();
   auto result = co_await within(cluster.cluster->options.connect_timeout, finish_connect(*connection->transport));
   if (!result) co_return connect_failed(cluster, pool, Failure::connect_timeout, 0);
@@ -186,20 +186,22 @@ Task<Acquired> open(WorkerCluster& cluster, EndpointPool& pool, Breaker& breaker
 
 }  // namespace
 
-Task<Acquired> acquire(WorkerCluster& cluster, EndpointPool& pool, Breakers& breakers) {
+Task<Acquired> acquire(WorkerCluster& cluster, EndpointPool& pool, Breakers& breakers, bool http) {
   if (!breakers.pending_requests.try_take()) {
     cluster.stats[ClusterStat::upstream_rq_pending_overflow].add();
     co_return Acquired{nullptr, Failure::overflow, {}};
   }
   Pending pending(cluster.stats, *pool.endpoint, breakers.pending_requests);
   for (;;) {
-    if (UpstreamConnection* c = pool.take_idle()) co_return pending.end({c, Failure::none, {}});
-    if (breakers.connections.try_take()) co_return pending.end(co_await open(cluster, pool, breakers.connections));
+    UpstreamConnection* idle = http ? pool.take_idle() : nullptr;
+    if (idle) co_return pending.end({idle, Failure::none, {}});
+    if (breakers.connections.try_take())
+      co_return pending.end(co_await open(cluster, pool, breakers.connections, http));
     cluster.stats[ClusterStat::upstream_cx_overflow].add();
     // A host without any connection gets one all the same, or nothing could ever wake those who wait for it.
     if (pool.connections == 0) {
       breakers.connections.take();
-      co_return pending.end(co_await open(cluster, pool, breakers.connections));
+      co_return pending.end(co_await open(cluster, pool, breakers.connections, http));
     }
     co_await pool.freed.wait();
   }
@@ -211,6 +213,7 @@ WorkerCluster::WorkerCluster(Worker& w, Network& n, ClusterPtr c)
 WorkerCluster::~WorkerCluster() = default;
 
 Endpoint* WorkerCluster::pick(const HostSet& hosts) {
+  if (cluster->options.discovery == DiscoveryType::original_dst) return nullptr;  // See host_at().
   Endpoint* chosen = hosts.eligible.empty() ? nullptr : choose(hosts.eligible);
   if (!chosen || hosts.panic[chosen->priority]) stats[ClusterStat::lb_healthy_panic].add();
   return chosen;
@@ -227,6 +230,16 @@ Endpoint* WorkerCluster::choose(std::span<Endpoint* const> hosts) {
       return pick_random(hosts, worker.random());
   }
   return nullptr;
+}
+
+Endpoint* WorkerCluster::host_at(const Address& address) {
+  for (;;) {
+    for (const EndpointPtr& each : hosts_->all) {
+      if (each->address == address) return each.get();
+    }
+    cluster->add_host(address, cluster->options.original_destination.workers, stats);
+    refresh();  // Only in these hosts is a pool found: the main thread may just drop the host again.
+  }
 }
 
 EndpointPool& WorkerCluster::make_pool(Endpoint& endpoint) {

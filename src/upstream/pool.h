@@ -48,7 +48,8 @@ struct EndpointPool {
 // One connection; owned by the pool while idle, by an UpstreamStream while busy. Destroying it closes it.
 class UpstreamConnection : public Transport::HangupHook, public Runnable {
  public:
-  UpstreamConnection(EndpointPool& pool, std::unique_ptr<Transport> transport, Breaker& breaker);
+  // `http`: else it will carry something else, and is for one client only.
+  UpstreamConnection(EndpointPool& pool, std::unique_ptr<Transport> transport, Breaker& breaker, bool http = true);
   ~UpstreamConnection();
 
   EndpointPool& pool;
@@ -81,6 +82,8 @@ class WorkerCluster {
   Endpoint* pick() { return pick(*hosts_); }
   // Among those hosts, which are the cluster's.
   Endpoint* pick(const HostSet& hosts);
+  // Of an ORIGINAL_DST cluster: the host of that address.
+  Endpoint* host_at(const Address& address);
   EndpointPool& pool(Endpoint& endpoint) {
     EndpointPool* p = endpoint.local[static_cast<std::size_t>(worker.index())];
     return p ? *p : make_pool(endpoint);
@@ -161,6 +164,7 @@ struct Acquired {
 
 // A connection to that host: an idle one, or a new one within the circuit breakers' limits. Waits where the limit of
 // connections is reached.
-Task<Acquired> acquire(WorkerCluster& cluster, EndpointPool& pool, Breakers& breakers);
+// `http`: see UpstreamConnection; without it the connection is a new one.
+Task<Acquired> acquire(WorkerCluster& cluster, EndpointPool& pool, Breakers& breakers, bool http = true);
 
 }  // namespace outrider

@@ -133,6 +133,7 @@ std::string redirect_location(const RequestHead& request, const Route& route) {
 Response redirect(Exchange& x, const Route& route) {
   std::string location = redirect_location(x.request, route);
   Response response = x.reply(route.redirect->status, "", "direct_response");
+  if (x.request.method == Method::connect) return response;  // There is no URL that could change.
   response.head->headers.add(Known::location, x.arena.copy(location));
   return response;
 }

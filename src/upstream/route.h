@@ -30,6 +30,7 @@ enum class PathMatch : std::uint8_t {
   segments,  // path_separated_prefix: "/api" and all that begins with "/api/".
   regex,
   uri_template,
+  connect,  // CONNECT, whatever it asks for.
 };
 
 // What else a request has to be like.
@@ -117,6 +118,7 @@ struct Route : RouteEntry {
   HostRewrite host_rewrite;
   std::vector<std::shared_ptr<const HeaderMutations>> request_headers;  // As RouteEntry::response_headers.
   std::vector<std::string> upgrades_on;                                 // Protocols, lower case, that this route allows
+  bool terminates_connect = false;          // The backend gets what a CONNECT carries, not the request.
   std::vector<std::string> upgrades_off;    // or forbids, whatever the connection manager says.
   std::shared_ptr<const LocalStats> stats;  // vhost.<name>.route.<stat_prefix>.; null: not kept.
   const VirtualHost* host = nullptr;        // Outlives the route.

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "core/decimal.h"
+#include "core/worker.h"
 #include "http/grpc_status.h"
 #include "http/grpc_timeout.h"
 #include "upstream/router.h"
@@ -72,7 +73,7 @@ bool limit_stream(Exchange& x, const Route& route) {
     limit = grpc.header_max->count() ? std::min(*asked, *grpc.header_max) : *asked;
     limit = std::max(milliseconds(0), limit - grpc.header_offset);
   }
-  x.max_duration = limit;
+  x.max_duration = std::min(limit, std::chrono::floor<milliseconds>(Worker::kTimeoutMax));
   if ((asked || limit.count() > 0) && is_grpc_request(x)) set_grpc_timeout(headers, x.arena, limit);
   return !asked || limit.count() > 0;
 }

@@ -82,6 +82,16 @@ bool UpstreamStream::send(const RequestHead& head, h1::BodyFraming framing, cons
   return !request_sent_;
 }
 
+ResponseHead* UpstreamStream::open_tunnel() {
+  auto* head = &x_.arena.make_owned<ResponseHead>(x_.arena);
+  framing_ = {Kind::tunnel, 0};
+  request_sent_ = true;
+  body_.emplace(x_.worker, *connection_->transport, inbox_, pool_.owner.cluster->options.limits, framing_, x_.arena,
+                stats_[ClusterStat::upstream_cx_rx_bytes_total], pool_.owner.cluster->options.read_bytes_max);
+  x_.record.upstream_start = x_.record.upstream_end = x_.record.response_start = x_.worker.now();
+  return head;
+}
+
 void UpstreamStream::count_sent(std::size_t bytes) {
   stats_[ClusterStat::upstream_cx_tx_bytes_total].add(bytes);
   x_.record.upstream_bytes.sent += bytes;

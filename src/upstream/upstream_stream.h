@@ -57,6 +57,8 @@ class UpstreamStream final : public Body, public Sink {
   bool send(const RequestHead& head, h1::BodyFraming framing, const Frame& first, bool whole);
   // Sends the rest of the request, in the exchange's scope: a host may answer before it has read all.
   void start_pump();
+  // Instead of a request: the bytes of both sides pass as they are. The answer that tells the client so.
+  ResponseHead* open_tunnel();
   // The response's head; null: see failure(). Informational responses are passed on.
   Task<ResponseHead*> receive_head();
   // Gives the connection up before its time: nothing may use the stream any more, a pump neither.

@@ -56,6 +56,8 @@ bool path_matches(const Route& r, std::string_view path) {
     case PathMatch::regex:
     case PathMatch::uri_template:
       return re2::RE2::FullMatch(re2::StringPiece(path.data(), path.size()), *r.regex);
+    case PathMatch::connect:
+      return path.empty();  // Only CONNECT has none.
   }
   return false;
 }
@@ -117,6 +119,15 @@ VirtualHost::VirtualHost(std::string name, std::vector<Route> routes, VirtualHos
   }
 }
 
+// A CONNECT has no path: of the routes, those with a connect_matcher know of it.
+const Route* VirtualHost::match_connect(RouteQuery& query) const {
+  if (query.request.method != Method::connect) return nullptr;
+  for (const Route& r : routes_) {
+    if (r.match == PathMatch::connect && accepts(r, query, {})) return &r;
+  }
+  return nullptr;
+}
+
 bool VirtualHost::accepts(const Route& route, RouteQuery& query, std::string_view path) const {
   return path_matches(route, path) && (!route.conditions || conditions_match(*route.conditions, query));
 }
@@ -139,7 +150,7 @@ const Route* VirtualHost::match(RouteQuery& query) const {
   std::string_view path = without_query(query.request.path);
   if (const Route* https = redirect_to_https(query.request)) return https;
   if (options_.tree) return options_.tree->match(query);
-  if (path.empty()) return nullptr;  // CONNECT: it would need a connect_matcher.
+  if (path.empty()) return match_connect(query);
   if (routes_.size() <= kListedMax) return match_listed(query, path);
   // The first route that matches wins, so of each index the lowest number counts.
   std::uint32_t best = prefixes_.lowest(path);

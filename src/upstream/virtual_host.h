@@ -50,6 +50,7 @@ class VirtualHost {
   // Below this many routes a walk through the list is the fastest index.
   static constexpr std::size_t kListedMax = 6;
   bool accepts(const Route& route, RouteQuery& query, std::string_view path) const;
+  const Route* match_connect(RouteQuery& query) const;
   const Route* match_listed(RouteQuery& query, std::string_view path) const;
 
   std::string name_;
