@@ -143,7 +143,8 @@ void read_http(Compilation& c, const ClusterProto& proto, const std::string& pat
 void read_original_destination(Compilation& c, const ClusterProto& proto, const std::string& path, ClusterOptions& o) {
   bool provides = proto.lb_policy() == ClusterProto::CLUSTER_PROVIDED;
   if (o.discovery != DiscoveryType::original_dst) {
-    if (provides) c.fail(path + ".lb_policy", "CLUSTER_PROVIDED goes with the type ORIGINAL_DST only");
+    if (provides && !c.loaded.lacks(path + ".cluster_type"))
+      c.fail(path + ".lb_policy", "CLUSTER_PROVIDED goes with the type ORIGINAL_DST only");
     return;
   }
   if (!provides) c.fail(path + ".lb_policy", "CLUSTER_PROVIDED is what goes with the type ORIGINAL_DST");

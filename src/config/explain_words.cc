@@ -56,6 +56,8 @@ std::string path_rule(const Route& r) {
       return fmt::format("path '{}'{}", r.path, any_case);
     case PathMatch::segments:
       return fmt::format("path_separated_prefix '{}'{}", r.path, any_case);
+    case PathMatch::connect:
+      return "connect_matcher";
     case PathMatch::regex:
       return fmt::format("safe_regex '{}'", r.regex->pattern());
     default:
