@@ -202,7 +202,7 @@ def test_max_requests_is_exact_for_the_whole_process(stage, workers):
         if r.status == 503:
             assert r.body == b"upstream connect error or disconnect/reset before headers. reset reason: overflow"
     assert refused == ["503 UO upstream_reset_before_response_started{overflow}"] * 12
-    assert proxy.stat("cluster.held.upstream_rq_pending_overflow") == 12
+    assert proxy.stat("cluster.held.upstream_rq_active_overflow") == 12
     assert stage.client(proxy).ask().status == 200, "the places are free again"
 
 

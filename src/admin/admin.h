@@ -46,6 +46,8 @@ struct AdminView {
   std::shared_ptr<bool> track_lookups = std::make_shared<bool>(false);  // /stats/recentlookups/enable and disable.
   // When the snapshot came into force, for /config_dump. Empty: the dump has no times.
   std::function<WallTime()> configured = {};
+  // Called before statistics are shown: brings up to date what is only known when somebody asks. Empty: nothing is.
+  std::function<void()> before_stats = {};
 };
 
 class Admin final : public Filter {

@@ -66,6 +66,7 @@ PageAnswer prometheus(const PageRequest& request, StatQuery query) {
 PageAnswer stats_page(const PageRequest& request) {
   auto query = StatQuery::parse(request.parameters);
   if (!query) return PageAnswer::plain(std::move(query.error()), 400);
+  if (request.view.before_stats) request.view.before_stats();
   if (query->format == StatQuery::Format::prometheus) return prometheus(request, std::move(*query));
   if (query->buckets == StatQuery::Buckets::prometheus_native) {
     return PageAnswer::plain("Invalid histogram_buckets type for non prometheus stats type", 400);
@@ -80,6 +81,7 @@ PageAnswer stats_page(const PageRequest& request) {
 PageAnswer stats_prometheus_page(const PageRequest& request) {
   auto query = StatQuery::parse(request.parameters);
   if (!query) return PageAnswer::plain(std::move(query.error()), 400);
+  if (request.view.before_stats) request.view.before_stats();
   return prometheus(request, std::move(*query));
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "config/compile_health.h"
 #include "config/compile_parts.h"
 #include "core/ascii.h"
@@ -134,6 +136,8 @@ void read_http(Compilation& c, const ClusterProto& proto, const std::string& pat
     }
     const auto& common = http.common_http_protocol_options();
     if (common.has_idle_timeout()) o.idle_timeout = to_ms(common.idle_timeout());
+    if (common.has_max_connection_duration()) o.max_connection_duration = to_ms(common.max_connection_duration());
+    if (common.has_max_stream_duration()) o.max_stream_duration = to_ms(common.max_stream_duration());
     if (common.has_max_requests_per_connection())
       o.max_requests_per_connection = common.max_requests_per_connection().value();
     if (common.has_max_headers_count()) o.limits.field_count_max = common.max_headers_count().value();
@@ -193,6 +197,7 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   }
   ClusterOptions o;
   o.name = proto.name();
+  o.alt_stat_name = proto.alt_stat_name();
   o.fingerprint = std::move(fingerprint);
   o.discovery = discovery_of(proto);
   o.policy = policy_of(proto);
@@ -226,13 +231,15 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   read_http(c, proto, path, o);
   if (c.problems.any_fatal()) return nullptr;  // Nothing is made for a configuration that is refused.
 
-  auto stats = c.process.stats.scope("cluster." + o.name + ".", cluster_stat_table());
-  LocalStats retry_codes(c.process.stats.scope("cluster." + o.name + ".retry.", retry_stat_table()), c.process.workers);
+  std::string stat_name = o.alt_stat_name.empty() ? o.name : o.alt_stat_name;
+  std::ranges::replace(stat_name, ':', '_');  // As Envoy does.
+  auto scope = [&](const char* name, const StatTable& table) {
+    return c.process.stats.scope("cluster." + stat_name + name, table);
+  };
+  auto stats = scope(".", cluster_stat_table());
+  LocalStats retry_codes(scope(".retry.", retry_stat_table()), c.process.workers);
   auto cluster =
       std::make_shared<Cluster>(std::move(o), std::move(stats), c.process.next_cluster_slot(), std::move(retry_codes));
-  auto scope = [&](const char* name, const StatTable& table) {
-    return c.process.stats.scope("cluster." + cluster->name() + name, table);
-  };
   if (cluster->options.health_check) cluster->health_check_stats = scope(".health_check.", health_check_stat_table());
   if (cluster->options.outlier) cluster->outlier_stats = scope(".outlier_detection.", outlier_stat_table());
   cluster->observer = c.process.observer;

@@ -134,12 +134,15 @@ void add_filters(Compilation& c, const hcm::HttpConnectionManager& m, const std:
   if (m.http_filters_size() == 0) c.fail(path, "http_filters is empty: the router is missing");
 }
 
-std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf::Any& any, const std::string& path) {
+std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf::Any& any,
+                                          const StatScope& listener_stats, const std::string& path) {
   hcm::HttpConnectionManager m;
   if (!unpack(c, any, path, m)) return nullptr;
   auto o = std::make_shared<HttpOptions>();
   o->stat_prefix = m.stat_prefix();
   o->stats = c.process.stats.scope("http." + m.stat_prefix() + ".", http_stat_table());
+  o->listener_stats = listener_stats.under("http." + m.stat_prefix() + ".", listener_http_stat_table());
+  o->h1_stats = c.process.stats.scope("http1.", h1_stat_table());
   o->codec = codec_of(m);
   o->machine_address = c.process.machine_address;
   o->health = c.process.health;
@@ -171,13 +174,13 @@ std::string stat_name(std::string address) {
 // What the connections of a chain get. A chain that cannot be used is looked through all the same, for its other
 // mistakes.
 std::shared_ptr<HttpOptions> compile_chain(Compilation& c, const envoy::config::listener::v3::FilterChain& chain,
-                                           const std::string& path) {
+                                           const StatScope& listener_stats, const std::string& path) {
   std::shared_ptr<HttpOptions> http;
   for (int i = 0; i < chain.filters_size(); i++) {
     const auto& any = chain.filters(i).typed_config();
     std::string at = path + ".filters[" + std::to_string(i) + "]";
     if (is_type(any, "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager")) {
-      http = compile_http(c, any, at + ".typed_config");
+      http = compile_http(c, any, listener_stats, at + ".typed_config");
     } else {
       c.fail(at, "the network filter '" + chain.filters(i).name() + "' is not built into outrider yet");
     }
@@ -235,7 +238,7 @@ void refuse_collisions(Compilation& c, const std::vector<FilterChainMatch>& matc
 
 void compile_chains(Compilation& c, const lv3::Listener& proto, const std::string& path, ListenerConfig& l) {
   auto add = [&](const lv3::FilterChain& chain, const std::string& at) {
-    auto http = compile_chain(c, chain, at);
+    auto http = compile_chain(c, chain, *l.stats, at);
     if (!http && chain.filters_size() > 0) return;
     if (http && proto.has_per_connection_buffer_limit_bytes()) {
       http->buffer_bytes_max = proto.per_connection_buffer_limit_bytes().value();

@@ -65,14 +65,15 @@ std::optional<StatSinkOptions> compile_sink(Compilation& c, const metrics::Stats
 }
 
 // The first group is taken out of the name, the second one is the value; if there is but one, it is both.
-std::function<bool(std::string&, std::string&)> taking(proto::Regex regex) {
-  return [regex](std::string& name, std::string& value) {
+std::function<bool(std::string_view, StatsOptions::Found&)> finding(proto::Regex regex) {
+  return [regex](std::string_view name, StatsOptions::Found& found) {
     int groups = regex->NumberOfCapturingGroups();
     if (groups < 1) return false;
-    re2::StringPiece found[3];
-    if (!regex->Match(name, 0, name.size(), re2::RE2::UNANCHORED, found, std::min(groups, 2) + 1)) return false;
-    value = (groups > 1 ? found[2] : found[1]).as_string();
-    name.erase(static_cast<std::size_t>(found[1].data() - name.data()), found[1].size());
+    re2::StringPiece pieces[3], whole(name.data(), name.size());
+    if (!regex->Match(whole, 0, name.size(), re2::RE2::UNANCHORED, pieces, std::min(groups, 2) + 1)) return false;
+    if (pieces[1].data() == nullptr) return false;
+    const re2::StringPiece& value = groups > 1 && pieces[2].data() ? pieces[2] : pieces[1];
+    found = {static_cast<std::size_t>(pieces[1].data() - name.data()), pieces[1].size(), value.as_string()};
     return true;
   };
 }
@@ -96,7 +97,7 @@ void compile_tags(Compilation& c, const metrics::StatsConfig& from, StatsOptions
       continue;
     } else if (auto regex =
                    proto::compile_regex(c, tag.regex(), "stats_config.stats_tags[" + std::to_string(i) + "].regex")) {
-      made.take = taking(regex);
+      made.find = finding(regex);
     }
     o.tags.push_back(std::move(made));
   }
@@ -114,12 +115,27 @@ void compile_matcher(Compilation& c, const metrics::StatsMatcher& from, StatsOpt
   o.exists = [matchers, include](std::string_view name) { return any_matches(matchers, name) == include; };
 }
 
+void compile_buckets(Compilation& c, const metrics::StatsConfig& from, StatsOptions& o) {
+  for (int i = 0; i < from.histogram_bucket_settings_size(); i++) {
+    const auto& setting = from.histogram_bucket_settings(i);
+    const std::string path = "stats_config.histogram_bucket_settings[" + std::to_string(i) + "]";
+    StringMatcher matcher = proto::compile_matcher(c, setting.match(), path + ".match");
+    StatsOptions::Buckets made{[matcher](std::string_view name) { return matcher.matches(name); },
+                               {setting.buckets().begin(), setting.buckets().end()}};
+    std::ranges::sort(made.bounds);
+    if (made.bounds.empty()) c.fail(path + ".buckets", "at least one bound was expected");
+    o.buckets.push_back(std::move(made));
+  }
+}
+
 }  // namespace
 
 StatsOptions compile_stats(Compilation& c, const Bootstrap& bootstrap) {
   StatsOptions o;
   if (bootstrap.has_stats_flush_interval()) o.flush_interval = to_ms(bootstrap.stats_flush_interval());
+  o.flush_on_admin = bootstrap.stats_flush_on_admin();
   compile_tags(c, bootstrap.stats_config(), o);
+  compile_buckets(c, bootstrap.stats_config(), o);
   if (bootstrap.stats_config().has_stats_matcher()) compile_matcher(c, bootstrap.stats_config().stats_matcher(), o);
   for (int i = 0; i < bootstrap.stats_sinks_size(); i++) {
     auto sink = compile_sink(c, bootstrap.stats_sinks(i), "stats_sinks[" + std::to_string(i) + "]");

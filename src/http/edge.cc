@@ -7,6 +7,7 @@
 #include "core/uuid.h"
 #include "core/worker.h"
 #include "http/client_address.h"
+#include "http/http_stats.h"
 
 namespace outrider {
 namespace {
@@ -55,9 +56,15 @@ std::expected<void, ProtocolError> treat_underscores(Exchange& x) {
   Headers& headers = x.request.headers;
   auto has_underscore = [](const Field& f) { return f.name.find('_') != std::string_view::npos; };
   if (std::none_of(headers.begin(), headers.end(), has_underscore)) return {};
+  auto count = [&](H1Stat stat, std::uint64_t n) {
+    if (x.options.h1_stats) x.options.h1_stats->local(x.worker.index())[stat].add(n);
+  };
   if (action == Underscores::reject) {
+    count(H1Stat::requests_rejected_with_underscores_in_headers, 1);
     return std::unexpected(ProtocolError{400, "http1.unexpected_underscore", "a field's name has an underscore"});
   }
+  count(H1Stat::dropped_headers_with_underscores,
+        static_cast<std::uint64_t>(std::count_if(headers.begin(), headers.end(), has_underscore)));
   headers.remove_if(has_underscore);
   return {};
 }

@@ -38,6 +38,8 @@ struct AccessLogOptions {
 struct HttpOptions {
   std::string stat_prefix;
   std::shared_ptr<StatScope> stats;  // http.<stat_prefix>.
+  // listener.<address>.http.<stat_prefix>. and http1. Null in services of the program itself.
+  std::shared_ptr<StatScope> listener_stats, h1_stats;
   CodecType codec = CodecType::automatic;
   h1::Limits limits;
   std::chrono::milliseconds idle_timeout = std::chrono::hours(1);           // Of a connection without a request.

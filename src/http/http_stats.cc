@@ -8,6 +8,8 @@ namespace {
 #define HISTOGRAM(name) {#name, StatKind::histogram},
 constexpr StatDefinition kHttp[] = {OUTRIDER_HTTP_STATS(COUNTER, GAUGE, HISTOGRAM)};
 constexpr StatDefinition kListener[] = {OUTRIDER_LISTENER_STATS(COUNTER, GAUGE, HISTOGRAM)};
+constexpr StatDefinition kListenerHttp[] = {OUTRIDER_LISTENER_HTTP_STATS(COUNTER)};
+constexpr StatDefinition kH1[] = {OUTRIDER_H1_STATS(COUNTER)};
 #undef COUNTER
 #undef GAUGE
 #undef HISTOGRAM
@@ -16,6 +18,16 @@ constexpr StatDefinition kListener[] = {OUTRIDER_LISTENER_STATS(COUNTER, GAUGE, 
 
 const StatTable& http_stat_table() {
   static const StatTable table{kHttp, ""};
+  return table;
+}
+
+const StatTable& listener_http_stat_table() {
+  static const StatTable table{kListenerHttp, ""};
+  return table;
+}
+
+const StatTable& h1_stat_table() {
+  static const StatTable table{kH1, ""};
   return table;
 }
 

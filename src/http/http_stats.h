@@ -38,7 +38,9 @@ namespace outrider {
   COUNTER(downstream_rq_non_relative_path)               \
   COUNTER(downstream_rq_too_large)                       \
   COUNTER(downstream_rq_timeout)                         \
+  COUNTER(downstream_rq_failed_path_normalization)       \
   COUNTER(downstream_rq_header_timeout)                  \
+  COUNTER(downstream_rq_rejected_via_ip_detection)       \
   COUNTER(downstream_rq_idle_timeout)                    \
   COUNTER(downstream_rq_max_duration_reached)            \
   COUNTER(downstream_rq_ws_on_non_ws_route)              \
@@ -84,7 +86,39 @@ enum class ListenerStat : std::uint16_t {
       count
 };
 
+// What a listener counts of its connection managers' responses: listener.<address>.http.<stat_prefix>.*
+#define OUTRIDER_LISTENER_HTTP_STATS(COUNTER) \
+  COUNTER(downstream_rq_1xx)                  \
+  COUNTER(downstream_rq_2xx)                  \
+  COUNTER(downstream_rq_3xx)                  \
+  COUNTER(downstream_rq_4xx)                  \
+  COUNTER(downstream_rq_5xx)                  \
+  COUNTER(downstream_rq_completed)
+
+enum class ListenerHttpStat : std::uint16_t {
+#define X(name) name,
+  OUTRIDER_LISTENER_HTTP_STATS(X)
+#undef X
+      count
+};
+
+// Of the HTTP/1 codec: http1.*
+#define OUTRIDER_H1_STATS(COUNTER)                       \
+  COUNTER(dropped_headers_with_underscores)              \
+  COUNTER(metadata_not_supported_error)                  \
+  COUNTER(requests_rejected_with_underscores_in_headers) \
+  COUNTER(response_flood)
+
+enum class H1Stat : std::uint16_t {
+#define X(name) name,
+  OUTRIDER_H1_STATS(X)
+#undef X
+      count
+};
+
 const StatTable& http_stat_table();
+const StatTable& listener_http_stat_table();
+const StatTable& h1_stat_table();
 const StatTable& listener_stat_table();
 
 }  // namespace outrider

@@ -152,7 +152,7 @@ Task<> ServerConnection::inform(const ResponseHead& head) {
   IoResult written = co_await transport->write(&piece, 1);
   informing = false;
   http_stats()[HttpStat::downstream_cx_tx_bytes_total].add(written.bytes);
-  count_response(exchange->stats, head.status);
+  count_response(*this, exchange->stats, head.status);
 }
 
 }  // namespace outrider

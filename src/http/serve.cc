@@ -102,19 +102,20 @@ bool has_no_body(const Exchange& x) {
 // The answer to bytes that are no request of ours; the connection ends behind it, unless the bytes were whole.
 Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
   if (error.status == 307) return redirect_to_path(x);
-  if (error.detail == kNoOriginalAddress) return x.reply(error.status, "", error.detail);
-  bool whole_request = error.detail == kMissingHost || error.detail == kPathRefused;
+  if (error.detail == kNoOriginalAddress || error.detail == kPathRefused) {
+    bool path = error.detail == kPathRefused;
+    x.stats[path ? HttpStat::downstream_rq_failed_path_normalization
+                 : HttpStat::downstream_rq_rejected_via_ip_detection]
+        .add();
+    return x.reply(error.status, "", error.detail);
+  }
+  bool whole_request = error.detail == kMissingHost;
   if (whole_request && x.options.go_on_after_invalid && has_no_body(x)) return x.reply(error.status, "", error.detail);
   c.closing = true;
   if (error.detail == kMissingHost) return x.reply(error.status, "", error.detail);  // It is a request, and whole.
-  if (error.status == 431) {
-    x.stats[HttpStat::downstream_rq_too_large].add();
-  } else {
-    x.stats[HttpStat::downstream_cx_protocol_error].add();
-  }
+  x.stats[HttpStat::downstream_cx_protocol_error].add();
   c.leave_request(x);
   x.request.version = Version::http11;  // The highest that we speak, whatever the client tried.
-  if (error.detail == kPathRefused) return x.reply(error.status, "", error.detail);
   Response response = x.reply(error.status, reason_phrase(error.status), error.detail);
   x.record.flags.set(ResponseFlag::downstream_protocol_error);  // As in Envoy, the reply itself does not know of it.
   return response;
@@ -160,7 +161,6 @@ std::optional<Response> admit(ServerConnection& c, Exchange& x) {
   if (!h1::persistent(x.request.version, x.request.headers)) c.closing = true;
   const Field* expect = x.request.headers.find(Known::expect);
   bool answers_expectation = expect && equals_continue(expect->value) && !o.proxy_100_continue;
-  if (auto prepared = prepare_request(x); !prepared) return refusal(c, x, prepared.error());
   if (framing->kind != h1::BodyFraming::Kind::none &&
       !(framing->kind == h1::BodyFraming::Kind::length && framing->length == 0)) {
     auto& body = x.arena.make_owned<H1Body>(c.worker, *c.transport, c.inbox, o.limits, *framing, x.arena,
@@ -170,6 +170,7 @@ std::optional<Response> admit(ServerConnection& c, Exchange& x) {
   } else {
     x.record.request_end = x.worker.now();
   }
+  if (auto prepared = prepare_request(x); !prepared) return refusal(c, x, prepared.error());
   if (answers_expectation) x.request.headers.remove(Known::expect);
   if (!x.request.path.starts_with('/') && x.request.method != Method::connect) {
     x.stats[HttpStat::downstream_rq_non_relative_path].add();
@@ -197,6 +198,11 @@ Task<> answer(ServerConnection& c, Exchange& x) {
   }
 }
 
+void count_broken_response(Exchange& x) {
+  x.stats[HttpStat::downstream_rq_tx_reset].add();
+  x.stats[HttpStat::downstream_rq_rx_reset].add();
+}
+
 // The answer to a request whose exchange was ended early. Nothing can be said once the response has begun.
 std::optional<Response> answer_abort(ServerConnection& c, Exchange& x) {
   if (c.receiving() || c.head_sent || c.abort_reason == AbortReason::client_gone) c.closing = true;
@@ -207,6 +213,7 @@ std::optional<Response> answer_abort(ServerConnection& c, Exchange& x) {
       x.record.flags.set(ResponseFlag::downstream_connection_termination);
       x.record.details = "downstream_remote_disconnect";
       x.stats[HttpStat::downstream_rq_rx_reset].add();
+      x.stats[HttpStat::downstream_cx_destroy_active_rq].add();
       x.stats[HttpStat::downstream_cx_destroy_remote_active_rq].add();
       return std::nullopt;
     case AbortReason::head_timeout:
@@ -217,6 +224,7 @@ std::optional<Response> answer_abort(ServerConnection& c, Exchange& x) {
       if (c.head_sent) {
         x.record.flags.set(ResponseFlag::stream_idle_timeout);
         x.record.details = "stream_idle_timeout";
+        count_broken_response(x);
         return std::nullopt;
       }
       return x.reply(c.receiving() ? 408 : 504, "stream timeout", "stream_idle_timeout",
@@ -224,7 +232,10 @@ std::optional<Response> answer_abort(ServerConnection& c, Exchange& x) {
     case AbortReason::max_duration:
       x.stats[HttpStat::downstream_rq_max_duration_reached].add();
       x.record.details = "max_duration_timeout";
-      if (c.head_sent) return std::nullopt;
+      if (c.head_sent) {
+        count_broken_response(x);
+        return std::nullopt;
+      }
       return x.reply(c.receiving() ? 408 : 504, "downstream duration timeout", "max_duration_timeout");
     case AbortReason::request_timeout:
       x.stats[HttpStat::downstream_rq_timeout].add();
@@ -241,8 +252,8 @@ void finish_record(Exchange& x, const ServerConnection& c) {
     x.record.downstream_bytes.received += c.request_body->wire_bytes();
     if (c.request_body->ended() && !c.request_body->failed()) x.record.request_end = c.request_body->ended_at();
   }
-  if (c.request_body && c.request_body->continue_sent()) count_response(x.stats, 100);
-  if (x.record.status != 0 && !x.record.health_check) count_response(x.stats, x.record.status);
+  if (c.request_body && c.request_body->continue_sent()) count_response(c, x.stats, 100);
+  if (x.record.status != 0 && !x.record.health_check) count_response(c, x.stats, x.record.status);
   x.stats.record(HttpStat::downstream_rq_time,
                  static_cast<std::uint64_t>((*x.record.end - x.record.start) / std::chrono::milliseconds(1)));
   write_access_logs(x, AccessLogType::downstream_end);
@@ -281,6 +292,12 @@ void end_exchange(ServerConnection& c, Exchange& x) {
   c.request_body = nullptr;
 }
 
+// The client has begun a request and hung up; line ends alone are no request.
+bool left_within_head(const ServerConnection& c) {
+  std::string_view begun(c.inbox.data(), c.inbox.size());
+  return c.transport->hung_up() && begun.find_first_not_of("\r\n") != begun.npos;
+}
+
 // Bytes that are no request: a record for the log, an answer where there is one, and the end.
 Task<> refuse(ServerConnection& c, Exchange& x, const HeadResult& head) {
   if (head.outcome == HeadOutcome::refused && head.error.status == 0) {
@@ -292,8 +309,9 @@ Task<> refuse(ServerConnection& c, Exchange& x, const HeadResult& head) {
   x.stats[HttpStat::downstream_rq_total].add();
   x.stats[HttpStat::downstream_rq_http1_total].add();
   if (head.error.detail != kMissingHost) forget_request(x);
-  bool timed_out = head.outcome == HeadOutcome::timed_out;
-  if (auto response = timed_out ? answer_abort(c, x) : refusal(c, x, head.error))
+  if (head.outcome == HeadOutcome::gone) c.abort_reason = AbortReason::client_gone;
+  if (head.outcome == HeadOutcome::timed_out) c.leave_request(x);
+  if (auto response = head.outcome == HeadOutcome::refused ? refusal(c, x, head.error) : answer_abort(c, x))
     co_await send_last_words(c, x, *response);
   finish_record(x, c);
 }
@@ -310,7 +328,7 @@ Task<bool> serve_one(ServerConnection& c) {
   if (!head) head = co_await await_head(c, x, parser);
   c.first_request = false;
   if (head->outcome != HeadOutcome::parsed) {
-    if (head->outcome != HeadOutcome::gone) co_await refuse(c, x, *head);
+    if (head->outcome != HeadOutcome::gone || left_within_head(c)) co_await refuse(c, x, *head);
     co_return false;
   }
   Held active(x.stats[HttpStat::downstream_rq_active]);

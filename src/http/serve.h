@@ -13,6 +13,7 @@ namespace outrider {
 struct LocalHttp {
   std::shared_ptr<const HttpOptions> options;
   StatBlock* stats;
+  StatBlock* listener_stats;  // Of ListenerHttpStat; null: not counted.
   long pins = 0;
   bool replaced = false;
 };
@@ -42,7 +43,8 @@ class HttpSlot {
   void set(std::shared_ptr<const HttpOptions> options, int worker) {
     retire();
     StatBlock* stats = &options->stats->local(worker);
-    current_ = new LocalHttp{std::move(options), stats};
+    StatBlock* of_listener = options->listener_stats ? &options->listener_stats->local(worker) : nullptr;
+    current_ = new LocalHttp{std::move(options), stats, of_listener};
   }
   LocalHttp* current() const { return current_; }
 

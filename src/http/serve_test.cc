@@ -362,7 +362,7 @@ TEST(Serve, RefusesAHeadThatIsTooLarge) {
     TestClient many(s.connect());
     co_await many.send("GET / HTTP/1.1\r\nhost: h\r\na: 1\r\nb: 1\r\nc: 1\r\nd: 1\r\ne: 1\r\n\r\n");
     EXPECT_THAT(co_await many.read_all(), StartsWith("HTTP/1.1 431 "));
-    EXPECT_EQ(s.count(HttpStat::downstream_rq_too_large), 2u);
+    EXPECT_EQ(s.count(HttpStat::downstream_cx_protocol_error), 2u);
     EXPECT_EQ(s.log.front(), "- - 431 DPE http1.headers_too_large");
   });
 }

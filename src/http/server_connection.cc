@@ -123,11 +123,16 @@ void ServerConnection::leave_request(Exchange& x) {
   x.stats[HttpStat::downstream_rq_rx_reset].add();
 }
 
-void count_response(StatBlock& stats, int status) {
-  stats[HttpStat::downstream_rq_completed].add();
-  auto first = static_cast<unsigned>(HttpStat::downstream_rq_1xx);
+void count_response(const ServerConnection& c, StatBlock& stats, int status) {
   unsigned hundreds = static_cast<unsigned>(status) / 100;
-  if (hundreds >= 1 && hundreds <= 5) stats.cell(first + hundreds - 1).add();
+  auto count = [&](StatBlock& block, auto first, auto completed) {
+    block[completed].add();
+    if (hundreds >= 1 && hundreds <= 5) block.cell(static_cast<unsigned>(first) + hundreds - 1).add();
+  };
+  count(stats, HttpStat::downstream_rq_1xx, HttpStat::downstream_rq_completed);
+  const LocalHttp* http = c.slot->current();
+  if (!http || !http->listener_stats) return;
+  count(*http->listener_stats, ListenerHttpStat::downstream_rq_1xx, ListenerHttpStat::downstream_rq_completed);
 }
 
 void drain_connections(ServiceWorker& service) {

@@ -89,7 +89,7 @@ struct ServerConnection final : DownstreamConnection, ClientStream, Transport::H
 };
 
 // Counts a response, an informational one too.
-void count_response(StatBlock& stats, int status);
+void count_response(const ServerConnection& c, StatBlock& stats, int status);
 // Sends the response's head and body to the client; false if the connection cannot carry another message.
 Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& response);
 // After a 101 or an accepted CONNECT: bytes go both ways until both directions have ended.

@@ -44,7 +44,13 @@ Histogram* StatBlock::make_histogram(std::size_t index) {
   return h;
 }
 
-StatScope::StatScope(std::string name, const StatTable& table) : name_(std::move(name)), table_(table) {}
+StatScope::StatScope(std::string name, const StatTable& table, StatRegistry* registry)
+    : name_(std::move(name)), table_(table), registry_(registry) {}
+
+std::shared_ptr<StatScope> StatScope::under(std::string_view name, const StatTable& table) const {
+  std::string whole = name_ + std::string(name);
+  return registry_ ? registry_->scope(std::move(whole), table) : std::make_shared<StatScope>(std::move(whole), table);
+}
 
 StatBlock& StatScope::local(int worker) {
   std::lock_guard lock(mutex_);
@@ -167,10 +173,10 @@ void StatScope::reset_counters() {
 
 std::shared_ptr<StatScope> StatRegistry::scope(std::string name, const StatTable& table) {
   std::lock_guard lock(mutex_);
-  std::weak_ptr<StatScope>& slot = scopes_[name];
+  std::weak_ptr<StatScope>& slot = scopes_[{name, &table}];
   std::shared_ptr<StatScope> scope = slot.lock();
   if (!scope) {
-    scope = std::make_shared<StatScope>(std::move(name), table);
+    scope = std::make_shared<StatScope>(std::move(name), table, this);
     slot = scope;
   }
   return scope;
@@ -180,7 +186,7 @@ std::vector<std::shared_ptr<StatScope>> StatRegistry::all() const {
   std::vector<std::shared_ptr<StatScope>> scopes;
   std::lock_guard lock(mutex_);
   scopes.reserve(scopes_.size());
-  for (const auto& [name, slot] : scopes_) {
+  for (const auto& [key, slot] : scopes_) {
     if (std::shared_ptr<StatScope> scope = slot.lock()) scopes.push_back(std::move(scope));
   }
   return scopes;

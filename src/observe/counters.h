@@ -130,12 +130,18 @@ struct CodeCount {
   std::uint64_t count;
 };
 
+class StatRegistry;
+
 class StatScope {
  public:
-  StatScope(std::string name, const StatTable& table);
+  // `registry` outlives the scope; null: it stands alone.
+  StatScope(std::string name, const StatTable& table, StatRegistry* registry = nullptr);
 
   const std::string& name() const { return name_; }  // With its final dot: "cluster.backend."; empty for the root.
   const StatTable& table() const { return table_; }
+
+  // The scope below this one: "external." is "cluster.backend.external.".
+  std::shared_ptr<StatScope> under(std::string_view name, const StatTable& table) const;
 
   // The block of that worker; made at the first call. Keep the reference: the call takes a lock. It lives as long as
   // the scope.
@@ -168,6 +174,7 @@ class StatScope {
 
   const std::string name_;
   const StatTable& table_;
+  StatRegistry* const registry_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<StatBlock>> blocks_;
   std::vector<std::uint64_t> resets_;
@@ -193,7 +200,8 @@ class StatRegistry {
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, std::weak_ptr<StatScope>, std::less<>> scopes_;
+  // Statistics of two tables may be of one name: what not every cluster keeps stands in a table of its own.
+  std::map<std::pair<std::string, const StatTable*>, std::weak_ptr<StatScope>> scopes_;
   std::vector<std::pair<std::string, std::string>> tags_;
 };
 

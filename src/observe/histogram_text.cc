@@ -9,7 +9,8 @@ namespace {
 
 using Buckets = StatQuery::Buckets;
 using Quantiles = std::array<double, kHistogramQuantileCount>;
-using Counts = std::array<std::uint64_t, kHistogramBoundCount>;
+using Counts = std::vector<std::uint64_t>;
+using Bounds = std::span<const double>;
 using stat_format::append_general;
 using stat_format::append_json;
 using stat_format::append_number;
@@ -21,10 +22,10 @@ Quantiles quantiles(const HistogramTotals& totals) {
   return values;
 }
 
-Counts counts(const HistogramTotals& totals, Buckets form) {
-  Counts values;
-  totals.cumulative(kHistogramBounds, values);
-  if (form == Buckets::disjoint) {
+Counts counts(const HistogramTotals& totals, Buckets form, Bounds bounds) {
+  Counts values(bounds.size());
+  totals.cumulative(bounds, values);
+  if (form == Buckets::disjoint && !values.empty()) {
     for (std::size_t i = values.size() - 1; i > 0; i--) values[i] -= values[i - 1];
   }
   return values;
@@ -46,12 +47,12 @@ void summary(std::string& out, const HistogramTotals& interval, const HistogramT
   }
 }
 
-void bounds(std::string& out, Buckets form, const HistogramTotals& interval, const HistogramTotals& cumulative) {
-  Counts recent = counts(interval, form);
-  Counts all = counts(cumulative, form);
+void append_bounds(std::string& out, Buckets form, Bounds bounds, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+  Counts recent = counts(interval, form, bounds);
+  Counts all = counts(cumulative, form, bounds);
   for (std::size_t i = 0; i < all.size(); i++) {
     out += i ? " B" : "B";
-    append_general(out, kHistogramBounds[i]);
+    append_general(out, bounds[i]);
     out.push_back('(');
     append_number(out, recent[i]);
     out.push_back(',');
@@ -104,13 +105,13 @@ void json_quantiles(std::string& out, const HistogramTotals& interval, const His
   out.push_back(']');
 }
 
-void json_bounds(std::string& out, Buckets form, const HistogramTotals& interval, const HistogramTotals& cumulative) {
-  Counts recent = counts(interval, form);
-  Counts all = counts(cumulative, form);
+void json_bounds(std::string& out, Buckets form, Bounds bounds, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+  Counts recent = counts(interval, form, bounds);
+  Counts all = counts(cumulative, form, bounds);
   out += "\"buckets\":[";
   for (std::size_t i = 0; i < all.size(); i++) {
     out += i ? ",{\"upper_bound\":" : "{\"upper_bound\":";
-    append_json(out, kHistogramBounds[i]);
+    append_json(out, bounds[i]);
     out += ",\"interval\":";
     append_number(out, recent[i]);
     out += ",\"cumulative\":";
@@ -124,14 +125,14 @@ bool by_bounds(Buckets form) { return form == Buckets::cumulative || form == Buc
 
 }  // namespace
 
-void text(std::string& out, Buckets form, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+void text(std::string& out, Buckets form, Bounds bounds, const HistogramTotals& interval, const HistogramTotals& cumulative) {
   if (cumulative.count == 0) {
     out += " No recorded values";
     return;
   }
   if (by_bounds(form)) {
     out.push_back(' ');
-    bounds(out, form, interval, cumulative);
+    append_bounds(out, form, bounds, interval, cumulative);
     return;
   }
   if (form == Buckets::detailed) {
@@ -158,9 +159,9 @@ void json_begin(std::string& out, Buckets form) {
   }
 }
 
-void json(std::string& out, Buckets form, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+void json(std::string& out, Buckets form, Bounds bounds, const HistogramTotals& interval, const HistogramTotals& cumulative) {
   if (by_bounds(form)) {
-    json_bounds(out, form, interval, cumulative);
+    json_bounds(out, form, bounds, interval, cumulative);
   } else if (form == Buckets::detailed) {
     out += "\"totals\":";
     json_list(out, cumulative);

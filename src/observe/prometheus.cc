@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "observe/code_counters.h"
 #include "observe/stat_format.h"
 #include "observe/stats_options.h"
 
@@ -85,6 +86,15 @@ struct PrometheusText::Group {
   const Metric* metric;
 };
 
+// One statistic; what it is called depends on the whole of its name.
+struct PrometheusText::Stat {
+  std::string name;
+  StatKind kind;
+  std::uint64_t value;
+  std::size_t index;  // Of a histogram.
+  Scope scope;        // With the statistic's own labels.
+};
+
 const PrometheusText::Plan& PrometheusText::plan(const StatTable& table) {
   for (const auto& p : plans_) {
     if (p->table == &table) return *p;
@@ -117,6 +127,14 @@ const PrometheusText::Plan& PrometheusText::plan(const StatTable& table) {
 
 PrometheusText::PrometheusText(const StatRegistry& registry, StatQuery query) : query_(std::move(query)) {
   for (const auto& [name, value] : registry.tags()) append_label(fixed_labels_, name, value);
+  if (stats_options().finds_tags()) {
+    by_stat_ = true;
+    for (const std::shared_ptr<StatScope>& scope : registry.all()) {
+      if (!query_.used_only || scope->used()) add_stats(scope);
+    }
+    order_stats();
+    return;
+  }
   for (std::shared_ptr<StatScope>& scope : registry.all()) {
     if (!query_.used_only || scope->used()) add_scope(std::move(scope));
   }
@@ -195,6 +213,10 @@ void PrometheusText::prefetch(const Group& group, const std::vector<Scope>& scop
 
 bool PrometheusText::next(std::string& out, std::size_t bytes) {
   std::size_t enough = out.size() + bytes;
+  if (by_stat_) {
+    while (stat_ < stats_.size() && out.size() < enough) stat_lines(stats_[stat_++], out);
+    return stat_ < stats_.size();
+  }
   while (group_ < groups_.size()) {
     const Group& group = groups_[group_];
     if (scope_ == 0) begin_group(group);
@@ -294,27 +316,41 @@ void PrometheusText::line(std::string& out, std::string_view label, std::string_
 
 void PrometheusText::histogram_lines(const Metric& metric, const Scope& scope, std::string& out) {
   std::size_t index = metric.definitions.front();
+  const auto& definitions = scope.scope->table().definitions;
   bool summary = query_.buckets == StatQuery::Buckets::summary;
   HistogramTotals& totals = totals_;
   totals.clear();
-  if (scope.values) scope.scope->histogram(index, totals);
+  if (scope.values || by_stat_) scope.scope->histogram(index, totals);
   if (query_.used_only && totals.count == 0) return;
-  if (!matches(scope, scope.scope->table().definitions[index].name)) return;
+  if (!matches(scope, definitions[index].name)) return;
   head(out, summary ? "summary" : "histogram");
   if (summary) {
     totals.clear();
     scope.scope->interval(index, totals);
     summary_lines(scope, totals, out);
   } else {
-    std::array<std::uint64_t, kHistogramBoundCount> counts{};
-    if (totals.count) totals.cumulative(kHistogramBounds, counts);
-    scratch_.assign(metric_).append("_bucket{").append(scope.labels).append(scope.labels.empty() ? "le=\"" : ",le=\"");
-    auto bucket = [&](std::string_view bound, std::uint64_t count) { append_line(out, count, scratch_, bound); };
-    for (std::size_t i = 0; i < counts.size(); i++) bucket(kBoundTexts[i], counts[i]);
-    bucket("+Inf\"} ", totals.count);
+    bucket_lines(scope, totals, stats_options().bounds_of(scope.scope->name(), definitions[index].name), out);
   }
   append_line(out, totals.sum, metric_, "_sum{", scope.tail);
   append_line(out, totals.count, metric_, "_count{", scope.tail);
+}
+
+void PrometheusText::bucket_lines(const Scope& scope, const HistogramTotals& totals, std::span<const double> bounds,
+                                  std::string& out) {
+  counts_.assign(bounds.size(), 0);
+  if (totals.count) totals.cumulative(bounds, counts_);
+  scratch_.assign(metric_).append("_bucket{").append(scope.labels).append(scope.labels.empty() ? "le=\"" : ",le=\"");
+  bool usual = bounds.data() == kHistogramBounds;
+  std::string text;
+  for (std::size_t i = 0; i < bounds.size(); i++) {
+    if (!usual) {
+      text.clear();
+      append_plain(text, bounds[i]);
+      text += "\"} ";
+    }
+    append_line(out, counts_[i], scratch_, usual ? kBoundTexts[i] : std::string_view(text));
+  }
+  append_line(out, totals.count, scratch_, "+Inf\"} ");
 }
 
 void PrometheusText::summary_lines(const Scope& scope, const HistogramTotals& totals, std::string& out) {
@@ -328,6 +364,53 @@ void PrometheusText::summary_lines(const Scope& scope, const HistogramTotals& to
     append_plain(out, values[i]);
     out.push_back('\n');
   }
+}
+
+void PrometheusText::add_stats(const std::shared_ptr<StatScope>& scope) {
+  const auto definitions = scope->table().definitions;
+  std::vector<std::uint64_t> values(definitions.size());
+  auto written = std::make_unique<bool[]>(definitions.size());
+  scope->read(values, {written.get(), definitions.size()});
+  auto add = [&](std::string_view name, StatKind kind, std::uint64_t value, std::size_t index) {
+    if (!query_.wants(kind)) return;
+    TaggedName tagged = tags_of(scope->name(), name, stats_options());
+    Stat& stat = stats_.emplace_back(std::move(tagged.name), kind, value, index);
+    stat.scope.scope = scope;
+    if (!matches(stat.scope, name)) {
+      stats_.pop_back();
+      return;
+    }
+    stat.scope.labels = fixed_labels_;
+    for (const StatTag& tag : tagged.tags) append_label(stat.scope.labels, tag.label, tag.value);
+    stat.scope.tail = stat.scope.labels + "} ";
+  };
+  for (std::size_t i = 0; i < definitions.size(); i++) {
+    bool histogram = definitions[i].kind == StatKind::histogram;
+    if (query_.used_only && !histogram && !written[i]) continue;
+    add(definitions[i].name, definitions[i].kind, values[i], i);
+  }
+  std::vector<NamedCount> codes;
+  append_code_counters(scope->table().code_prefix, scope->codes(), codes);
+  for (const NamedCount& code : codes) add(code.name, StatKind::counter, code.value, 0);
+}
+
+void PrometheusText::order_stats() {
+  std::ranges::stable_sort(stats_, [](const Stat& a, const Stat& b) {
+    return a.kind != b.kind ? a.kind < b.kind : a.name < b.name;
+  });
+}
+
+void PrometheusText::stat_lines(const Stat& stat, std::string& out) {
+  metric_ = "envoy_";
+  append_metric_name(metric_, stat.name);
+  open_ = metric_ + "{";
+  if (stat.kind == StatKind::histogram) {
+    Metric metric{stat.name, stat.kind, Metric::Source::cells, {stat.index}};
+    histogram_lines(metric, stat.scope, out);
+    return;
+  }
+  head(out, stat.kind == StatKind::counter ? "counter" : "gauge");
+  line(out, "", "", stat.scope, stat.value);
 }
 
 std::string prometheus_text(const StatRegistry& registry, const StatQuery& query) {

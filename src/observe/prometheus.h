@@ -1,6 +1,7 @@
 // Envoy's `/stats/prometheus`, in pieces.
 #pragma once
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,7 @@ class PrometheusText {
   struct Plan;
   struct Family;
   struct Group;
+  struct Stat;
 
   const Plan& plan(const StatTable& table);
   void add_scope(std::shared_ptr<StatScope> scope);
@@ -41,6 +43,13 @@ class PrometheusText {
   void line(std::string& out, std::string_view label, std::string_view label_value, const Scope& scope,
             std::uint64_t value);
   void histogram_lines(const Metric& metric, const Scope& scope, std::string& out);
+  void bucket_lines(const Scope& scope, const HistogramTotals& totals, std::span<const double> bounds,
+                    std::string& out);
+  // Where tags are found in whole names (StatsOptions::finds_tags) there are no groups: each statistic stands for
+  // itself.
+  void add_stats(const std::shared_ptr<StatScope>& scope);
+  void order_stats();
+  void stat_lines(const Stat& stat, std::string& out);
   void summary_lines(const Scope& scope, const HistogramTotals& totals, std::string& out);
   bool matches(const Scope& scope, std::string_view name);
 
@@ -49,6 +58,10 @@ class PrometheusText {
   std::vector<std::unique_ptr<Plan>> plans_;
   std::vector<std::unique_ptr<Family>> families_;
   std::vector<Group> groups_;
+  bool by_stat_ = false;
+  std::vector<Stat> stats_;
+  std::size_t stat_ = 0;
+  std::vector<std::uint64_t> counts_;
   std::size_t group_ = 0;
   std::size_t scope_ = 0;  // Of the current group's family.
   std::string metric_;     // The current group's name, as Prometheus takes it.

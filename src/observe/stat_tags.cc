@@ -141,19 +141,114 @@ TaggedName tags_of(std::string_view scope) {
   return out;
 }
 
-TaggedName tags_of(std::string_view scope, const StatsOptions& options) {
-  TaggedName out = tags_of(scope);
-  if (!options.default_tags) {
-    std::erase_if(out.tags, [&](const StatTag& tag) {
-      return std::ranges::find(options.named_defaults, tag.label) == options.named_defaults.end();
-    });
-    if (out.tags.empty()) out.name = scope;  // A name keeps what no tag has taken out.
-  }
+namespace {
+
+bool wanted(const StatsOptions& options, std::string_view label) {
+  return options.default_tags || std::ranges::find(options.named_defaults, label) != options.named_defaults.end();
+}
+
+void add_fixed(const StatsOptions& options, std::vector<StatTag>& tags) {
   for (const StatsOptions::Tag& tag : options.tags) {
-    std::string value = tag.fixed;
-    if (tag.take && !tag.take(out.name, value)) continue;
-    out.tags.push_back({tag.label, std::move(value)});
+    if (!tag.find) tags.push_back({tag.label, tag.fixed});
   }
+}
+
+// A name, and which of its bytes stay.
+class Cut {
+ public:
+  explicit Cut(std::string name) : name_(std::move(name)), stays_(name_.size(), true) {}
+  const std::string& name() const { return name_; }
+  void mark(std::size_t begin, std::size_t size, bool stays = false) {
+    for (std::size_t i = begin; i < std::min(begin + size, stays_.size()); i++) stays_[i] = stays;
+  }
+  // Takes out what is not in `left`, piece by piece between the dots of the first `bytes`.
+  void reduce(std::size_t bytes, std::string_view left) {
+    constexpr std::string_view kWorker = "worker_";  // "worker_3." leaves "worker.".
+    for (std::size_t begin = 0; begin < bytes;) {
+      std::size_t end = std::min(name_.find('.', begin), bytes - 1) + 1;
+      std::string_view piece = std::string_view(name_).substr(begin, end - begin);
+      if (left.starts_with(piece)) {
+        left.remove_prefix(piece.size());
+      } else if (piece.starts_with(kWorker) && left.starts_with("worker.")) {
+        left.remove_prefix(kWorker.size());
+        mark(begin + kWorker.size(), piece.size() - kWorker.size());
+      } else {
+        mark(begin, piece.size());
+      }
+      begin = end;
+    }
+  }
+  std::string left() const {
+    std::string out;
+    for (std::size_t i = 0; i < name_.size(); i++) {
+      if (stays_[i]) out += name_[i];
+    }
+    return out;
+  }
+
+ private:
+  std::string name_;
+  std::vector<bool> stays_;
+};
+
+// The tags of the scope that are wanted; the others stay in the name.
+void cut_scope(std::string_view scope, const StatsOptions& options, Cut& cut, std::vector<StatTag>& tags) {
+  TaggedName all = tags_of(scope);
+  cut.reduce(scope.size(), all.name);
+  for (StatTag& tag : all.tags) {
+    if (wanted(options, tag.label)) {
+      tags.push_back(std::move(tag));
+    } else if (std::size_t at = scope.find("." + tag.value + "."); at != scope.npos) {
+      cut.mark(at + 1, tag.value.size() + 1, true);
+    }
+  }
+}
+
+// The status at the end of "upstream_rq_200"; empty: there is none.
+std::string_view status_of(std::string_view name) {
+  constexpr std::size_t kDigits = 3;
+  if (name.size() <= kDigits || !name.substr(0, name.size() - kDigits).ends_with("_rq_")) return {};
+  std::string_view end = name.substr(name.size() - kDigits);
+  return end.find_first_not_of("0123456789") == end.npos ? end : std::string_view();
+}
+
+}  // namespace
+
+TaggedName tags_of(std::string_view scope, const StatsOptions& options) {
+  TaggedName out;
+  if (options.default_tags) {
+    out = tags_of(scope);
+  } else {
+    Cut cut{std::string(scope)};
+    cut_scope(scope, options, cut, out.tags);
+    out.name = cut.left();
+  }
+  add_fixed(options, out.tags);
+  return out;
+}
+
+TaggedName tags_of(std::string_view scope, std::string_view stat, const StatsOptions& options) {
+  Cut cut{std::string(scope).append(stat)};
+  TaggedName out;
+  char digit;
+  if (response_class_of(stat, digit) && wanted(options, kResponseCodeClassLabel)) {
+    out.tags.push_back({kResponseCodeClassLabel, std::string(1, digit)});
+    cut.mark(cut.name().size() - 3, 1);
+  } else if (std::string_view status = status_of(stat); !status.empty() && wanted(options, kResponseCodeLabel)) {
+    out.tags.push_back({kResponseCodeLabel, std::string(status)});
+    cut.mark(cut.name().size() - status.size() - 1, status.size() + 1);
+  }
+  cut_scope(scope, options, cut, out.tags);
+  for (const StatsOptions::Tag& tag : options.tags) {
+    StatsOptions::Found found{};
+    if (!tag.find) {
+      out.tags.push_back({tag.label, tag.fixed});
+    } else if (tag.find(cut.name(), found)) {
+      cut.mark(found.begin, found.size);
+      out.tags.push_back({tag.label, std::move(found.value)});
+    }
+  }
+  out.name = cut.left();
   return out;
 }
 

@@ -25,8 +25,11 @@ struct TaggedName {
 // (of a listener's address: at its end), so a cluster "a.b" has the tag "a" and the name "cluster.b.".
 TaggedName tags_of(std::string_view scope);
 
-// The same with the tags that a configuration adds or leaves out.
+// The same with the tags that a configuration adds or leaves out; without those that it finds in whole names.
 TaggedName tags_of(std::string_view scope, const StatsOptions& options);
+
+// Of a whole statistic, with all tags: first the status or its class at the end, then those of its scope.
+TaggedName tags_of(std::string_view scope, std::string_view stat, const StatsOptions& options);
 
 // The same for the response class at the end of a statistic's own name: "downstream_rq_2xx" is "downstream_rq_xx" with
 // envoy_response_code_class="2". False if it has none.

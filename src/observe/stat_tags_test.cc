@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "observe/stats_options.h"
+
 namespace outrider {
 namespace {
 
@@ -73,6 +75,28 @@ TEST(StatTagsTest, AnIpv6ListenerHasItsAddress) {
   TaggedName found = tags_of("listener.[__1]_8080.worker_0.");
   EXPECT_EQ(found.name, "listener.worker.");
   EXPECT_EQ(found.tags, (std::vector<StatTag>{{"envoy_worker_id", "0"}, {"envoy_listener_address", "[__1]_8080"}}));
+}
+
+TEST(StatTagsTest, AreFoundInWholeNames) {
+  StatsOptions options;
+  options.tags.push_back({"total", {}, [](std::string_view name, StatsOptions::Found& found) {
+                            if (!name.ends_with("_total")) return false;
+                            found = {name.size() - 6, 6, std::string(name.substr(0, 7))};
+                            return true;
+                          }});
+  options.tags.push_back({"fixed", "yes", {}});
+  EXPECT_TRUE(options.finds_tags());
+  TaggedName found = tags_of("cluster.a.", "upstream_cx_total", options);
+  EXPECT_EQ(found.name, "cluster.upstream_cx");
+  EXPECT_EQ(found.tags, (std::vector<StatTag>{{"envoy_cluster_name", "a"}, {"total", "cluster"}, {"fixed", "yes"}}));
+  found = tags_of("cluster.a.", "upstream_rq_2xx", options);
+  EXPECT_EQ(found.name, "cluster.upstream_rq_xx");
+  options.default_tags = false;
+  found = tags_of("cluster.a.", "upstream_rq_503", options);
+  EXPECT_EQ(found.name, "cluster.a.upstream_rq_503");
+  EXPECT_EQ(found.tags, (std::vector<StatTag>{{"fixed", "yes"}}));
+  options.named_defaults = {"envoy_response_code"};
+  EXPECT_EQ(tags_of("cluster.a.", "upstream_rq_503", options).name, "cluster.a.upstream_rq");
 }
 
 TEST(StatTagsTest, TheResponseClassIsTheEndOfAName) {

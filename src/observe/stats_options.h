@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,15 +30,28 @@ struct StatsOptions {
   std::vector<StatSinkOptions> sinks;
   // Whether there is a statistic of that full name; empty: there are all.
   std::function<bool(std::string_view)> exists;
-  // More tags: of a scope's name ("cluster.a."), and those that all have.
+  // More tags: what is found in a statistic's whole name, and those that all have.
+  struct Found {
+    std::size_t begin, size;  // What is left out of the name.
+    std::string value;
+  };
   struct Tag {
     std::string label;
-    std::string fixed;                                                // Its value for all; else:
-    std::function<bool(std::string& name, std::string& value)> take;  // Takes the value out of a scope's name.
+    std::string fixed;                                             // Its value for all; else:
+    std::function<bool(std::string_view name, Found& found)> find;
   };
   std::vector<Tag> tags;
+  bool finds_tags() const;  // Names have to be looked at one by one.
   bool default_tags = true;                 // All that Envoy has; else:
   std::vector<std::string> named_defaults;  // The labels of those that are wanted.
+  // The bounds of histograms' buckets, by full name: those of the first that matches, else kHistogramBounds.
+  struct Buckets {
+    std::function<bool(std::string_view)> match;
+    std::vector<double> bounds;  // Ascending.
+  };
+  std::vector<Buckets> buckets;
+  std::span<const double> bounds_of(std::string_view scope, std::string_view stat) const;
+  bool flush_on_admin = false;  // Sinks get numbers, and intervals end, when somebody asks for `/stats`; no timer.
 };
 
 // The process': set once, before anything is read.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "observe/code_counters.h"
 #include "observe/histogram_text.h"
 #include "observe/stat_format.h"
 #include "observe/stats_options.h"
@@ -119,31 +120,6 @@ void StatsText::open(std::size_t scope) {
   }
 }
 
-namespace {
-struct NamedCount {
-  std::string name;
-  std::uint64_t value;
-};
-
-// The counters that come of status codes: each code, its class, and all.
-void code_counters(std::string_view prefix, const std::vector<CodeCount>& codes, std::vector<NamedCount>& out) {
-  std::uint64_t all = 0;
-  std::array<std::uint64_t, 10> classes{};
-  std::array<bool, 10> seen{};
-  for (const CodeCount& c : codes) {
-    out.push_back({std::string(prefix) + std::to_string(c.status), c.count});
-    auto digit = static_cast<std::size_t>(c.status / 100);
-    classes[digit] += c.count;
-    seen[digit] = true;
-    all += c.count;
-  }
-  for (std::size_t digit = 0; digit < classes.size(); digit++) {
-    if (seen[digit]) out.push_back({std::string(prefix) + static_cast<char>('0' + digit) + "xx", classes[digit]});
-  }
-  if (!codes.empty()) out.push_back({std::string(prefix) + "completed", all});
-}
-}  // namespace
-
 void StatsText::fill_numbers(Frame& frame) {
   const StatTable& table = frame.scope->table();
   std::size_t count = table.definitions.size();
@@ -160,7 +136,7 @@ void StatsText::fill_numbers(Frame& frame) {
   }
   if (table.code_prefix.empty() || !query_.wants(StatKind::counter)) return;
   std::vector<NamedCount> codes;
-  code_counters(table.code_prefix, frame.scope->codes(), codes);
+  append_code_counters(table.code_prefix, frame.scope->codes(), codes);
   if (codes.empty()) return;
   frame.code_names.clear();
   frame.code_names.reserve(codes.size());
@@ -213,6 +189,7 @@ void StatsText::histogram(const Frame& frame, const Line& line, std::string& out
   frame.scope->histogram(line.index, cumulative);
   if (cumulative.count == 0 && query_.used_only) return;
   if (cumulative.count != 0) frame.scope->interval(line.index, interval);
+  std::span<const double> bounds = stats_options().bounds_of(frame.scope->name(), line.name);
   if (query_.format == StatQuery::Format::json) {
     if (!any_histogram_) {
       if (any_) out.push_back(',');
@@ -225,12 +202,12 @@ void StatsText::histogram(const Frame& frame, const Line& line, std::string& out
     append_json_text(out, frame.scope->name());
     append_json_text(out, line.name);
     out += "\",";
-    histogram_text::json(out, query_.buckets, interval, cumulative);
+    histogram_text::json(out, query_.buckets, bounds, interval, cumulative);
     out.push_back('}');
     return;
   }
   out.append(frame.scope->name()).append(line.name).push_back(':');
-  histogram_text::text(out, query_.buckets, interval, cumulative);
+  histogram_text::text(out, query_.buckets, bounds, interval, cumulative);
   out.push_back('\n');
 }
 

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <memory>
 
+#include "observe/code_counters.h"
+
 namespace outrider {
 namespace {
 
@@ -19,37 +21,6 @@ void append_label(std::string_view label, std::string& out) {
     label.remove_prefix(kPrefix.size());
   }
   out += label;
-}
-
-// The status at the end of "upstream_rq_200"; empty: there is none.
-std::string_view status_of(std::string_view name) {
-  constexpr std::size_t kDigits = 3;
-  if (name.size() <= kDigits || !name.substr(0, name.size() - kDigits).ends_with("_rq_")) return {};
-  std::string_view end = name.substr(name.size() - kDigits);
-  return end.find_first_not_of("0123456789") == end.npos ? end : std::string_view();
-}
-
-struct Tagged {
-  std::string name;
-  std::vector<StatTag> tags;
-};
-
-Tagged tagged(const StatSample& sample, const StatsOptions& options) {
-  TaggedName scope = tags_of(sample.scope, options);
-  Tagged out{std::move(scope.name), {}};
-  if (out.name.ends_with(".worker.")) out.name.back() = '_';
-  std::string name = sample.name;
-  char digit;
-  if (response_class_of(name, digit)) {
-    out.tags.push_back({kResponseCodeClassLabel, std::string(1, digit)});
-    name.erase(name.size() - 3, 1);
-  } else if (std::string_view status = status_of(name); !status.empty()) {
-    out.tags.push_back({kResponseCodeLabel, std::string(status)});
-    name.resize(name.size() - status.size() - 1);
-  }
-  for (StatTag& tag : scope.tags) out.tags.push_back(std::move(tag));
-  out.name += name;
-  return out;
 }
 
 void append_value(const StatSample& sample, std::string& out) {
@@ -77,7 +48,7 @@ void append_statsd(const StatSample& sample, const StatsOptions& options, Statsd
     append_value(sample, out);
     return;
   }
-  Tagged t = tagged(sample, options);
+  TaggedName t = tags_of(sample.scope, sample.name, options);
   bool graphite = tags == StatsdTags::graphite;
   out += t.name;
   if (!graphite) append_value(sample, out);
@@ -111,20 +82,12 @@ void StatSampler::take_numbers(const StatScope& scope, std::vector<StatSample>& 
   }
   std::string prefix(scope.table().code_prefix);
   if (prefix.empty()) return;
-  std::uint64_t classes[5] = {}, all = 0;
-  auto add = [&](std::string name, std::uint64_t value) {
-    std::uint64_t since = change(scope.name() + name, value);
-    into.push_back({scope.name(), std::move(name), StatKind::counter, since});
-  };
-  for (const CodeCount& code : scope.codes()) {
-    classes[code.status / 100 - 1] += code.count;
-    all += code.count;
-    add(prefix + std::to_string(code.status), code.count);
+  std::vector<NamedCount> codes;
+  append_code_counters(prefix, scope.codes(), codes);
+  for (NamedCount& code : codes) {
+    std::uint64_t since = change(scope.name() + code.name, code.value);
+    into.push_back({scope.name(), std::move(code.name), StatKind::counter, since});
   }
-  for (std::size_t i = 0; i < std::size(classes); i++) {
-    if (classes[i] > 0) add(prefix + std::to_string(i + 1) + "xx", classes[i]);
-  }
-  if (all > 0) add(prefix + "completed", all);
 }
 
 void StatSampler::take_histograms(const StatScope& scope, std::vector<StatSample>& into) {

@@ -433,11 +433,22 @@ Task<> Proxy::discover(Proxy& self) { co_await self.discovery_.run(); }
 Task<> Proxy::keep_stats(Proxy& self) {
   for (;;) {
     self.set_server_stats();
-    co_await sleep(stats_options().flush_interval);
-    self.stats_.flush_histograms();
+    if (stats_options().flush_on_admin) {
+      co_await self.stats_shown_.wait();
+    } else {
+      co_await sleep(stats_options().flush_interval);
+      self.stats_.flush_histograms();
+    }
     SnapshotPtr snapshot = self.snapshot_;
     co_await self.sinks_.flush(*snapshot);
   }
+}
+
+void Proxy::before_stats() {
+  set_server_stats();
+  if (!stats_options().flush_on_admin) return;
+  stats_.flush_histograms();
+  stats_shown_.notify_one();
 }
 
 void Proxy::set_server_stats() {
@@ -454,6 +465,10 @@ void Proxy::set_server_stats() {
   s[ServerStat::memory_heap_size].set(memory.heap_size);
   s[ServerStat::memory_physical_size].set(memory.physical_size);
   s[ServerStat::days_until_first_cert_expiring].set(UINT32_MAX);
+  if (!snapshot_) return;
+  for (const auto& [name, cluster] : snapshot_->clusters) {
+    if (cluster->stats->used()) cluster->show_breakers(cluster->stats->local(main_.index()));
+  }
 }
 
 bool Proxy::open_admin(const Snapshot& snapshot) {
@@ -528,7 +543,8 @@ AdminView Proxy::admin_view() {
                        return taken;
                      },
                  .read_only = flags_.admin_read_only,
-                 .configured = [this] { return configured_; }};
+                 .configured = [this] { return configured_; },
+                 .before_stats = [this] { before_stats(); }};
   view.command_line = command_line_options(flags_);
   return view;
 }

@@ -89,6 +89,7 @@ class Proxy final : public HealthObserver {
   static Task<> stop_after(Proxy& self, std::vector<std::string> names);
   void reopen_logs();
   void set_server_stats();
+  void before_stats();
   // As it is told: a server whose health fails calls itself draining.
   ServerState state() const;
   int next_slot();
@@ -108,6 +109,7 @@ class Proxy final : public HealthObserver {
   TcpNetwork network_;
   StatRegistry stats_;
   StatSinks sinks_{stats_, network_};
+  Signal stats_shown_;  // To somebody who asked for them.
   LogFiles logs_;
   ServerHealth health_;
   RuntimeLayers runtime_;

@@ -97,16 +97,21 @@ void Forwarding::find_counters() {
   x.record.virtual_cluster_name = named->name;
 }
 
-void Forwarding::count_code(int status) {
+void Forwarding::count_code(int status, bool canary) {
   if (x.record.uncounted) return;
   cluster.stats.count_code(status);
+  cluster.copy(origin_of(x.request)).count_code(status);
+  if (canary) cluster.copy(CodeCopy::canary).count_code(status);
   if (virtual_cluster) virtual_cluster->count_code(status);
   if (of_route) of_route->count_code(status);
 }
 
-void Forwarding::note_status(Endpoint& endpoint, int status) {
-  count_code(status);
-  (status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success).fetch_add(1, std::memory_order_relaxed);
+void Forwarding::note_status(Endpoint& endpoint, const ResponseHead& head) {
+  if (stream && !x.record.uncounted) stream->time_response(origin_of(x.request), virtual_cluster);
+  if (declines_websocket(x, head)) return;
+  count_code(head.status, is_canary(head));
+  auto& count = head.status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success;
+  count.fetch_add(1, std::memory_order_relaxed);
 }
 
 void note_local_failure(Forwarding& f, Endpoint& host, int status) {
@@ -163,12 +168,13 @@ Task<Attempt> attempt(Forwarding& f) {
     f.timeout.connected();
     auto& stream = x.arena.make_owned<UpstreamStream>(x, pool, *connection, f.timeout);
     f.stream = &stream;
+    f.timeout.stream_begins(x, cluster.cluster->options.max_stream_duration);
     x.record.upstream_local = &connection->transport->local();
     x.record.upstream_connect_begin = connection->created;
     x.record.upstream_connect_end = connection->connected;
     if (terminates) {
       ResponseHead* head = stream.open_tunnel();
-      f.note_status(*endpoint, head->status);
+      f.note_status(*endpoint, *head);
       co_return Attempt{.response = {head, &stream, &stream}};
     }
     debug(x, Logger::router, [&] { return "router decoding headers:" + debug_fields(x.request); });
@@ -178,7 +184,7 @@ Task<Attempt> attempt(Forwarding& f) {
     if (ResponseHead* head = co_await stream.receive_head()) {
       debug(x, Logger::router, [&] { return "upstream headers complete:" + debug_fields(*head); });
       note_health(f, *endpoint, *head);
-      if (!f.tries && !declines_websocket(x, *head)) f.note_status(*endpoint, head->status);
+      if (!f.tries) f.note_status(*endpoint, *head);
       co_return Attempt{.response = {head, &stream, stream.tunnel() ? &stream : nullptr}};
     }
     bool replay = stream.failure() == Failure::connection_closed && reused && stream.untouched() && sending.whole &&

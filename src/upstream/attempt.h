@@ -32,6 +32,20 @@ inline constexpr int kReplaysMax = 4;
 // Whether this is the answer to a WebSocket client that its backend speaks no WebSocket: neither 101 nor an error.
 bool declines_websocket(const Exchange& x, const ResponseHead& head);
 
+// Whether Envoy's own network asks: those requests are counted apart.
+inline CodeCopy origin_of(const RequestHead& request) {
+  return request.headers.value(Known::x_envoy_internal) == "true" ? CodeCopy::internal : CodeCopy::external;
+}
+
+// Whether the backend calls itself one.
+inline bool is_canary(const ResponseHead& head) {
+  constexpr std::string_view kName = "x-envoy-upstream-canary";
+  for (const Field& f : head.headers) {
+    if (f.name.size() == kName.size() && f.known == Known::none && f.name == kName) return f.value == "true";
+  }
+  return false;
+}
+
 // What belongs to one request, whatever is tried for it; outlives the exchange's streams.
 struct Forwarding {
   Exchange& x;
@@ -50,9 +64,9 @@ struct Forwarding {
   // From here on it is kept as it is read; null: there is none.
   ReplayBody* keep_body();
   void find_counters();
-  void count_code(int status);
+  void count_code(int status, bool canary = false);
   // The final answer of a host.
-  void note_status(Endpoint& endpoint, int status);
+  void note_status(Endpoint& endpoint, const ResponseHead& head);
 };
 
 // The load balancer's choice for the request; null: there is no host.

@@ -122,7 +122,7 @@ TEST(Breakers, AnswerARequestTooManyWithOverflow) {
     EXPECT_THAT(refused, StartsWith("HTTP/1.1 503 "));
     EXPECT_THAT(refused, HasSubstr("x-envoy-overloaded: true\r\n"));
     EXPECT_EQ(p.log.back(), "GET /a 503 UO upstream_reset_before_response_started{overflow}");
-    EXPECT_EQ(p.count(ClusterStat::upstream_rq_pending_overflow), 1u);
+    EXPECT_EQ(p.count(ClusterStat::upstream_rq_active_overflow), 1u);
     EXPECT_EQ(p.code(503), 1u);
     co_await host.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     EXPECT_THAT(co_await first.read_to("ok"), StartsWith("HTTP/1.1 200"));

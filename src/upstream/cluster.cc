@@ -65,6 +65,24 @@ HostSetPtr Cluster::hosts() const {
   return hosts_;
 }
 
+void Cluster::show_breakers(StatBlock& stats) const {
+  auto index = static_cast<std::size_t>(ClusterStat::default_cx_open);
+  for (const Breakers& of : breakers) {
+    for (const Breaker* b : {&of.connections, &of.pending_requests, &of.requests, &of.retries}) {
+      Cell& shown = stats.cell(index++);
+      bool open = b->open() && b->used() > 0;  // Where nothing is allowed, it opens with the first use.
+      if (open != (shown.value() != 0)) shown.set(open);
+    }
+  }
+}
+
+StatBlock& Cluster::copy_stats(CodeCopy copy, int worker) {
+  std::lock_guard lock(mutex_);
+  std::shared_ptr<StatScope>& scope = copies_[static_cast<std::size_t>(copy)];
+  if (!scope) scope = stats->under(prefix_of(copy), code_copy_stat_table());
+  return scope->local(worker);
+}
+
 void Cluster::set_hosts(HostSetPtr hosts, StatBlock& stats) {
   auto count = [&](HostHealth health) {
     return static_cast<std::uint64_t>(std::count_if(hosts->all.begin(), hosts->all.end(),

@@ -55,11 +55,14 @@ struct OriginalDestination {
 
 struct ClusterOptions {
   std::string name;
+  std::string alt_stat_name;  // In statistics and logs; empty: the name.
   DiscoveryType discovery = DiscoveryType::static_;
   LbPolicy policy = LbPolicy::round_robin;
   std::uint32_t least_request_choices = 2;
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds idle_timeout = std::chrono::hours(1);  // Of a pooled connection; 0: none.
+  std::chrono::milliseconds max_connection_duration{0};            // Of a connection; it ends when it is idle. 0: none.
+  std::chrono::milliseconds max_stream_duration{0};                // Of a request on its connection; 0: none.
   std::uint32_t max_requests_per_connection = 0;                   // 0: no limit.
   h1::Limits limits;                                               // Of responses.
   DnsFamily dns_family = DnsFamily::automatic;
@@ -123,6 +126,10 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   // With the limit that holds now.
   Breaker& retry_breaker(Priority priority);
   HostSetPtr hosts() const;
+  // Shows which circuit breakers are open, in `stats` as below.
+  void show_breakers(StatBlock& stats) const;
+  // The block of that copy of the codes on that worker; made when it is first needed. Keep the reference.
+  StatBlock& copy_stats(CodeCopy copy, int worker);
   // `stats`: this cluster's block of the calling thread, which keeps the membership gauges.
   void set_hosts(HostSetPtr hosts, StatBlock& stats);
   void set_hosts(std::vector<EndpointPtr> all, StatBlock& stats);
@@ -134,6 +141,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
  private:
   mutable std::mutex mutex_;
   HostSetPtr hosts_;
+  std::array<std::shared_ptr<StatScope>, static_cast<std::size_t>(CodeCopy::count)> copies_;
 };
 
 using ClusterPtr = std::shared_ptr<Cluster>;

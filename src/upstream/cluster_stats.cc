@@ -7,11 +7,14 @@ namespace {
 
 #define COUNTER(name) {#name, StatKind::counter},
 #define GAUGE(name) {#name, StatKind::gauge},
+#define BREAKER(priority, name) {"circuit_breakers." #priority "." #name, StatKind::gauge},
 #define HISTOGRAM(name) {#name, StatKind::histogram},
-constexpr StatDefinition kCluster[] = {OUTRIDER_CLUSTER_STATS(COUNTER, GAUGE, HISTOGRAM)};
-constexpr StatDefinition kVirtualCluster[] = {OUTRIDER_VIRTUAL_CLUSTER_STATS(COUNTER)};
+constexpr StatDefinition kCluster[] = {OUTRIDER_CLUSTER_STATS(COUNTER, GAUGE, BREAKER, HISTOGRAM)};
+constexpr StatDefinition kCodeCopy[] = {HISTOGRAM(upstream_rq_time)};
+constexpr StatDefinition kVirtualCluster[] = {OUTRIDER_VIRTUAL_CLUSTER_STATS(COUNTER, HISTOGRAM)};
 #undef COUNTER
 #undef GAUGE
+#undef BREAKER
 #undef HISTOGRAM
 
 }  // namespace
@@ -23,6 +26,16 @@ const StatTable& cluster_stat_table() {
 
 const StatTable& retry_stat_table() {
   static const StatTable table{{}, "upstream_rq_"};
+  return table;
+}
+
+std::string_view prefix_of(CodeCopy copy) {
+  constexpr std::string_view kPrefixes[] = {"external.", "internal.", "canary."};
+  return kPrefixes[static_cast<std::size_t>(copy)];
+}
+
+const StatTable& code_copy_stat_table() {
+  static const StatTable table{kCodeCopy, "upstream_rq_"};
   return table;
 }
 

@@ -120,7 +120,7 @@ Task<Result> ClusterCaller::call(Arena& arena, HttpCall call) {
   Route route;
   Breaker& requests = cluster->breakers[static_cast<std::size_t>(route.priority)].requests;
   if (!requests.try_take()) {
-    local.stats[ClusterStat::upstream_rq_pending_overflow].add();
+    local.stats[ClusterStat::upstream_rq_active_overflow].add();
     co_return std::unexpected(CallFailure::reset);
   }
   x.arena.make_owned<Taken>(requests);

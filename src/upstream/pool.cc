@@ -32,17 +32,24 @@ bool quiet(Transport& transport) {
 UpstreamConnection* EndpointPool::take_idle() {
   while (UpstreamConnection* c = idle_newest) {
     c->leave_idle();
-    if (quiet(*c->transport)) return c;
+    if (!too_old(*c) && quiet(*c->transport)) return c;
     delete c;
   }
   return nullptr;
+}
+
+bool EndpointPool::too_old(const UpstreamConnection& c) {
+  auto limit = owner.cluster->options.max_connection_duration;
+  if (limit.count() == 0 || owner.worker.now() - c.connected < limit) return false;
+  owner.stats[ClusterStat::upstream_cx_max_duration_reached].add();
+  return true;
 }
 
 void EndpointPool::give_idle(UpstreamConnection& c) {
   std::uint32_t max = owner.cluster->options.max_requests_per_connection;
   bool spent = max && c.requests >= max;
   if (spent) owner.stats[ClusterStat::upstream_cx_max_requests].add();
-  if (spent || draining || owner.removed || !quiet(*c.transport)) {
+  if (spent || draining || too_old(c) || owner.removed || !quiet(*c.transport)) {
     delete &c;
     return;
   }
@@ -107,10 +114,11 @@ UpstreamConnection::UpstreamConnection(EndpointPool& p, std::unique_ptr<Transpor
 
 UpstreamConnection::~UpstreamConnection() {
   StatBlock& stats = pool.owner.stats;
-  bool remote = closed_by_peer || transport->hung_up();
+  bool remote = closed_by_peer || (transport->hung_up() && !broken);
   stats[ClusterStat::upstream_cx_active].sub();
   stats[ClusterStat::upstream_cx_destroy].add();
   stats[remote ? ClusterStat::upstream_cx_destroy_remote : ClusterStat::upstream_cx_destroy_local].add();
+  stats.record(ClusterStat::upstream_rq_per_cx, requests);
   stats.record(ClusterStat::upstream_cx_length_ms,
                static_cast<std::uint64_t>((pool.owner.worker.now() - created) / std::chrono::milliseconds(1)));
   pool.endpoint->numbers.cx_active.fetch_sub(1, std::memory_order_relaxed);

@@ -1,5 +1,6 @@
 // Connections of one worker to the hosts of its clusters: made when needed, kept while idle.
 #pragma once
+#include <array>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -42,6 +43,8 @@ struct EndpointPool {
     Timer timer;
     EndpointPool* owner;
   };
+  // Counts it, too.
+  bool too_old(const UpstreamConnection& connection);
   Sweep sweep_;
 };
 
@@ -60,6 +63,7 @@ class UpstreamConnection : public Transport::HangupHook, public Runnable {
   std::uint32_t requests = 0;
   TimePoint idle_since;
   bool closed_by_peer = false;
+  bool broken = false;  // What came is no HTTP: it is we who end it, whatever the peer has done meanwhile.
 
  private:
   friend struct EndpointPool;
@@ -84,6 +88,12 @@ class WorkerCluster {
   Endpoint* pick(const HostSet& hosts);
   // Of an ORIGINAL_DST cluster: the host of that address.
   Endpoint* host_at(const Address& address);
+  // This worker's block of that copy of the cluster's codes.
+  StatBlock& copy(CodeCopy copy) {
+    StatBlock*& block = copies_[static_cast<std::size_t>(copy)];
+    if (!block) block = &cluster->copy_stats(copy, worker.index());
+    return *block;
+  }
   EndpointPool& pool(Endpoint& endpoint) {
     EndpointPool* p = endpoint.local[static_cast<std::size_t>(worker.index())];
     return p ? *p : make_pool(endpoint);
@@ -107,6 +117,7 @@ class WorkerCluster {
   EndpointPool& make_pool(Endpoint& endpoint);
   HostSetPtr hosts_;
   std::vector<std::unique_ptr<EndpointPool>> pools_;
+  std::array<StatBlock*, static_cast<std::size_t>(CodeCopy::count)> copies_{};
 };
 
 // Keeps a worker's cluster as long as an exchange uses it.

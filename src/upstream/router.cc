@@ -187,6 +187,7 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
   x.record.cluster = &to;
   x.record.cluster_metadata = to.options.metadata.get();
   x.record.cluster_name = to.name();
+  x.record.cluster_alt_name = to.options.alt_stat_name;
   if (!options_.strict_headers.empty()) {
     if (std::optional<Response> refused = check_strictly(x, options_.strict_headers)) co_return *refused;
   }
@@ -203,7 +204,8 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
   prepare_tries(f, limits.per_try);
   Breaker& requests = to.breakers[static_cast<std::size_t>(route.priority)].requests;
   if (!requests.try_take()) {
-    cluster.stats[ClusterStat::upstream_rq_pending_overflow].add();
+    cluster.stats[ClusterStat::upstream_rq_active_overflow].add();
+    x.record.attempts++;
     Attempt overflow;
     overflow.failure = Failure::overflow;
     co_return fail(f, overflow);
@@ -211,6 +213,7 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
   x.arena.make_owned<Taken>(requests);
   if (route.mirrors && cluster.has_hosts()) mirror(f);
   std::optional<Attempt> tried = co_await within(f.timeout.limit, f.tries ? attempt_repeatedly(f) : attempt(f));
+  if (!tried && f.timeout.was_too_long(x.worker.now())) co_return stream_too_long(f);
   if (!tried) {
     count_time_out(f);
     co_return time_out(f, "response_timeout");
@@ -245,6 +248,12 @@ void Router::finish(Forwarding& f, ResponseHead& head) const {
 
 Response Router::time_out(Forwarding& f, std::string_view details) const {
   return f.x.reply(f.timeout_status, "upstream request timeout", details, ResponseFlag::upstream_request_timeout);
+}
+
+Response Router::stream_too_long(Forwarding& f) const {
+  f.cluster.stats[ClusterStat::upstream_rq_max_duration_reached].add();
+  return f.x.reply(f.x.record.request_end ? 504 : 408, "upstream max stream duration reached",
+                   "upstream_max_stream_duration_reached", ResponseFlag::upstream_max_stream_duration_reached);
 }
 
 Response Router::fail(Forwarding& f, const Attempt& attempt) const {

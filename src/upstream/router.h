@@ -27,6 +27,7 @@ class Router final : public Filter {
   Task<Response> forward(Exchange& x, const Route& route, Cluster& cluster) const;
   void finish(Forwarding& f, ResponseHead& head) const;
   Response time_out(Forwarding& f, std::string_view details) const;
+  Response stream_too_long(Forwarding& f) const;
   Response fail(Forwarding& f, const Attempt& attempt) const;
 
   RouterOptions options_;

@@ -313,7 +313,7 @@ Task<Attempt> attempt_repeatedly(Forwarding& f) {
     Attempt tried = co_await attempt_in_time(f);
     if (!tries.again(tried)) {
       const ResponseHead* head = tried.failure == Failure::none ? tried.response.head : nullptr;
-      if (head && !declines_websocket(f.x, *head)) f.note_status(*f.host, head->status);
+      if (head) f.note_status(*f.host, *head);
       co_return tried;
     }
     if (f.stream) co_await std::exchange(f.stream, nullptr)->give_up();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "upstream/virtual_cluster_stats.h"
 #include "wire/h1_lines.h"
 
 namespace outrider {
@@ -44,6 +45,7 @@ void UpstreamStream::abandon() {
     stats_[failure_ == Failure::connection_closed || cut_short_ ? ClusterStat::upstream_cx_destroy_remote_with_active_rq
                                                                 : ClusterStat::upstream_cx_destroy_local_with_active_rq]
         .add();
+    connection_->broken = failure_ == Failure::protocol_error && !cut_short_;
     delete connection_;
   }
   connection_ = nullptr;
@@ -275,6 +277,7 @@ ResponseHead* UpstreamStream::accept(ResponseHead& head, std::size_t head_bytes)
   framing_ = *framing;
   keep_alive_ =
       h1::persistent(head.version, head.headers) && framing_.kind != Kind::until_close && framing_.kind != Kind::tunnel;
+  if (!h1::persistent(head.version, head.headers)) stats_[ClusterStat::upstream_cx_close_notify].add();
   if (h1::strip_hop_by_hop(head.headers, upgraded)) {
     failure_ = Failure::protocol_error;
     return nullptr;
@@ -291,9 +294,12 @@ ResponseHead* UpstreamStream::accept(ResponseHead& head, std::size_t head_bytes)
 
 // The response is whole, and nobody looks at its bytes any more.
 void UpstreamStream::complete() {
-  if (!x_.record.uncounted)
-    stats_.record(ClusterStat::upstream_rq_time,
-                  static_cast<std::uint64_t>((x_.worker.now() - began_) / std::chrono::milliseconds(1)));
+  if (timed_) {
+    auto spent = static_cast<std::uint64_t>((x_.worker.now() - began_) / std::chrono::milliseconds(1));
+    stats_.record(ClusterStat::upstream_rq_time, spent);
+    pool_.owner.copy(origin_).record(CodeCopyStat::upstream_rq_time, spent);
+    if (virtual_cluster_) virtual_cluster_->record(VirtualClusterStat::upstream_rq_time, spent);
+  }
   body_->settle();
   // Bytes behind the response belong to no request: such a connection is not used again.
   if (keep_alive_ && inbox_.empty()) {
@@ -332,6 +338,15 @@ Frame UpstreamStream::time_out(ClusterStat counter, std::string_view details) {
   return Frame::reset(Failure::local_reset);
 }
 
+Frame UpstreamStream::end_late() {
+  if (!timeout_.was_too_long(x_.worker.now())) return time_out(ClusterStat::upstream_rq_timeout, "response_timeout");
+  stats_[ClusterStat::upstream_rq_max_duration_reached].add();
+  x_.record.flags.set(ResponseFlag::upstream_max_stream_duration_reached);
+  x_.record.details = "upstream_max_stream_duration_reached";
+  failure_ = Failure::local_reset;
+  return Frame::reset(Failure::local_reset);
+}
+
 Task<Frame> UpstreamStream::pull_within_idle(std::size_t max) {
   std::optional<Frame> frame = co_await within(timeout_.idle, pull_body(max));
   if (frame) co_return *frame;
@@ -341,7 +356,7 @@ Task<Frame> UpstreamStream::pull_within_idle(std::size_t max) {
 Task<Frame> UpstreamStream::pull(std::size_t max) {
   bool idles = timeout_.idle.count() > 0;
   std::optional<Frame> frame = co_await within(timeout_.limit, idles ? pull_within_idle(max) : pull_body(max));
-  if (!frame) co_return time_out(ClusterStat::upstream_rq_timeout, "response_timeout");
+  if (!frame) co_return end_late();
   if (frame->is_reset() && failure_ == Failure::local_reset) co_return *frame;
   co_return note(*frame);
 }

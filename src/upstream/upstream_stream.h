@@ -1,5 +1,6 @@
 // One request on one upstream connection, and its response.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -16,14 +17,15 @@ struct TryTimeout {
   Limit limit;
 };
 
-// The route's time-out: from the end of the client's request, wherever that is then, to the end of the response.
+// How long a response may take: the route's time-out, from the end of the client's request, wherever that is then, and
+// the cluster's max_stream_duration, from the begin of the stream to the host. Both to the end of the response.
 class ResponseTimeout {
  public:
   // Zero: none.
   explicit ResponseTimeout(std::chrono::milliseconds length) : length_(length) {}
   void request_received(Exchange& x) {
     if (!x.record.request_end) x.record.request_end = x.worker.now();
-    if (length_.count() > 0 && !received_) limit.start(std::min<Duration>(length_, Worker::kTimeoutMax));
+    if (length_.count() > 0 && !received_) start(x.worker.now() + std::min<Duration>(length_, Worker::kTimeoutMax));
     received_ = true;
     if (of_try) start_try();
   }
@@ -33,6 +35,13 @@ class ResponseTimeout {
     of_try->connected = true;
     start_try();
   }
+  void stream_begins(Exchange& x, std::chrono::milliseconds max_duration) {
+    if (max_duration.count() == 0) return;
+    longest_ = x.worker.now() + max_duration;
+    start(end_);
+  }
+  // What has ended it: the duration of its stream.
+  bool was_too_long(TimePoint now) const { return longest_ <= end_ && longest_ <= now; }
   Limit limit;
   TryTimeout* of_try = nullptr;       // Of the attempt in progress; null: it has none.
   std::chrono::milliseconds idle{0};  // Between two pieces of a response; 0: none.
@@ -41,8 +50,13 @@ class ResponseTimeout {
   void start_try() {
     if (received_ && of_try->connected && of_try->length.count() > 0) of_try->limit.start(of_try->length);
   }
-  bool received_ = false;
+  void start(TimePoint end) {
+    end_ = end;
+    limit.start(std::min(end_, longest_) - Worker::current()->now());
+  }
   const std::chrono::milliseconds length_;
+  bool received_ = false;
+  TimePoint end_ = TimePoint::max(), longest_ = TimePoint::max();
 };
 
 // Lives in the exchange's arena. It is the response's body, and for a tunnel the way to the other side. When the
@@ -61,6 +75,12 @@ class UpstreamStream final : public Body, public Sink {
   ResponseHead* open_tunnel();
   // The response's head; null: see failure(). Informational responses are passed on.
   Task<ResponseHead*> receive_head();
+  // The time of a whole response goes to the cluster's statistics, and to those of a virtual cluster, if there is one.
+  void time_response(CodeCopy origin, StatBlock* virtual_cluster) {
+    timed_ = true;
+    origin_ = origin;
+    virtual_cluster_ = virtual_cluster;
+  }
   // Gives the connection up before its time: nothing may use the stream any more, a pump neither.
   void abandon();
   // The same, once the pump has ended: then the request's body has no reader any more.
@@ -91,6 +111,7 @@ class UpstreamStream final : public Body, public Sink {
   Frame time_out(ClusterStat counter, std::string_view details);
   Task<> pass_on(ResponseHead& head);
   void end_of_connection();
+  Frame end_late();
   void complete();
   Task<Frame> pull_body(std::size_t max) { co_return co_await body_->pull(max); }
   void forget_sent(std::size_t bytes);
@@ -122,6 +143,9 @@ class UpstreamStream final : public Body, public Sink {
   bool pumping_ = false;
   StopSource* pump_ = nullptr;  // While it is pumping.
   Signal pump_ended_;
+  bool timed_ = false;
+  CodeCopy origin_ = CodeCopy::external;
+  StatBlock* virtual_cluster_ = nullptr;
   TimePoint began_;
   AttemptRecord record_;
 };

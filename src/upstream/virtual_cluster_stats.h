@@ -5,17 +5,18 @@
 
 namespace outrider {
 
-#define OUTRIDER_VIRTUAL_CLUSTER_STATS(COUNTER) \
-  COUNTER(upstream_rq_retry)                    \
-  COUNTER(upstream_rq_retry_limit_exceeded)     \
-  COUNTER(upstream_rq_retry_overflow)           \
-  COUNTER(upstream_rq_retry_success)            \
-  COUNTER(upstream_rq_timeout)                  \
-  COUNTER(upstream_rq_total)
+#define OUTRIDER_VIRTUAL_CLUSTER_STATS(COUNTER, HISTOGRAM) \
+  COUNTER(upstream_rq_retry)                               \
+  COUNTER(upstream_rq_retry_limit_exceeded)                \
+  COUNTER(upstream_rq_retry_overflow)                      \
+  COUNTER(upstream_rq_retry_success)                       \
+  COUNTER(upstream_rq_timeout)                             \
+  COUNTER(upstream_rq_total)                               \
+  HISTOGRAM(upstream_rq_time)
 
 enum class VirtualClusterStat : std::uint16_t {
 #define X(name) name,
-  OUTRIDER_VIRTUAL_CLUSTER_STATS(X)
+  OUTRIDER_VIRTUAL_CLUSTER_STATS(X, X)
 #undef X
       count
 };
