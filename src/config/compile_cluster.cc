@@ -127,6 +127,8 @@ void read_thresholds(const ClusterProto& proto, ClusterOptions& o) {
   }
 }
 
+constexpr std::uint32_t kResponseHeadBytesMax = 80 * 1024;  // Envoy's default.
+
 void read_http(Compilation& c, const ClusterProto& proto, const std::string& path, ClusterOptions& o) {
   for (const auto& [name, any] : proto.typed_extension_protocol_options()) {
     envoy::extensions::upstreams::http::v3::HttpProtocolOptions http;
@@ -140,6 +142,7 @@ void read_http(Compilation& c, const ClusterProto& proto, const std::string& pat
     if (common.has_max_stream_duration()) o.max_stream_duration = to_ms(common.max_stream_duration());
     if (common.has_max_requests_per_connection())
       o.max_requests_per_connection = common.max_requests_per_connection().value();
+    if (common.has_max_response_headers_kb()) o.limits.head_bytes_max = common.max_response_headers_kb().value() * 1024;
     if (common.has_max_headers_count()) o.limits.field_count_max = common.max_headers_count().value();
   }
 }
@@ -196,6 +199,7 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
     if (before && before->options.fingerprint == fingerprint) return before;
   }
   ClusterOptions o;
+  o.limits.head_bytes_max = kResponseHeadBytesMax;
   o.name = proto.name();
   o.alt_stat_name = proto.alt_stat_name();
   o.fingerprint = std::move(fingerprint);

@@ -190,6 +190,10 @@ std::shared_ptr<HttpOptions> compile_chain(Compilation& c, const envoy::config::
   return http;
 }
 
+std::shared_ptr<const Metadata> metadata_of(const envoy::config::core::v3::Metadata& metadata) {
+  return std::make_shared<Metadata>(proto::to_metadata(metadata));
+}
+
 void refuse_duplicate(Compilation& c, const ListenerConfig& l, const std::string& path) {
   bool address_known = !c.loaded.doubts(path + ".address");
   for (const ListenerConfig& other : c.snapshot.listeners) {
@@ -244,7 +248,11 @@ void compile_chains(Compilation& c, const lv3::Listener& proto, const std::strin
       http->buffer_bytes_max = proto.per_connection_buffer_limit_bytes().value();
       http->read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
     }
-    if (http) http->filter_chain_name = chain.name();
+    if (http) {
+      http->filter_chain_name = chain.name();
+      if (chain.has_metadata()) http->filter_chain_metadata = metadata_of(chain.metadata());
+      if (proto.has_metadata()) http->listener_metadata = metadata_of(proto.metadata());
+    }
     l.chains.push_back(std::move(http));
   };
   const std::string list = path + ".filter_chains";

@@ -69,6 +69,7 @@ VirtualHostOptions host_options(Compilation& c, const v3::VirtualHost& host, con
   o.count_attempts_in_request = host.include_request_attempt_count();
   o.count_attempts_in_response = host.include_attempt_count_in_response();
   o.tells_timeout_retry = host.include_is_timeout_retry_header();
+  if (host.has_metadata()) o.metadata = std::make_shared<Metadata>(proto::to_metadata(host.metadata()));
   const std::string prefix = "vhost." + host.name() + ".vcluster.";
   for (int i = 0; i < host.virtual_clusters_size(); i++) {
     const auto& each = host.virtual_clusters(i);

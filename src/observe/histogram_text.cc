@@ -47,7 +47,8 @@ void summary(std::string& out, const HistogramTotals& interval, const HistogramT
   }
 }
 
-void append_bounds(std::string& out, Buckets form, Bounds bounds, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+void append_bounds(std::string& out, Buckets form, Bounds bounds, const HistogramTotals& interval,
+                   const HistogramTotals& cumulative) {
   Counts recent = counts(interval, form, bounds);
   Counts all = counts(cumulative, form, bounds);
   for (std::size_t i = 0; i < all.size(); i++) {
@@ -105,7 +106,8 @@ void json_quantiles(std::string& out, const HistogramTotals& interval, const His
   out.push_back(']');
 }
 
-void json_bounds(std::string& out, Buckets form, Bounds bounds, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+void json_bounds(std::string& out, Buckets form, Bounds bounds, const HistogramTotals& interval,
+                 const HistogramTotals& cumulative) {
   Counts recent = counts(interval, form, bounds);
   Counts all = counts(cumulative, form, bounds);
   out += "\"buckets\":[";
@@ -125,7 +127,8 @@ bool by_bounds(Buckets form) { return form == Buckets::cumulative || form == Buc
 
 }  // namespace
 
-void text(std::string& out, Buckets form, Bounds bounds, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+void text(std::string& out, Buckets form, Bounds bounds, const HistogramTotals& interval,
+          const HistogramTotals& cumulative) {
   if (cumulative.count == 0) {
     out += " No recorded values";
     return;
@@ -159,7 +162,8 @@ void json_begin(std::string& out, Buckets form) {
   }
 }
 
-void json(std::string& out, Buckets form, Bounds bounds, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+void json(std::string& out, Buckets form, Bounds bounds, const HistogramTotals& interval,
+          const HistogramTotals& cumulative) {
   if (by_bounds(form)) {
     json_bounds(out, form, bounds, interval, cumulative);
   } else if (form == Buckets::detailed) {

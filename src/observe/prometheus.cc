@@ -395,8 +395,9 @@ void PrometheusText::add_stats(const std::shared_ptr<StatScope>& scope) {
 }
 
 void PrometheusText::order_stats() {
-  std::ranges::stable_sort(stats_, [](const Stat& a, const Stat& b) {
-    return a.kind != b.kind ? a.kind < b.kind : a.name < b.name;
+  std::ranges::sort(stats_, [](const Stat& a, const Stat& b) {
+    if (a.kind != b.kind) return a.kind < b.kind;
+    return a.name != b.name ? a.name < b.name : a.scope.labels < b.scope.labels;
   });
 }
 

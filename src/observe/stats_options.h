@@ -37,11 +37,11 @@ struct StatsOptions {
   };
   struct Tag {
     std::string label;
-    std::string fixed;                                             // Its value for all; else:
+    std::string fixed;  // Its value for all; else:
     std::function<bool(std::string_view name, Found& found)> find;
   };
   std::vector<Tag> tags;
-  bool finds_tags() const;  // Names have to be looked at one by one.
+  bool finds_tags() const;                  // Names have to be looked at one by one.
   bool default_tags = true;                 // All that Envoy has; else:
   std::vector<std::string> named_defaults;  // The labels of those that are wanted.
   // The bounds of histograms' buckets, by full name: those of the first that matches, else kHistogramBounds.

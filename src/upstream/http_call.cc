@@ -40,6 +40,8 @@ CallFailure failure_of(const Attempt& attempt) { return attempt.no_host ? CallFa
 Task<> exchange(Forwarding& f, Arena& arena, const HttpCall& call, Result& result) {
   Attempt attempt = co_await outrider::attempt(f);
   if (attempt.failure != Failure::none) {
+    bool broken = attempt.failure == Failure::protocol_error || attempt.failure == Failure::too_large;
+    f.count_code(broken ? 502 : 503);
     result = std::unexpected(failure_of(attempt));
     co_return;
   }
@@ -129,7 +131,10 @@ Task<Result> ClusterCaller::call(Arena& arena, HttpCall call) {
   Limit limit;
   if (call.timeout.count() > 0) limit.start(call.timeout);
   co_await within(limit, run_exchange(f, arena, call, result));
-  if (!result && result.error() == CallFailure::timed_out) local.stats[ClusterStat::upstream_rq_timeout].add();
+  if (!result && result.error() == CallFailure::timed_out) {
+    local.stats[ClusterStat::upstream_rq_timeout].add();
+    f.count_code(504);
+  }
   co_return result;
 }
 

@@ -131,6 +131,7 @@ std::optional<Response> Router::answer(Exchange& x, const Route* route) const {
   }
   x.record.route_name = route->name;
   x.record.route_metadata = route->metadata.get();
+  if (route->host) x.record.virtual_host_metadata = route->host->options().metadata.get();
   if (route->idle_timeout || route->limits_stream) {
     x.stream_idle_timeout = route->idle_timeout.value_or(x.stream_idle_timeout);
     if (route->limits_stream && !limit_stream(x, *route)) return refuse_late(x);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/metadata.h"
 #include "observe/local_stats.h"
 #include "upstream/match_tree.h"
 #include "upstream/prefix_index.h"
@@ -30,7 +31,8 @@ struct VirtualHostOptions {
   bool count_attempts_in_response = false;
   bool tells_timeout_retry = false;  // x-envoy-is-timeout-retry
   std::vector<VirtualCluster> clusters;
-  std::unique_ptr<MatchTree> tree;  // Instead of the list of routes; null: there is none.
+  std::shared_ptr<const Metadata> metadata;  // Null: none.
+  std::unique_ptr<MatchTree> tree;           // Instead of the list of routes; null: there is none.
 };
 
 class VirtualHost {

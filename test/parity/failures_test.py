@@ -7,8 +7,7 @@ import socket
 import pytest
 
 from config_text import cluster, http1_cluster, http_filter, http_filters, per_filter, route, virtual_host
-from peers import Client, Hangup, request_bytes, response_bytes
-from processes import free_port
+from peers import Client, Hangup, eventually, request_bytes, response_bytes
 from sides import both, needed
 
 pytestmark = needed
@@ -50,7 +49,6 @@ def serve(stream):
             return
         if path == "/reset-in-body":
             stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc")
-            stream.received_by_client.wait(5) if hasattr(stream, "received_by_client") else None
             stream.reset()
             return
         if path.startswith("/silent"):
@@ -142,6 +140,7 @@ ROUTES = [
     to_cluster("/to/no-connections", "no connections", "no connections", timeout="0.2s"),
     to_cluster("/few-fields", "few fields", "few fields", prefix_rewrite="/many-fields"),
     to_cluster("/durations", "durations", "durations", prefix_rewrite="/silent"),
+    to_cluster("/stuck-durations", "durations", "durations", prefix_rewrite="/stuck"),
     {"name": "named", "match": {"prefix": "/by-field"}, "route": {"cluster_header": "x-to"}},
     {
         "name": "named 404",
@@ -217,7 +216,9 @@ def ext_authz(port, **fields):
     return http_filter("ext_authz", "ExtAuthz", http_service=service, **fields)
 
 
-DISABLED = {"numerator": 0, "denominator": "HUNDRED"}
+# What differs is who closes first: Envoy leaves the connection open for that time, outrider says at once that it ends.
+AT_ONCE = {"delayed_close_timeout": "0s"}
+INTERNAL = {"internal_address_config": {"cidr_ranges": [{"address_prefix": "10.0.0.0", "prefix_len": 8}]}}
 OPTIONS = {
     "plain": {
         "virtual_hosts": [
@@ -251,7 +252,7 @@ def started(shared):
 
     def get(name):
         if name not in sides:
-            options = {"routes": ROUTES, **OPTIONS[name]}
+            options = {"routes": ROUTES, **AT_ONCE, **INTERNAL, **OPTIONS[name]}
             sides[name] = both(shared, clusters=clusters, serve=serve, log={"json_format": LOG}, **options)
         return sides[name]
 
@@ -291,8 +292,6 @@ def leaves(data, after="/", how="close"):
         if after == "response":
             client.until(b"abc")
         elif after:
-            from peers import eventually
-
             eventually(lambda: len(side.backend.bytes) > before, "the request at the backend")
         getattr(client, how)()
 
@@ -344,6 +343,8 @@ CASES = {
     "too long a route": ("plain", get("/silent/long")),
     "too long a route in a body": ("plain", get("/long-in-body")),
     "too long a cluster": ("plain", get("/durations")),
+    "too long a cluster in a body": ("plain", get("/stuck-durations")),
+    "too long a cluster in a request": ("plain", waits(PARTIAL % b"/durations")),
     "upgrade not allowed": ("plain", get("/", *UPGRADE)),
     "upgrade declined": ("plain", get("/upgrade", *UPGRADE)),
     "absolute path": ("plain", get("*", method="OPTIONS")),
@@ -407,8 +408,22 @@ CASES = {
     "denied by ext_authz": ("authz", get("/")),
 }
 
-UNLOGGED = {"client leaves before a head"}
-ANY_TIME = ("_bytes_", "_cx_length_ms", "lb_", "update_", "membership")
+# Where outrider differs on purpose: why.
+ON_PURPOSE = {
+    "no requests allowed": "no connection is opened for a request that the limit of requests refuses",
+    "backend: /unasked-101": "a 101 that nobody asked for is no response",
+    "backend: /bad-version": "HTTP/3.7 is no HTTP/1",
+    "backend: /interim-then-close": "a 103 is passed on, and counted as a response",
+    "backend: /interim-then-junk": "a 103 is passed on, and counted as a response",
+    "two hosts": "two hosts are refused: two parties could read the request differently",
+    "no host field": "a connection ends behind a request without a host",
+    "HTTP/1.0 without host": "a connection ends behind a request without a host",
+    "bad chunk": "what is here of a body is read before a backend is asked",
+    "bad chunk behind a good one": "what is here of a body is read before a backend is asked",
+    "csrf": "the rest of a refused request is read, so that its connection can go on",
+    "denied by ext_authz": "the statistics of ext_authz stand with its connection manager, not with each cluster",
+}
+ANY_TIME = ("_bytes_", "_cx_length_ms", "lb_", "update_", "membership", "cx_pool_open", "tracing.")
 
 
 def counted(side):
@@ -420,12 +435,9 @@ def seen(side, name, talk):
     with Client(side.proxy.port) as client:
         with contextlib.suppress(OSError):
             talk(client, side)
-        if name not in UNLOGGED:
-            side.wait_logged(lines + 1)
+        side.wait_logged(lines + 1)
     side.proxy.wait_stat("http.in.downstream_cx_active", 0)
     after = counted(side)
-    import os
-    if os.environ.get("NOEXT"): after = {k: v for k, v in after.items() if "external" not in k and "internal" not in k}; before = {k: v for k, v in before.items() if "external" not in k and "internal" not in k}
     changed = {n: v - before.get(n, 0) for n, v in after.items() if v != before.get(n, 0)}
     return [json.loads(line) for line in side.logged()[lines:]], changed
 
@@ -441,4 +453,5 @@ def test_end(started, name):
     found = [apart(a, b) for a, b in zip(ours, theirs)]
     assert len(ours) == len(theirs), json.dumps([ours, theirs])
     found = {"log": [f for f in found if f], "counted": apart(our_counts, their_counts)}
-    assert not found["log"] and not found["counted"], json.dumps(found)
+    alike = not found["log"] and not found["counted"]
+    assert alike == (name not in ON_PURPOSE), json.dumps(found)
