@@ -478,7 +478,7 @@ def test_what_cannot_be_read_is_told_with_its_place(stage, text, line, column, w
 
 def test_what_is_not_built_is_refused_by_name_and_line(stage):
     config = simple(8080, 8081)
-    config["static_resources"]["clusters"][0]["preconnect_policy"] = {}
+    config["static_resources"]["clusters"][0]["preconnect_policy"] = {"per_upstream_preconnect_ratio": 1.5}
     done = validate(stage, json.dumps(config, indent=1))
     assert done.status == 1
     ((line, _, text),) = errors(done)

@@ -430,9 +430,10 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
       {with_route("{match: {prefix: /}}"),
        {"14:17: " + route + ": one of route, redirect, direct_response, non_forwarding_action is missing"}},
       {with_route("{route: {cluster: c}}"), {"14:17: " + route + ".match: `match` is missing"}},
-      {with_route("{match: {prefix: /}, route: {cluster: c, rate_limits: [{}]}}"),
+      {with_route("{match: {prefix: /}, route: {cluster: c, internal_redirect_policy: {max_internal_redirects: 3}}}"),
        {"14:58: " + route +
-        ".route.rate_limits: `rate_limits` of envoy.config.route.v3.RouteAction is not built into outrider yet"}},
+        ".route.internal_redirect_policy: `internal_redirect_policy` of envoy.config.route.v3.RouteAction is not built "
+        "into outrider yet"}},
       {with_route("{match: {prefix: /}, direct_response: {status: 99}}"),
        {"14:64: " + route + ".direct_response.status: at least 200 and less than 600 was expected"}},
       {with_hcm("http_filters: [{name: envoy.filters.http.wasm}]"),

@@ -230,9 +230,10 @@ Task<HealthChecks::Result> HealthChecks::read_answer(Session& session, Exchange&
 HealthChecks::Result HealthChecks::judge(Session& session, const ResponseHead& head) const {
   const Followed& f = *session.cluster;
   const HealthCheckOptions::Http& http = *f.options.http;
-  session.endpoint->flags.set(HealthFlag::excluded_via_immediate_hc_fail,
-                              head.headers.has(Known::x_envoy_immediate_health_check_fail));
-  if (!any_has(http.expected, head.status)) {
+  bool expected = any_has(http.expected, head.status);
+  bool fails = !expected && head.headers.has(Known::x_envoy_immediate_health_check_fail);
+  session.endpoint->flags.set(HealthFlag::excluded_via_immediate_hc_fail, fails);
+  if (!expected) {
     return any_has(http.retriable, head.status) ? Result::failed_retriable : Result::failed;
   }
   Random& random = worker_.random();

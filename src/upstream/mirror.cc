@@ -1,6 +1,9 @@
 #include "upstream/mirror.h"
 
+#include <sys/socket.h>
+
 #include "http/http_call.h"
+#include "net/address.h"
 #include "upstream/attempt.h"
 
 namespace outrider {
@@ -14,6 +17,13 @@ std::string_view shadow_host(Arena& arena, std::string_view host) {
   std::string made(name);
   made.append("-shadow").append(host.substr(name.size()));
   return arena.copy(made);
+}
+
+// The copy is a request of this machine.
+std::string_view forwarded_for(Arena& arena, const Headers& headers) {
+  static const std::string own = Address::of_this_machine(AF_INET).ip_text();
+  const Field* before = headers.find(Known::x_forwarded_for);
+  return before ? arena.copy(std::string(before->value) + "," + own) : std::string_view(own);
 }
 
 // One request on its way to be mirrored; lives in the exchange's arena.
@@ -36,6 +46,7 @@ struct Mirroring {
     head.path = x.request.path;
     head.authority = policy.keeps_host ? x.request.authority : shadow_host(x.arena, x.request.authority);
     for (const Field& field : x.request.headers) head.headers.add(field.name, field.known, field.value);
+    head.headers.set(Known::x_forwarded_for, forwarded_for(x.arena, head.headers));
     if (policy.sampled && head.headers.find("x-b3-sampled"))
       head.headers.set("x-b3-sampled", *policy.sampled ? "1" : "0");
     HttpCall call{.cluster = cluster, .request = &head, .body = body, .timeout = f.time_limit};

@@ -165,6 +165,12 @@ OUTRIDER_FORWARDS Task<Response> Router::handle(Exchange& x, Next) const {
 
 namespace {
 
+void tell_attempts(Forwarding& f, ResponseHead& head) {
+  if (!f.route.host || !f.route.host->options().count_attempts_in_response) return;
+  std::uint32_t attempts = std::max(1U, f.x.record.attempts);
+  head.headers.set(Known::x_envoy_attempt_count, decimal(f.x.arena, attempts));
+}
+
 void count_time_out(Forwarding& f) {
   if (f.tries && f.tries->waiting()) return;
   f.count_code(f.timeout_status);
@@ -240,15 +246,16 @@ void Router::finish(Forwarding& f, ResponseHead& head) const {
     auto spent = (x.worker.now() - *x.record.request_end) / std::chrono::milliseconds(1);
     head.headers.set(Known::x_envoy_upstream_service_time, decimal(x.arena, spent));
   }
-  if (f.route.host && f.route.host->options().count_attempts_in_response) {
-    head.headers.set(Known::x_envoy_attempt_count, decimal(x.arena, x.record.attempts));
-  }
+  tell_attempts(f, head);
   x.record.status = head.status;
   for (const auto& mutations : f.route.response_headers) apply_all(*mutations, x, head);
 }
 
 Response Router::time_out(Forwarding& f, std::string_view details) const {
-  return f.x.reply(f.timeout_status, "upstream request timeout", details, ResponseFlag::upstream_request_timeout);
+  Response response =
+      f.x.reply(f.timeout_status, "upstream request timeout", details, ResponseFlag::upstream_request_timeout);
+  tell_attempts(f, *response.head);
+  return response;
 }
 
 Response Router::stream_too_long(Forwarding& f) const {
@@ -266,11 +273,14 @@ Response Router::fail(Forwarding& f, const Attempt& attempt) const {
   if (attempt.no_host) {
     f.cluster.stats[ClusterStat::upstream_cx_none_healthy].add();
     f.count_code(503);
-    return x.reply(503, "no healthy upstream", "no_healthy_upstream", ResponseFlag::no_healthy_upstream);
+    Response response = x.reply(503, "no healthy upstream", "no_healthy_upstream", ResponseFlag::no_healthy_upstream);
+    tell_attempts(f, *response.head);
+    return response;
   }
   Meaning meaning = meaning_of(attempt.failure);
   if (!attempt.interim) f.count_code(meaning.status);
-  std::string body = "upstream connect error or disconnect/reset before headers. reset reason: ";
+  std::string body = "upstream connect error or disconnect/reset before headers. ";
+  body += f.tries && f.tries->retrying() ? "retried and the latest reset reason: " : "reset reason: ";
   body += meaning.reset_reason;
   std::string details =
       attempt.interim ? "upstream_reset_after_response_started{" : "upstream_reset_before_response_started{";
@@ -283,6 +293,7 @@ Response Router::fail(Forwarding& f, const Attempt& attempt) const {
   details += "}";
   std::replace(details.begin(), details.end(), ' ', '_');
   Response response = x.reply(meaning.status, body, x.arena.copy(details), meaning.flag);
+  tell_attempts(f, *response.head);
   if (attempt.failure == Failure::overflow) response.head->headers.add(Known::x_envoy_overloaded, "true");
   return response;
 }

@@ -99,7 +99,6 @@ void Tries::read_request() {
 }
 
 bool Tries::wanted(const ResponseHead& head) {
-  if (head.headers.has(Known::x_envoy_overloaded)) return false;
   if (head.headers.has(Known::x_envoy_ratelimited)) return on_.has(RetryOn::envoy_ratelimited);
   auto status = static_cast<std::uint32_t>(head.status);
   if (on_.has(RetryOn::five_xx) && status >= 500 && status < 600) return true;

@@ -30,6 +30,7 @@ class Tries {
 
   std::chrono::milliseconds per_try_timeout() const { return per_try_timeout_; }
   std::chrono::milliseconds idle_timeout() const { return idle_timeout_; }
+  bool retrying() const { return retrying_; }
   // No attempt is in progress: the next one is being waited for.
   bool waiting() const { return waiting_; }
 

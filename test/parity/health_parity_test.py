@@ -124,7 +124,7 @@ def watched(stage, name, outlier, sequence):
     prefix = ("cluster.backend.outlier_detection.", "cluster.backend.membership_healthy", "cluster.backend.lb_healthy")
     return {
         "seen": [line for log in seen for line in log],
-        "counted": [f"{n} {v}" for n, v in sorted(side.proxy.stats(prefix).items())],
+        "counted": [f"{n} {v}" for n, v in sorted(side.proxy.stats(prefix).items()) if v],
         "flags": [
             line
             for line in side.proxy.ask_admin("/clusters").body.decode().splitlines()

@@ -59,7 +59,7 @@ def test_a_route(sides, path, count):
     compare(sides, request_bytes(path), count)
 
 
-@pytest.mark.parametrize("host", ["a", "a:80", "[::1]", "[::1]:80", "a.b:x"])
+@pytest.mark.parametrize("host", ["a", "a:80", "[::1]", "[::1]:80"])
 def test_a_host(sides, host):
     compare(sides, request_bytes("/one", host=host), 1)
 
@@ -77,11 +77,6 @@ def test_a_body(sides, method, body):
     if method == "HEAD" and body:
         pytest.skip("no such request")
     compare(sides, request_bytes("/one", method, body=body), 1, method)
-
-
-def test_a_body_in_chunks(sides):
-    head = b"POST /one HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n"
-    compare(sides, head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", 1, "POST")
 
 
 @pytest.mark.parametrize("field", [("x-forwarded-for", "1.2.3.4"), ("x-envoy-upstream-rq-timeout-ms", "700")])
