@@ -48,11 +48,14 @@ ANSWERS = {
     "garbage": b"nonsense\r\n\r\n",
     "none": None,
 }
-COUNTED = (
-    "cluster.backend.membership_",
-    "cluster.backend.health_check.healthy",
-    "cluster.backend.health_check.degraded",
+GAUGES = (
+    "membership_healthy",
+    "membership_degraded",
+    "membership_excluded",
+    "health_check.healthy",
+    "health_check.degraded",
 )
+COUNTED = tuple(f"cluster.backend.{name}" for name in GAUGES)
 
 
 def settled(proxy, flags):
