@@ -97,7 +97,8 @@ TLS = """static_resources:
       name: envoy.transport_sockets.tls
       typed_config:
         "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-        common_tls_context: {validation_context: {match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: a}}]}}
+        common_tls_context: {validation_context: {
+          match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: a}}]}}
 """
 
 
