@@ -102,6 +102,8 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
   snapshot->node_cluster = process.service_cluster.empty() ? bootstrap.node().cluster() : process.service_cluster;
   snapshot->flags_path = bootstrap.flags_path();
   compile_watchdogs(c, bootstrap);
+  snapshot->node_zone = process.service_zone.empty() ? bootstrap.node().locality().zone() : process.service_zone;
+  if (bootstrap.has_tracing()) c.tracing = &bootstrap.tracing();
   compile_runtime(c, bootstrap.layered_runtime());
   compile_admin(c, bootstrap.admin());
   compile_clusters(c, bootstrap.static_resources());

@@ -16,7 +16,7 @@ struct Process {
   LogFiles& logs;
   int workers;                                // Indices 0 … workers - 1 serve requests; `workers` is the main thread's.
   std::function<int()> next_cluster_slot;     // A number that no living cluster has.
-  std::string service_node, service_cluster;  // From the command line, over the file's.
+  std::string service_node, service_cluster, service_zone;  // From the command line, over the file's.
   std::string machine_address;                // An IP by which other machines know this one.
   const ServerHealth* health = &kHealthyServer;  // Outlives every snapshot.
   HealthObserver* observer = nullptr;            // Of the health of clusters' hosts; outlives every snapshot.

@@ -35,6 +35,9 @@ class Listener;
 namespace route::v3 {
 class RouteConfiguration;
 }
+namespace trace::v3 {
+class Tracing;
+}
 }  // namespace envoy::config
 namespace envoy::extensions::filters::network::http_connection_manager::v3 {
 class HttpConnectionManager;
@@ -60,7 +63,9 @@ struct Compilation final : proto::Report, proto::FilterHost {
   // Of all clusters, also of those that are wrong: whoever names one of them is right to do so.
   std::set<std::string, std::less<>> cluster_names;
   std::map<std::string, int, std::less<>> filter_slots;  // By the name that a listener gives a filter.
-  bool cluster_names_known = true;                       // No cluster has lost its name to a mistake.
+  // The bootstrap's: of every connection manager that traces and names no provider. Null: none.
+  const envoy::config::trace::v3::Tracing* tracing = nullptr;
+  bool cluster_names_known = true;  // No cluster has lost its name to a mistake.
 
   StatRegistry& stats() override { return process.stats; }
   int workers() override { return process.workers; }

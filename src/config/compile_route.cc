@@ -1,3 +1,4 @@
+#include "config/compile_tracing.h"
 #include "config/http_filters.h"
 #include "config/route_scope.h"
 #include "envoy/config/route/v3/route.pb.h"
@@ -92,6 +93,7 @@ Route compile_route(Compilation& c, const v3::Route& from, const std::string& pa
     r.stats = std::make_shared<LocalStats>(stats_of(c, scope.stat_prefix + "route." + from.stat_prefix() + "."));
   }
   r.filters = compile_route_filters(c, from.typed_per_filter_config(), path, scope.filters);
+  r.tracing = compile_route_tracing(c, from, path);
   r.forwards = from.has_route();
   r.cors = from.route().has_cors() ? cors_word(c, from.route().cors(), path + ".route.cors", scope.cors) : scope.cors;
   compile_match(c, from.match(), path + ".match", r);

@@ -191,6 +191,7 @@ void compile_weighted(Compilation& c, const v3::Route& from, const std::string& 
     auto choice = std::make_unique<Route>();
     choice->name = r.name;
     choice->metadata = r.metadata;
+    choice->tracing = r.tracing;
     choice->forwards = r.forwards;
     choice->cors = r.cors;
     choice->stats = r.stats;

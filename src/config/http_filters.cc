@@ -32,7 +32,8 @@ std::unique_ptr<Filter> make_router(const proto::FilterSource& source) {
   RouterOptions o{router.suppress_envoy_headers(),
                   router.respect_expected_rq_timeout(),
                   !router.has_dynamic_stats() || router.dynamic_stats().value(),
-                  {}};
+                  {},
+                  router.start_child_span()};
   for (const std::string& name : router.strict_check_headers()) o.strict_headers.push_back(known_of(ascii_lower(name)));
   return std::make_unique<Router>(std::move(o));
 }

@@ -48,7 +48,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<AccessLog>> admin_logs;
   StringMatchers admin_allow_paths;  // Empty: the admin page answers every path.
   std::vector<RuntimeSource> runtime;
-  std::string node_id, node_cluster;
+  std::string node_id, node_cluster, node_zone;
   std::string flags_path;  // Where a file `drain` lets the process start with failing health; empty: nowhere.
   WatchdogOptions main_watchdog, worker_watchdog;
   std::string bootstrap;  // Serialized, for /config_dump.

@@ -21,6 +21,7 @@ class Endpoint;
 class Cluster;
 class WorkerClusters;
 class HttpCaller;
+class RequestTrace;
 
 // What of a connection its exchanges may know; outlives them.
 struct DownstreamConnection {
@@ -154,6 +155,7 @@ struct Exchange {
   bool unseen_reply = false;             // reply() was called; the filters that were not entered are to see it.
   Metadata* dynamic_metadata = nullptr;  // What filters say of the request; null: nothing.
   FilterNote* notes = nullptr;
+  RequestTrace* trace = nullptr;  // Null: the connection manager has no tracing.
 
   Metadata& metadata() {
     if (!dynamic_metadata) dynamic_metadata = &arena.make_owned<Metadata>();

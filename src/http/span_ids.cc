@@ -28,9 +28,10 @@ bool read_trace_id(std::string_view digits, SpanIds& into) {
   return true;
 }
 
+// In the one field `b3`.
 std::optional<bool> sampled_of(std::string_view text) {
-  if (text == "1" || text == "true" || text == "d") return true;
-  if (text == "0" || text == "false") return false;
+  if (text == "1" || text == "d") return true;
+  if (text == "0") return false;
   return std::nullopt;
 }
 
@@ -72,8 +73,9 @@ void set(Headers& headers, std::string_view name, const std::string& value) {
 ReceivedTrace read_b3(const Headers& headers) {
   if (std::string_view single = headers.value("b3"); !single.empty()) return read_single(single);
   ReceivedTrace read;
-  read.sampled = sampled_of(headers.value("x-b3-sampled"));
-  if (headers.value("x-b3-flags") == "1") read.sampled = true;
+  if (std::string_view sampled = headers.value("x-b3-sampled"); !sampled.empty()) {
+    read.sampled = sampled == "1" || sampled == "true";
+  }
   std::string_view id = headers.value("x-b3-traceid"), span = headers.value("x-b3-spanid");
   if (id.empty() || span.empty()) return read;
   SpanIds trace;
@@ -94,12 +96,12 @@ ReceivedTrace read_traceparent(const Headers& headers) {
   if (text.empty()) return read;
   constexpr std::size_t kBytes = 55;  // Of version 00.
   SpanIds trace;
-  if (text.size() < kBytes) text = {};
+  if (text.size() != kBytes) text = {};
   std::string_view version = take_part(text);
   std::string_view id = take_part(text), span = take_part(text), flags = take_part(text);
   auto span_id = number_of(span), flag_bits = number_of(flags);
-  read.broken = version.size() != 2 || version == "ff" || id.size() != 32 || span.size() != 16 || flags.size() != 2 ||
-                !read_trace_id(id, trace) || !span_id || *span_id == 0 || !flag_bits;
+  read.broken = version.size() != 2 || !number_of(version) || id.size() != 32 || span.size() != 16 ||
+                flags.size() != 2 || !read_trace_id(id, trace) || !span_id || *span_id == 0 || !flag_bits;
   if (read.broken) return read;
   trace.span = *span_id;
   read.sampled = (*flag_bits & 1) != 0;
@@ -118,8 +120,10 @@ std::string trace_id_of(const SpanIds& trace) {
   return (trace.trace_high ? hex_of(trace.trace_high) : std::string()) + hex_of(trace.trace_low);
 }
 
-void write_b3(const SpanIds& trace, bool single, Headers& headers) {
-  if (single) {
+std::string long_trace_id_of(const SpanIds& trace) { return hex_of(trace.trace_high) + hex_of(trace.trace_low); }
+
+void write_b3(const SpanIds& trace, Headers& headers) {
+  if (trace.single) {
     std::string text = trace_id_of(trace) + "-" + hex_of(trace.span) + (trace.sampled ? "-1" : "-0");
     if (trace.parent) text += "-" + hex_of(trace.parent);
     set(headers, "b3", text);
@@ -133,8 +137,7 @@ void write_b3(const SpanIds& trace, bool single, Headers& headers) {
 
 void write_traceparent(const SpanIds& trace, Headers& headers) {
   set(headers, "traceparent",
-      "00-" + hex_of(trace.trace_high) + hex_of(trace.trace_low) + "-" + hex_of(trace.span) +
-          (trace.sampled ? "-01" : "-00"));
+      "00-" + long_trace_id_of(trace) + "-" + hex_of(trace.span) + (trace.sampled ? "-01" : "-00"));
 }
 
 }  // namespace outrider

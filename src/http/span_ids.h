@@ -15,6 +15,9 @@ struct SpanIds {
   std::uint64_t span = 0;
   std::uint64_t parent = 0;  // 0: none.
   bool sampled = false;
+  bool single = false;         // Told in the one field `b3`.
+  bool remote_parent = false;  // The parent is another service's.
+  std::string_view state{};    // tracestate, as it came; lives as long as the request.
 
   bool operator==(const SpanIds&) const = default;
 };
@@ -27,13 +30,15 @@ struct ReceivedTrace {
   bool single = false;  // In the one field `b3`.
 };
 ReceivedTrace read_b3(const Headers& headers);
+// As Envoy reads it: of any version, but in the form of version 00.
 ReceivedTrace read_traceparent(const Headers& headers);
 
-std::string hex_of(std::uint64_t number);       // 16 digits.
-std::string trace_id_of(const SpanIds& trace);  // 16 or 32.
+std::string hex_of(std::uint64_t number);            // 16 digits.
+std::string trace_id_of(const SpanIds& trace);       // 16 or 32.
+std::string long_trace_id_of(const SpanIds& trace);  // 32.
 
 // Sets the fields; their values lie in the headers' arena.
-void write_b3(const SpanIds& trace, bool single, Headers& headers);
+void write_b3(const SpanIds& trace, Headers& headers);
 void write_traceparent(const SpanIds& trace, Headers& headers);
 
 }  // namespace outrider

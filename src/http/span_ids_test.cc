@@ -40,6 +40,15 @@ TEST(SpanIds, ReadsTheSingleField) {
   EXPECT_FALSE(read_b3(decision.headers).context);
 }
 
+TEST(SpanIds, SamplingIsAskedForByOneAndTrueOnly) {
+  for (auto [value, asked] : {std::pair("1", true), {"true", true}, {"0", false}, {"d", false}, {"x", false}}) {
+    Request request{{"x-b3-sampled", value}};
+    EXPECT_EQ(read_b3(request.headers).sampled, asked) << value;
+  }
+  Request debug{{"x-b3-flags", "1"}};
+  EXPECT_FALSE(read_b3(debug.headers).sampled);
+}
+
 TEST(SpanIds, SaysWhatItCannotRead) {
   for (std::string_view bad : {"x", "1-", "zz-1", "0000000000000000-1", "1-0", "1-1-x", "1-1-1-y"}) {
     Request request{{"b3", bad}};
@@ -47,7 +56,8 @@ TEST(SpanIds, SaysWhatItCannotRead) {
   }
   Request ids{{"x-b3-traceid", "1"}, {"x-b3-spanid", "11112222333344445"}};
   EXPECT_TRUE(read_b3(ids.headers).broken);
-  for (std::string_view bad : {"00-0-0-0", "00", "ff-80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-01"}) {
+  for (std::string_view bad : {"00-0-0-0", "00", "zz-80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-01",
+                               "01-80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-01-x"}) {
     Request request{{"traceparent", bad}};
     EXPECT_TRUE(read_traceparent(request.headers).broken) << bad;
   }
@@ -57,10 +67,12 @@ TEST(SpanIds, WritesWhatItReads) {
   SpanIds trace{0, 5, 6, 7, true};
   for (bool single : {false, true}) {
     Request request{};
-    write_b3(trace, single, request.headers);
+    trace.single = single;
+    write_b3(trace, request.headers);
     ReceivedTrace read = read_b3(request.headers);
     SpanIds got = read.context.value_or(SpanIds{});
     got.sampled = read.sampled.value_or(false);
+    got.single = read.single;
     EXPECT_EQ(got, trace);
     EXPECT_EQ(read.single, single);
   }

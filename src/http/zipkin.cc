@@ -1,8 +1,6 @@
 #include "http/zipkin.h"
 
-#include "core/scope.h"
 #include "core/worker.h"
-#include "http/http_call.h"
 #include "http/json_text.h"
 
 namespace outrider {
@@ -21,6 +19,12 @@ std::string microseconds(WallTime at) {
   return std::to_string(std::chrono::floor<std::chrono::microseconds>(at.time_since_epoch()).count());
 }
 
+void append_note(std::string_view name, WallTime at, std::string& out) {
+  out.append("{\"timestamp\":").append(microseconds(at)).append(",");
+  append_member("value", name, out);
+  out += "},";
+}
+
 std::uint64_t new_id(Worker& worker) { return worker.random().next() | 1; }
 
 }  // namespace
@@ -32,16 +36,16 @@ const StatTable& zipkin_stat_table() {
 
 std::string zipkin_json(const Span& span, const ZipkinOptions& o) {
   std::string out = "{";
-  append_member("traceId", trace_id_of(span.ids), out);
+  append_member("traceId", trace_id_of(span.start.ids), out);
   out += ",";
-  append_member("id", hex_of(span.ids.span), out);
-  if (span.ids.parent) {
+  append_member("id", hex_of(span.start.ids.span), out);
+  if (span.start.ids.parent) {
     out += ",";
-    append_member("parentId", hex_of(span.ids.parent), out);
+    append_member("parentId", hex_of(span.start.ids.parent), out);
   }
   out += ",";
   append_member("name", span.name, out);
-  out += span.client ? ",\"kind\":\"CLIENT\"" : ",\"kind\":\"SERVER\"";
+  out += span.start.client ? ",\"kind\":\"CLIENT\"" : ",\"kind\":\"SERVER\"";
   out += ",\"timestamp\":" + microseconds(span.begin);
   out += ",\"duration\":" + std::to_string(std::max<std::int64_t>(1, span.length / std::chrono::microseconds(1)));
   out += ",\"localEndpoint\":{";
@@ -49,112 +53,86 @@ std::string zipkin_json(const Span& span, const ZipkinOptions& o) {
   out += ",";
   append_member(o.machine_address.find(':') == std::string::npos ? "ipv4" : "ipv6", o.machine_address, out);
   out += ",\"port\":0},\"annotations\":[";
+  for (const auto& [name, at] : span.notes) append_note(name, at, out);
+  append_note(span.start.client ? "cr" : "ss", span.begin + span.length, out);
+  out.back() = ']';
+  out += ",\"tags\":{";
   std::string_view comma;
-  for (const auto& [name, at] : span.notes) {
-    out.append(comma).append("{\"timestamp\":").append(microseconds(at)).append(",");
-    append_member("value", name, out);
-    out += "}";
-    comma = ",";
-  }
-  out += "],\"tags\":{";
-  comma = "";
   for (const auto& [name, value] : span.tags) {
+    if (value.empty()) continue;
     out += comma;
     append_json_string(name, out);
     out += ":";
     append_json_string(value, out);
     comma = ",";
   }
-  out += span.shared ? "},\"shared\":true}" : "}}";
+  out += span.start.shared ? "},\"shared\":true}" : "}}";
   return out;
 }
 
-std::optional<SpanIds> ZipkinTracer::begin(const Exchange& x, bool sampled, bool& single, bool& shared) const {
-  ReceivedTrace read = read_b3(x.request.headers);
-  if (options_.w3c && !read.context && !read.sampled) read = read_traceparent(x.request.headers);
+std::optional<SpanStart> ZipkinTracer::begin(Worker& worker, const Headers& request, TraceManner manner) const {
+  ReceivedTrace read = read_b3(request);
   if (read.broken) return std::nullopt;
-  single = read.single;
-  shared = options_.shared_span;
-  SpanIds trace;
+  if (options_.w3c && !read.context) {
+    if (ReceivedTrace other = read_traceparent(request); other.context) read = other;
+  }
+  SpanStart start;
+  start.client = manner.egress && !manner.spawns && !options_.split_spans;
+  start.shared = !start.client && options_.shared_span;
+  SpanIds& ids = start.ids;
   if (read.context) {
-    trace = *read.context;
-    if (!options_.shared_span) {
-      trace.parent = trace.span;
-      trace.span = new_id(x.worker);
+    ids = *read.context;
+    if (!start.shared) {
+      ids.parent = ids.span;
+      ids.span = new_id(worker);
     }
   } else {
-    trace.trace_low = trace.span = new_id(x.worker);
-    if (options_.id_128bit) trace.trace_high = new_id(x.worker);
+    ids.trace_low = ids.span = new_id(worker);
+    if (options_.id_128bit) ids.trace_high = new_id(worker);
   }
-  trace.sampled = read.sampled.value_or(sampled);
-  return trace;
+  ids.sampled = read.sampled.value_or(manner.traced);
+  ids.single = read.single;
+  return start;
 }
 
-void ZipkinTracer::inject(const SpanIds& trace, bool single, Headers& headers) const {
-  write_b3(trace, single, headers);
-  if (options_.w3c) write_traceparent(trace, headers);
+// Without a kind of its own, a span below another is served or sent as that is.
+SpanStart ZipkinTracer::begin_below(Worker& worker, const SpanStart& above, TraceManner manner) const {
+  SpanStart start = above;
+  start.client = manner.egress || manner.spawns || options_.split_spans;
+  start.shared = !start.client && options_.shared_span;
+  if (start.shared) return start;
+  start.ids.parent = above.ids.span;
+  start.ids.span = new_id(worker);
+  return start;
 }
 
-void ZipkinTracer::report(Worker& worker, const Span& span) const {
-  if (SpanQueue* queue = SpanQueue::current()) queue->add(shared_from_this(), zipkin_json(span, options_));
+void ZipkinTracer::inject(const SpanIds& ids, Headers& request) const {
+  write_b3(ids, request);
+  if (options_.w3c) write_traceparent(ids, request);
 }
 
-void SpanQueue::add(std::shared_ptr<const ZipkinTracer> tracer, std::string json) {
-  if (waiting_.size() >= kSpansMax) {
-    tracer->options().stats->local(worker_.index())[ZipkinStat::reports_dropped].add();
-    return;
-  }
-  waiting_.push_back({std::move(tracer), std::move(json)});
-  if (waiting_.size() >= worker_.runtime()->integer("tracing.zipkin.min_flush_spans", kMinFlushSpans))
-    enough_.notify_all();
-}
-
-std::string SpanQueue::take(const ZipkinTracer& tracer, std::size_t& count) {
-  std::string list = "[";
-  std::erase_if(waiting_, [&](const Waiting& w) {
-    if (w.tracer.get() != &tracer) return false;
-    if (count++ > 0) list += ",";
-    list += w.json;
-    return true;
-  });
+std::string ZipkinTracer::body(const std::vector<std::string>& spans) const {
+  std::string list;
+  for (const std::string& span : spans) list.append(list.empty() ? "[" : ",").append(span);
   return list + "]";
 }
 
-Task<> SpanQueue::send(HttpCaller& caller) {
-  std::shared_ptr<const ZipkinTracer> tracer = waiting_.front().tracer;
-  const ZipkinOptions& o = tracer->options();
-  StatBlock& stats = o.stats->local(worker_.index());
-  std::size_t count = 0;
-  std::string body = take(*tracer, count), length = std::to_string(body.size());
-  Arena arena;
-  RequestHead head(arena);
-  head.set_method(Method::post);
-  head.path = o.endpoint;
-  head.authority = o.hostname.empty() ? o.cluster : o.hostname;
-  head.headers.add("content-type", "application/json");
-  auto limit = worker_.runtime()->integer("tracing.zipkin.request_timeout", kRequestTimeout_ms);
-  stats[ZipkinStat::spans_sent].add(count);
-  auto answer = co_await caller.call(arena, {o.cluster, &head, body, std::chrono::milliseconds(limit)});
-  if (answer) {
-    stats[answer->head.status == 202 ? ZipkinStat::reports_sent : ZipkinStat::reports_dropped].add();
-  } else {
-    stats[answer.error() == CallFailure::no_cluster ? ZipkinStat::reports_skipped_no_cluster
-                                                    : ZipkinStat::reports_failed]
-        .add();
-  }
-}
-
-Task<> SpanQueue::wait_for_spans() { co_await enough_.wait(); }
-
-Task<> SpanQueue::run(Worker& worker, HttpCaller& caller) {
-  SpanQueue queue(worker);
-  for (;;) {
-    auto interval = worker.runtime()->integer("tracing.zipkin.flush_interval_ms", kFlushInterval_ms);
-    bool timer = !(co_await within(std::chrono::milliseconds(interval), queue.wait_for_spans()));
-    if (timer && !queue.waiting_.empty()) {
-      queue.waiting_.front().tracer->options().stats->local(worker.index())[ZipkinStat::timer_flushed].add();
-    }
-    while (!queue.waiting_.empty()) co_await queue.send(caller);
+void ZipkinTracer::count(int worker, DeliveryEvent event, std::uint64_t times) const {
+  StatBlock& stats = options_.stats->local(worker);
+  switch (event) {
+    case DeliveryEvent::span_sent:
+      return stats[ZipkinStat::spans_sent].add(times);
+    case DeliveryEvent::timer_flushed:
+      return stats[ZipkinStat::timer_flushed].add(times);
+    case DeliveryEvent::accepted:
+      return stats[ZipkinStat::reports_sent].add(times);
+    case DeliveryEvent::span_dropped:
+    case DeliveryEvent::refused:
+      return stats[ZipkinStat::reports_dropped].add(times);
+    case DeliveryEvent::no_cluster:
+      return stats[ZipkinStat::reports_skipped_no_cluster].add(times);
+    case DeliveryEvent::failed:
+      return stats[ZipkinStat::reports_failed].add(times);
   }
 }
 

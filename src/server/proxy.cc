@@ -127,6 +127,7 @@ Proxy::Proxy(Flags flags)
                [this] { return next_slot(); },
                flags_.service_node,
                flags_.service_cluster,
+               flags_.service_zone,
                machine_address(flags_),
                &health_,
                this},

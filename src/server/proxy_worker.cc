@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 
-#include "http/zipkin.h"
+#include "http/span_queue.h"
 #include "net/original_destination.h"
 #include "server/service_loop.h"
 

@@ -2,6 +2,7 @@
 
 #include "core/ascii.h"
 #include "http/debug_log.h"
+#include "http/tracing.h"
 #include "upstream/rewrite.h"
 #include "upstream/tries.h"
 #include "upstream/virtual_host.h"
@@ -147,6 +148,7 @@ Task<Attempt> attempt(Forwarding& f) {
     }
     bool terminates = f.route.terminates_connect && x.request.method == Method::connect;
     UpstreamConnection* connection = terminates ? nullptr : pool.take_idle();
+    if (x.trace && replays == 0) x.trace->begin_attempt(x, f.child_span);
     bool reused = connection != nullptr;
     debug(x, Logger::pool, [&] {
       return (reused ? "using existing connection to " : "creating a new connection to ") + endpoint->address.text();

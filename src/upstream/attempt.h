@@ -57,6 +57,7 @@ struct Forwarding {
   int timeout_status = 504;
   StatBlock* virtual_cluster = nullptr;  // What else counts the answer; null: nothing.
   StatBlock* of_route = nullptr;
+  bool child_span = false;           // RouterOptions::start_child_span
   Endpoint* host = nullptr;          // Once there is a connection to it, or none could be had.
   UpstreamStream* stream = nullptr;  // The last one; null: there was none.
   Tries* tries = nullptr;            // Null: neither the route nor the request knows more than one attempt.

@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "http/debug_log.h"
 #include "http/http_stats.h"
+#include "http/tracing.h"
 #include "upstream/attempt.h"
 #include "upstream/loop.h"
 #include "upstream/rewrite.h"
@@ -202,6 +203,7 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
   x.record.uncounted = x.record.health_check || !options_.dynamic_stats;
   TimeLimits limits = time_limits(x, route, options_);
   auto& f = x.arena.make_owned<Forwarding>(x, route, cluster, envoy_headers, limits.whole);
+  f.child_span = options_.start_child_span;
   f.find_counters();
   if (x.request.headers.has(Known::x_envoy_upstream_rq_timeout_alt_response)) {
     f.timeout_status = 204;
@@ -232,6 +234,7 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
   }
   if (tried->failure != Failure::none) co_return fail(f, *tried);
   x.record.details = "via_upstream";
+  if (x.trace) x.trace->attempt_answered(tried->response.head->status);
   if (tried->response.tunnel) f.timeout.limit.cancel();  // The route's time-out is one for responses.
   if (declines_websocket(x, *tried->response.head)) co_return without_body(x, tried->response);
   finish(f, *tried->response.head);
@@ -278,6 +281,7 @@ Response Router::fail(Forwarding& f, const Attempt& attempt) const {
     return response;
   }
   Meaning meaning = meaning_of(attempt.failure);
+  if (x.trace) x.trace->attempt_failed(meaning.reset_reason, meaning.flag);
   if (!attempt.interim) f.count_code(meaning.status);
   std::string body = "upstream connect error or disconnect/reset before headers. ";
   body += f.tries && f.tries->retrying() ? "retried and the latest reset reason: " : "reset reason: ";
