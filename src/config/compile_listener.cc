@@ -135,7 +135,7 @@ void add_filters(Compilation& c, const hcm::HttpConnectionManager& m, const std:
 }
 
 std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf::Any& any,
-                                          const StatScope& listener_stats, const std::string& path, bool egress) {
+                                          const StatScope& listener_stats, const std::string& path) {
   hcm::HttpConnectionManager m;
   if (!unpack(c, any, path, m)) return nullptr;
   auto o = std::make_shared<HttpOptions>();
@@ -155,7 +155,7 @@ std::shared_ptr<HttpOptions> compile_http(Compilation& c, const google::protobuf
   read_http1(c, m, path, *o);
   read_upgrades(c, m, path, *o);
   o->routes = compile_routes(c, m.route_config(), path + ".route_config");
-  compile_tracing(c, m, path, egress, *o);
+  compile_tracing(c, m, path, *o);
   add_filters(c, m, path, *o);
   read_access_log_options(m, *o);
   for (int i = 0; i < m.access_log_size(); i++) {
@@ -174,13 +174,13 @@ std::string stat_name(std::string address) {
 // What the connections of a chain get. A chain that cannot be used is looked through all the same, for its other
 // mistakes.
 std::shared_ptr<HttpOptions> compile_chain(Compilation& c, const envoy::config::listener::v3::FilterChain& chain,
-                                           const StatScope& listener_stats, const std::string& path, bool egress) {
+                                           const StatScope& listener_stats, const std::string& path) {
   std::shared_ptr<HttpOptions> http;
   for (int i = 0; i < chain.filters_size(); i++) {
     const auto& any = chain.filters(i).typed_config();
     std::string at = path + ".filters[" + std::to_string(i) + "]";
     if (is_type(any, "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager")) {
-      http = compile_http(c, any, listener_stats, at + ".typed_config", egress);
+      http = compile_http(c, any, listener_stats, at + ".typed_config");
     } else {
       c.fail(at, "the network filter '" + chain.filters(i).name() + "' is not built into outrider yet");
     }
@@ -241,9 +241,8 @@ void refuse_collisions(Compilation& c, const std::vector<FilterChainMatch>& matc
 }
 
 void compile_chains(Compilation& c, const lv3::Listener& proto, const std::string& path, ListenerConfig& l) {
-  const bool egress = proto.traffic_direction() == envoy::config::core::v3::OUTBOUND;
   auto add = [&](const lv3::FilterChain& chain, const std::string& at) {
-    auto http = compile_chain(c, chain, *l.stats, at, egress);
+    auto http = compile_chain(c, chain, *l.stats, at);
     if (!http && chain.filters_size() > 0) return;
     if (http && proto.has_per_connection_buffer_limit_bytes()) {
       http->buffer_bytes_max = proto.per_connection_buffer_limit_bytes().value();
@@ -291,6 +290,7 @@ void compile_listener(Compilation& c, const envoy::config::listener::v3::Listene
   ListenerConfig l;
   l.address = to_address(c, proto.address(), path + ".address");
   l.name = proto.name().empty() ? l.address.text() : proto.name();
+  c.egress = proto.traffic_direction() == envoy::config::core::v3::OUTBOUND;
   l.inbound = proto.traffic_direction() == envoy::config::core::v3::INBOUND;
   if (proto.has_tcp_backlog_size()) l.backlog = static_cast<int>(proto.tcp_backlog_size().value());
   std::string stat = proto.stat_prefix().empty() ? stat_name(l.address.text()) : proto.stat_prefix();

@@ -65,6 +65,7 @@ struct Compilation final : proto::Report, proto::FilterHost {
   std::map<std::string, int, std::less<>> filter_slots;  // By the name that a listener gives a filter.
   // The bootstrap's: of every connection manager that traces and names no provider. Null: none.
   const envoy::config::trace::v3::Tracing* tracing = nullptr;
+  bool egress = false;              // The traffic of the listener that is being compiled goes out.
   bool cluster_names_known = true;  // No cluster has lost its name to a mistake.
 
   StatRegistry& stats() override { return process.stats; }

@@ -129,7 +129,7 @@ std::vector<CustomTag> compile_tags(Compilation& c, const Tags& from, const std:
 
 }  // namespace
 
-void compile_tracing(Compilation& c, const Hcm& m, const std::string& path, bool egress, HttpOptions& o) {
+void compile_tracing(Compilation& c, const Hcm& m, const std::string& path, HttpOptions& o) {
   if (!m.has_tracing()) return;
   const auto& from = m.tracing();
   const std::string at = path + ".tracing";
@@ -143,7 +143,7 @@ void compile_tracing(Compilation& c, const Hcm& m, const std::string& path, bool
   s.client = sampling(from.has_client_sampling(), from.client_sampling().value(), kClientKey);
   s.random = sampling(from.has_random_sampling(), from.random_sampling().value(), kRandomKey);
   s.overall = sampling(from.has_overall_sampling(), from.overall_sampling().value(), kOverallKey);
-  tracing->egress = egress;
+  tracing->egress = c.egress;
   tracing->verbose = from.verbose();
   tracing->spawn_upstream_span = from.spawn_upstream_span().value();
   if (from.has_max_path_tag_length()) tracing->path_bytes_max = from.max_path_tag_length().value();

@@ -19,10 +19,10 @@ namespace outrider::config {
 
 struct Compilation;
 
-// Before the filters that the manager names. `egress`: the listener's traffic goes out.
+// Before the filters that the manager names.
 void compile_tracing(Compilation& c,
                      const envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager& m,
-                     const std::string& path, bool egress, HttpOptions& o);
+                     const std::string& path, HttpOptions& o);
 // Null: the route says nothing.
 std::shared_ptr<const RouteTracing> compile_route_tracing(Compilation& c, const envoy::config::route::v3::Route& route,
                                                           const std::string& path);

@@ -159,6 +159,7 @@ void RequestTrace::begin_attempt(Exchange& x, bool own_span) {
     AttemptSpan& attempt = attempt_.emplace();
     attempt.start = tracing_.tracer->begin_below(x.worker, *start_, manner());
     attempt.begin = x.worker.now();
+    attempt.peer = x.record.upstream_peer;
     attempt.number = attempts_;
     const Format* format = route_ && route_->upstream_name
                                ? &*route_->upstream_name
@@ -255,9 +256,9 @@ void RequestTrace::report_attempt(const Exchange& x) {
     bool whole = attempt.status != 0 && r.response_end;
     span.length = (whole ? *r.response_end : r.end.value_or(x.worker.now())) - attempt.begin;
     span.set("http.protocol", r.upstream_local ? "HTTP/1.1" : "-");
-    if (r.upstream_peer) {
-      span.set("upstream_address", r.upstream_peer->text());
-      span.set("peer.address", r.upstream_peer->text());
+    if (attempt.peer) {
+      span.set("upstream_address", attempt.peer->text());
+      span.set("peer.address", attempt.peer->text());
     }
     if (attempt.number > 1) span.set("retry.count", std::to_string(attempt.number - 1));
     add_end(r, whole, span);

@@ -82,6 +82,7 @@ struct AttemptSpan {
   SpanStart start;
   std::string name;
   TimePoint begin;
+  const Address* peer = nullptr;
   std::uint32_t number;  // 1: the first.
   int status = 0;
   std::string_view failure;  // Empty: none.

@@ -146,9 +146,9 @@ Task<Attempt> attempt(Forwarding& f) {
       x.request.authority = authority;
       rewrite_host(x, f.route.host_rewrite, endpoint->hostname, f.envoy_headers);
     }
+    if (x.trace && replays == 0) x.trace->begin_attempt(x, f.child_span);
     bool terminates = f.route.terminates_connect && x.request.method == Method::connect;
     UpstreamConnection* connection = terminates ? nullptr : pool.take_idle();
-    if (x.trace && replays == 0) x.trace->begin_attempt(x, f.child_span);
     bool reused = connection != nullptr;
     debug(x, Logger::pool, [&] {
       return (reused ? "using existing connection to " : "creating a new connection to ") + endpoint->address.text();
