@@ -251,7 +251,9 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
     std::vector<EndpointPtr> all;
     for (const ConfiguredHost& h : cluster->options.hosts) all.push_back(make_endpoint(*cluster, h, c.process.workers));
     if (before) keep_health(*before, all);
-    cluster->set_hosts(std::move(all), cluster->stats->local(c.process.workers));
+    StatBlock& stats_of_main = cluster->stats->local(c.process.workers);
+    if (!all.empty()) stats_of_main[ClusterStat::membership_change].add();
+    cluster->set_hosts(std::move(all), stats_of_main);
   }
   return cluster;
 }

@@ -104,6 +104,7 @@ Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
   if (error.status == 307) return redirect_to_path(x);
   if (error.detail == kNoOriginalAddress || error.detail == kPathRefused) {
     bool path = error.detail == kPathRefused;
+    if (path && !(x.options.go_on_after_invalid && has_no_body(x))) c.closing = true;
     x.stats[path ? HttpStat::downstream_rq_failed_path_normalization
                  : HttpStat::downstream_rq_rejected_via_ip_detection]
         .add();

@@ -321,7 +321,8 @@ void PrometheusText::histogram_lines(const Metric& metric, const Scope& scope, s
   HistogramTotals& totals = totals_;
   totals.clear();
   if (scope.values || by_stat_) scope.scope->histogram(index, totals);
-  if (query_.used_only && totals.count == 0) return;
+  bool sparse = query_.used_only || comes_with_codes(scope.scope->table(), definitions[index].name);
+  if (sparse && totals.count == 0) return;
   if (!matches(scope, definitions[index].name)) return;
   head(out, summary ? "summary" : "histogram");
   if (summary) {

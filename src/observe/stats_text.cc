@@ -187,7 +187,8 @@ void StatsText::number(const Frame& frame, const Line& line, std::string& out) {
 void StatsText::histogram(const Frame& frame, const Line& line, std::string& out) {
   HistogramTotals cumulative, interval;
   frame.scope->histogram(line.index, cumulative);
-  if (cumulative.count == 0 && query_.used_only) return;
+  bool sparse = query_.used_only || comes_with_codes(frame.scope->table(), line.name);
+  if (cumulative.count == 0 && sparse) return;
   if (cumulative.count != 0) frame.scope->interval(line.index, interval);
   std::span<const double> bounds = stats_options().bounds_of(frame.scope->name(), line.name);
   if (query_.format == StatQuery::Format::json) {

@@ -86,16 +86,18 @@ ReplayBody* Forwarding::keep_body() {
 
 void Forwarding::find_counters() {
   int worker = x.worker.index();
-  if (route.stats) {
-    of_route = &route.stats->of(worker);
-    (*of_route)[VirtualClusterStat::upstream_rq_total].add();
-  }
+  if (route.stats) of_route = &route.stats->of(worker);
   if (!route.host || route.host->options().clusters.empty()) return;
   const VirtualCluster* named = route.host->cluster_of(x.request);
   if (!named) return;
   virtual_cluster = &named->stats.of(worker);
-  (*virtual_cluster)[VirtualClusterStat::upstream_rq_total].add();
   x.record.virtual_cluster_name = named->name;
+}
+
+void Forwarding::count_request() {
+  for (StatBlock* block : {virtual_cluster, of_route}) {
+    if (block) (*block)[VirtualClusterStat::upstream_rq_total].add();
+  }
 }
 
 void Forwarding::count_code(int status, bool canary) {
@@ -170,6 +172,7 @@ Task<Attempt> attempt(Forwarding& f) {
     f.timeout.connected();
     auto& stream = x.arena.make_owned<UpstreamStream>(x, pool, *connection, f.timeout);
     f.stream = &stream;
+    f.count_request();
     f.timeout.stream_begins(x, cluster.cluster->options.max_stream_duration);
     x.record.upstream_local = &connection->transport->local();
     x.record.upstream_connect_begin = connection->created;

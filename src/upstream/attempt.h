@@ -65,6 +65,7 @@ struct Forwarding {
   // From here on it is kept as it is read; null: there is none.
   ReplayBody* keep_body();
   void find_counters();
+  void count_request();  // It goes to a host.
   void count_code(int status, bool canary = false);
   // The final answer of a host.
   void note_status(Endpoint& endpoint, const ResponseHead& head);
