@@ -28,7 +28,10 @@ SINKS = {
     ),
 }
 # Of the process, of what only outrider has, or of when something is seen.
-OTHER = r".*(_cx_destroy|_cx_active|\.server\.|filesystem|runtime|_manager|main_thread|admin|accept_emfile|rq_loop|version|lb_|update_).*"
+OTHER = (
+    r".*(_cx_destroy|_cx_active|\.server\.|filesystem|runtime|_manager|main_thread|admin|accept_emfile|rq_loop|version"
+    r"|lb_|update_).*"
+)
 
 
 class Datagrams:
