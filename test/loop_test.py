@@ -2,7 +2,7 @@
 
 import pytest
 
-from config_text import bootstrap, cluster, listener, route, virtual_host
+from config_text import bootstrap, cluster, http_filter, http_filters, listener, route, virtual_host
 from peers import Backend, ask
 from processes import free_port
 
@@ -60,3 +60,49 @@ def test_marks_of_others_are_kept(stage):
     proxy = stage.proxy(backend := Backend())
     assert ask(proxy.port, fields=[("CDN-Loop", "other;a=b"), ("CDN-Loop", "third")]).status == 200
     assert dict(backend.requests[0].fields)["cdn-loop"].startswith("other;a=b,third, outrider;hop=")
+
+
+def calling(stage, filters):
+    """A proxy whose filter calls its own listener."""
+    port, admin = free_port(), free_port()
+    backend = stage.backend()
+    config = bootstrap(
+        [listener(port, [virtual_host(route("backend"))], http_filters=http_filters(*filters))],
+        [cluster("self", port), cluster("backend", backend)],
+        admin,
+    )
+    proxy = stage.start(config, ports=[port], admin=admin)
+    proxy.port = port
+    return proxy, backend
+
+
+CALL = """function envoy_on_{way}(h)
+  local fields = h:httpCall("self", {{[":method"] = "GET", [":path"] = "/called", [":authority"] = "a"}}, nil, 5000)
+  h:headers():add("x-called", fields[":status"])
+end"""
+
+
+def script(code):
+    return http_filter("lua", "Lua", default_source_code={"inline_string": code})
+
+
+@pytest.mark.parametrize("way", ["request", "response"])
+def test_a_script_that_calls_its_own_listener_gets_508(stage, way):
+    proxy, backend = calling(stage, [script(CALL.format(way=way))])
+    response = ask(proxy.port, "/a")
+    assert response.status == 200
+    seen = response.fields if way == "response" else backend.requests[0].fields
+    assert dict(seen)["x-called"] == "508"
+    assert proxy.stats(("http.in.rq_loop",))["http.in.rq_loop"] == 1
+    assert proxy.stats(("http.in.downstream_rq_total",))["http.in.downstream_rq_total"] == 2
+    proxy.wait_line("loop: a call of a filter, GET /called to the cluster 'self', has led to the request")
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_an_authorization_that_asks_its_own_listener_ends(stage, allowed):
+    service = {"server_uri": {"uri": "http://a", "cluster": "self", "timeout": "5s"}}
+    check = http_filter("ext_authz", "ExtAuthz", http_service=service, failure_mode_allow=allowed)
+    proxy, backend = calling(stage, [check])
+    assert ask(proxy.port, "/a").status == (200 if allowed else 403)
+    assert proxy.stats(("http.in.rq_loop",))["http.in.rq_loop"] == 1
+    assert proxy.stats(("http.in.downstream_rq_total",))["http.in.downstream_rq_total"] == 2

@@ -64,6 +64,22 @@ BROKEN = {
     ),
     "bytes that are not there": ("h:body(true):getBytes(0, 1)", "index/length must be"),
     "a status that is none": ('h:respond({[":status"] = "99"}, "x")', ":status must be between 200-599"),
+    "an answer in a coroutine of its own": (
+        'coroutine.wrap(function() h:respond({[":status"] = "403"}, "x") end)()',
+        "cannot wait for the stream",
+    ),
+    "an answer that could not be given, and a yield": (
+        'pcall(string.gsub, "a", "a", function() h:respond({[":status"] = "403"}, "x") end) coroutine.yield()',
+        "script performed an unexpected yield",
+    ),
+    "endless answers": (
+        'local t = {[":status"] = "1"} for i = 1, 9999 do pcall(h.respond, h, t) end h:respond(t)',
+        "the script sends too much",
+    ),
+    "endless lengths": (
+        'local b = h:body(true) for i = 1, 200000 do b:setBytes("x") end',
+        "too many header fields",
+    ),
     "a cluster that is none": ('h:httpCall("none", {}, "", 1)', "http call cluster invalid"),
     "half a request": ('h:httpCall("backend", {[":path"] = "/"}, "", 1)', "http call headers must include"),
     "an option that is none": ('h:httpCall("backend", {}, "", {x = 1})', "is not valid key"),
@@ -105,6 +121,27 @@ def test_an_error_ends_the_script_and_not_the_request(stage, name):
     code, said = BROKEN[name]
     proxy = broken(stage, code)
     assert said in proxy.wait_line("script log: ")
+
+
+def test_an_answer_that_raised_is_none(stage):
+    code = 'coroutine.wrap(function() pcall(h.respond, h, {[":status"] = "418"}, "x") end)()'
+    response, _, backend = ask_once(stage, HEADLESS.format(code))
+    assert response.status == 200 and len(backend.requests) == 1
+
+
+HOP_BY_HOP = ["connection", "upgrade", "te", "keep-alive", "proxy-connection", "expect"]
+
+
+def test_fields_of_one_hop_are_not_the_scripts_to_send(stage):
+    fields = ", ".join(f'["{name}"] = "x"' for name in HOP_BY_HOP)
+    target = '[":method"] = "GET", [":path"] = "/called", [":authority"] = "a"'
+    code = f'h:httpCall("backend", {{{target}, {fields}}}, nil, 5000)'
+    code += ' h:headers():add("connection", "close, x-own") h:headers():add("x-own", "1") h:headers():add("te", "x")'
+    response, _, backend = ask_once(stage, HEADLESS.format(code))
+    assert response.status == 200
+    assert [r.target for r in backend.requests] == ["/called", "/"]
+    for request in backend.requests:
+        assert not {name for name, _ in request.fields} & {*HOP_BY_HOP, "x-own"}
 
 
 @pytest.mark.parametrize(

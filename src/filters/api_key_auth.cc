@@ -41,7 +41,8 @@ std::string Source::key(const RequestHead& request) const {
   constexpr std::string_view kBearer = "Bearer ";
   switch (kind) {
     case Kind::header: {
-      std::string_view value = name == "host" ? request.authority : request.headers.value(name);
+      std::string joined;
+      std::string_view value = one_value(request, name, joined);
       if (value.starts_with(kBearer)) value.remove_prefix(kBearer.size());
       return std::string(value);
     }

@@ -120,15 +120,15 @@ std::optional<Response> Cors::on_request(Exchange& x) const {
   const Runtime& runtime = *x.worker.runtime();
   bool enabled = !first->enabled || first->enabled->sample(runtime, x.worker.random());
   if (!enabled && !(first->shadow && first->shadow->sample(runtime, x.worker.random()))) return std::nullopt;
-  std::string joined;
+  std::string joined, joined_method;
   std::string_view origin = *field_value(x.request.headers, "origin", joined);
   if (origin.empty()) return std::nullopt;
   bool allowed = policies.allow(origin);
   stats_.of(x.worker.index())[allowed ? CorsStat::origin_valid : CorsStat::origin_invalid].add();
   if (!enabled) return std::nullopt;
   if (allowed) x.leave_note(*this, AllowedOrigin{{}, origin = x.arena.copy(origin), said});
-  bool asks_first =
-      x.request.method == Method::options && !x.request.headers.value("access-control-request-method").empty();
+  bool asks_first = x.request.method == Method::options &&
+                    !one_value(x.request, "access-control-request-method", joined_method).empty();
   if (!asks_first) return std::nullopt;
   if (!allowed && policies.flag(&Policy::forward_not_matching, true)) return std::nullopt;
   return preflight(x, policies, allowed ? origin : std::string_view{});
@@ -136,20 +136,19 @@ std::optional<Response> Cors::on_request(Exchange& x) const {
 
 // "*" gives back what was asked for.
 Response Cors::preflight(Exchange& x, const Policies& policies, std::string_view origin) const {
-  Response response = x.reply(200, "", "cors_response");
-  const Headers& asked = x.request.headers;
+  Response response = x.answer(200, "cors_response");
   Headers& headers = response.head->headers;
+  std::string joined;
+  auto allow = [&](std::string_view name, std::string_view said, std::string_view asked) {
+    if (said.empty()) return;
+    headers.add(name, said == "*" ? x.arena.copy(one_value(x.request, asked, joined)) : said);
+  };
   if (!origin.empty()) headers.add("access-control-allow-origin", origin);
   if (policies.flag(&Policy::credentials, false)) headers.add("access-control-allow-credentials", "true");
-  if (std::string_view methods = policies.text(&Policy::methods); !methods.empty()) {
-    headers.add("access-control-allow-methods",
-                methods == "*" ? asked.value("access-control-request-method") : methods);
-  }
-  if (std::string_view names = policies.text(&Policy::headers); !names.empty()) {
-    headers.add("access-control-allow-headers", names == "*" ? asked.value("access-control-request-headers") : names);
-  }
+  allow("access-control-allow-methods", policies.text(&Policy::methods), "access-control-request-method");
+  allow("access-control-allow-headers", policies.text(&Policy::headers), "access-control-request-headers");
   if (std::string_view age = policies.text(&Policy::max_age); !age.empty()) headers.add("access-control-max-age", age);
-  bool private_network = asked.value("access-control-request-private-network") == "true";
+  bool private_network = one_value(x.request, "access-control-request-private-network", joined) == "true";
   if (private_network && policies.flag(&Policy::private_network, false)) {
     headers.add("access-control-allow-private-network", "true");
   }

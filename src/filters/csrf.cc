@@ -43,10 +43,10 @@ std::string_view host_and_port(std::string_view url) {
 }
 
 // Empty: nobody says where the request comes from. An origin that is hidden ("null") is none.
-std::string_view source_of(const RequestHead& request) {
-  std::string_view origin = request.headers.value(Known::origin);
+std::string_view source_of(const RequestHead& request, std::string& joined) {
+  std::string_view origin = one_value(request, "origin", joined);
   if (origin == "null") return {};
-  return host_and_port(origin.empty() ? request.headers.value("referer") : origin);
+  return host_and_port(origin.empty() ? one_value(request, "referer", joined) : origin);
 }
 
 class Csrf final : public HeadFilter {
@@ -70,7 +70,8 @@ class Csrf final : public HeadFilter {
  private:
   bool valid(Exchange& x, const Policy& policy) const {
     StatBlock& stats = stats_.of(x.worker.index());
-    std::string_view source = source_of(x.request);
+    std::string joined;
+    std::string_view source = source_of(x.request, joined);
     bool same = source == host_and_port(x.request.authority) || any_matches(policy.more_origins, source);
     CsrfStat found = source.empty() ? CsrfStat::missing_source_origin
                      : same         ? CsrfStat::request_valid

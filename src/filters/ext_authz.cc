@@ -166,7 +166,9 @@ Task<Response> ExtAuthz::check(Exchange& x, Next next, const RouteSettings* rout
   TimePoint asked = x.worker.now();
   if (!x.connection.caller) co_return co_await allow_or_refuse_error(x, next);
   Answer answer = co_await x.connection.caller->call(
-      x.arena, {.cluster = settings_.cluster, .request = &call, .body = body, .timeout = settings_.timeout});
+      x.arena,
+      {.cluster = settings_.cluster, .request = &call, .body = body, .timeout = settings_.timeout, .cause = &x});
+  if (!answer && answer.error() == CallFailure::loop) co_return x.reply(508, kLoopReply, kLoopDetails);
   if (!answer || answer->head.status >= 500) co_return co_await allow_or_refuse_error(x, next);
   keep_metadata(x, *answer, asked);
   if (answer->head.status != 200) co_return deny(x, *answer);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "http/exchange.h"
+#include "http/matcher.h"
 
 namespace outrider {
 namespace {
@@ -96,7 +97,8 @@ std::expected<bool, ProtocolError> detect(Exchange& x) {
       x.set_client(found.address);
       return found.only;
     }
-    std::optional<Address> address = parse_entry(trimmed(x.request.headers.value(d.header)));
+    std::string joined;
+    std::optional<Address> address = parse_entry(trimmed(one_value(x.request, d.header, joined)));
     if (!address && d.reject_status == 0) continue;
     if (!address) {
       return std::unexpected(

@@ -8,6 +8,7 @@
 #include "core/worker.h"
 #include "http/client_address.h"
 #include "http/http_stats.h"
+#include "http/matcher.h"
 
 namespace outrider {
 namespace {
@@ -99,7 +100,8 @@ void add_user_agent(Exchange& x) {
 }
 
 void append_via(Exchange& x, Headers& headers) {
-  std::string via(headers.value(Known::via));
+  std::string joined;
+  std::string via(one_value(headers, "via", joined));
   if (!via.empty()) via += ", ";
   headers.set(Known::via, x.arena.copy(via + x.options.via));
 }
@@ -194,8 +196,9 @@ void prepare_response(Exchange& x, ResponseHead& head, bool closing, bool tunnel
   }
   if (!x.options.via.empty()) append_via(x, headers);
   if (x.options.request_id_in_response && !headers.has(Known::x_request_id)) {
-    std::string_view id = x.request.headers.value(Known::x_request_id);
-    if (!id.empty()) headers.add(Known::x_request_id, id);
+    std::string joined;
+    std::string_view id = one_value(x.request, "x-request-id", joined);
+    if (!id.empty()) headers.add(Known::x_request_id, x.arena.copy(id));
   }
   if (tunnel) return;
   if (closing) {

@@ -203,8 +203,11 @@ struct Exchange {
     return said ? said->config.get() : nullptr;
   }
 
+  // A response of our own that is as it stands: neither local_reply_config nor the route has a word on it.
+  Response answer(int status, std::string_view details);
   // A response of our own. `details` says why, in Envoy's words (static text). The body is text/plain, unless empty.
-  Response reply(int status, std::string_view body, std::string_view details);
+  // `fields` stand behind those of the route, before local_reply_config changes them.
+  Response reply(int status, std::string_view body, std::string_view details, const Headers* fields = nullptr);
   Response reply(int status, std::string_view body, std::string_view details, ResponseFlag flag) {
     record.flags.set(flag);
     return reply(status, body, details);

@@ -11,6 +11,8 @@
 
 namespace outrider {
 
+struct Exchange;
+
 struct HttpCall {
   std::string_view cluster;
   RequestHead* request;  // Outlives the call. Its authority may not be empty.
@@ -18,6 +20,7 @@ struct HttpCall {
   std::chrono::milliseconds timeout{0};  // 0: none.
   std::size_t answer_bytes_max = 1024 * 1024;
   bool discard_answer = false;  // Its body is read, however long, and not kept.
+  Exchange* cause = nullptr;  // The request that it is made for, whose marks against loops go along; null: none.
 };
 
 struct HttpAnswer {
@@ -32,7 +35,12 @@ enum class CallFailure : std::uint8_t {
   timed_out,
   reset,      // No whole answer came.
   too_large,  // The answer's body is longer than allowed.
+  loop,       // The same call has led to the request that it was to be made for.
 };
+
+// For a request whose filter would have made its call for ever: a reply of 508.
+inline constexpr std::string_view kLoopReply = "loop detected: the request has come back to the proxy that sent it on";
+inline constexpr std::string_view kLoopDetails = "loop_detected";
 
 // How many hosts a cluster has.
 struct Membership {

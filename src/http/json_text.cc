@@ -47,6 +47,10 @@ bool is_utf8(std::string_view text) {
 }
 
 void append_json_number(double number, std::string& out) {
+  if (!std::isfinite(number)) {  // JSON has no name for it.
+    out += "null";
+    return;
+  }
   char text[32];
   constexpr double kWholeMax = 1e15;
   bool whole = std::trunc(number) == number && std::abs(number) < kWholeMax;

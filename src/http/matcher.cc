@@ -84,6 +84,63 @@ std::optional<std::string_view> field_value(const RequestHead& request, std::str
   return std::nullopt;
 }
 
+namespace {
+
+constexpr std::string_view kInline[] = {"accept",
+                                        "accept-encoding",
+                                        "access-control-request-headers",
+                                        "access-control-request-method",
+                                        "access-control-request-private-network",
+                                        "authorization",
+                                        "cache-control",
+                                        "cdn-loop",
+                                        "content-encoding",
+                                        "content-type",
+                                        "grpc-accept-encoding",
+                                        "grpc-timeout",
+                                        "if-match",
+                                        "if-modified-since",
+                                        "if-none-match",
+                                        "if-range",
+                                        "if-unmodified-since",
+                                        "origin",
+                                        "pragma",
+                                        "proxy-status",
+                                        "referer",
+                                        "user-agent",
+                                        "via",
+                                        "x-client-trace-id",
+                                        "x-envoy-attempt-count",
+                                        "x-envoy-decorator-operation",
+                                        "x-envoy-downstream-service-cluster",
+                                        "x-envoy-downstream-service-node",
+                                        "x-envoy-external-address",
+                                        "x-envoy-is-timeout-retry",
+                                        "x-envoy-original-host",
+                                        "x-envoy-original-path",
+                                        "x-forwarded-client-cert",
+                                        "x-forwarded-for",
+                                        "x-forwarded-host",
+                                        "x-forwarded-port",
+                                        "x-forwarded-proto",
+                                        "x-request-id"};
+static_assert(std::ranges::is_sorted(kInline));
+
+}  // namespace
+
+std::string_view one_value(const Headers& headers, std::string_view name, std::string& joined) {
+  const Field* first = headers.find(name);
+  if (!first) return {};
+  bool more = std::find_if(first + 1, headers.end(), [&](const Field& f) { return f.name == name; }) != headers.end();
+  if (!more || !std::ranges::binary_search(kInline, name)) return first->value;
+  return *field_value(headers, name, joined);
+}
+
+std::string_view one_value(const RequestHead& request, std::string_view name, std::string& joined) {
+  if (name == "host") return request.authority;
+  return one_value(request.headers, name, joined);
+}
+
 bool HeaderMatcher::matches_value(std::string_view value) const {
   if (kind == Kind::text) return text.matches(value);
   auto number = whole_number(value);

@@ -67,6 +67,10 @@ bool all_match(const std::vector<HeaderMatcher>& matchers, const Head& head) {
 // The value of a field of a request, pseudo-headers too; several of the name are joined by commas in `joined`.
 std::optional<std::string_view> field_value(const RequestHead& request, std::string_view name, std::string& joined);
 std::optional<std::string_view> field_value(const Headers& headers, std::string_view name, std::string& joined);
+// The one value that Envoy takes where it asks for one: of the names that it keeps as single fields (inline, in its
+// words) all values, joined by commas in `joined`; of others the first. Empty: there is none.
+std::string_view one_value(const RequestHead& request, std::string_view name, std::string& joined);
+std::string_view one_value(const Headers& headers, std::string_view name, std::string& joined);
 
 struct QueryMatcher {
   std::string name;

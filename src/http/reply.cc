@@ -56,24 +56,34 @@ void put_grpc_body(ResponseHead& head, std::string_view body, std::string_view d
 
 void put_body(ResponseHead& head, std::string_view body, std::string_view content_type, bool own_type, Arena& arena) {
   if (body.empty()) {
+    head.headers.remove(Known::content_length);
     head.headers.remove(Known::content_type);
     return;
   }
-  head.headers.add(Known::content_length, decimal(arena, body.size()));
+  head.headers.set(Known::content_length, decimal(arena, body.size()));
   if (!own_type || !head.headers.has(Known::content_type)) head.headers.set(Known::content_type, content_type);
 }
 
 }  // namespace
 
-Response Exchange::reply(int status, std::string_view body, std::string_view details) {
+Response Exchange::answer(int status, std::string_view details) {
   record.details = details;
   record.status = status;
   debug(*this, Logger::http, [&] { return "Sending local reply with details " + std::string(details); });
   unseen_reply = true;
   auto& head = arena.make_owned<ResponseHead>(arena);
   head.status = static_cast<std::uint16_t>(status);
-  if (routed_ && route_) {
+  return {&head};
+}
+
+Response Exchange::reply(int status, std::string_view body, std::string_view details, const Headers* fields) {
+  Response response = answer(status, details);
+  ResponseHead& head = *response.head;
+  if (route_) {  // Of a cleared one too, as in Envoy.
     for (const auto& mutations : route_->response_headers) apply_all(*mutations, *this, head);
+  }
+  if (fields) {
+    for (const Field& f : *fields) head.headers.add(f.name, f.known, f.value);
   }
   std::string_view content_type = "text/plain";
   bool own_type = true;  // What a route or a mapper says of the type counts.
@@ -87,7 +97,6 @@ Response Exchange::reply(int status, std::string_view body, std::string_view det
   } else {
     body = arena.copy(body);
   }
-  Response response{&head};
   if (is_grpc_request(*this)) {
     put_grpc_body(head, body, details, arena);
     record.status = head.status;

@@ -139,6 +139,11 @@ std::expected<void, ProtocolError> find_host(Exchange& x) {
 }
 
 std::expected<h1::BodyFraming, ProtocolError> check_head(Exchange& x) {
+  // Where clients of the world connect, they may not claim what the connection is not.
+  const ClientIdentity& client = x.options.client;
+  if (client.use_remote_address && client.trusted_hops == 0 && x.request.scheme == "https") {
+    return std::unexpected(ProtocolError{403, "http1.https_url_on_plaintext_connection", "https in the clear"});
+  }
   if (x.request.version == Version::http10 && !x.options.accept_http_10) {
     return std::unexpected(ProtocolError{426, "low_version", "HTTP/1.0 is not accepted"});
   }

@@ -65,7 +65,18 @@ struct Sending {
   bool whole;   // It is also the last.
 };
 
+// Connection and its like are for one hop: what filters, scripts or the configuration put in goes no further.
+void strip_hop_by_hop(Exchange& x) {
+  Headers& headers = x.request.headers;
+  bool upgrades = !x.upgrade.empty();
+  if (!h1::strip_hop_by_hop(headers, upgrades)) return;
+  headers.remove(Known::te);
+  headers.set(Known::connection, upgrades ? "upgrade" : "close");
+  (void)h1::strip_hop_by_hop(headers, upgrades);
+}
+
 Sending prepare(Exchange& x) {
+  strip_hop_by_hop(x);
   Frame first = x.request_body->poll(BlockPool::kBodyBytes);
   std::optional<std::uint64_t> length = x.request_body->length();
   if (first.kind == Frame::Kind::end && !length) length = 0;

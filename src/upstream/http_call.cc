@@ -1,8 +1,10 @@
 #include "upstream/http_call.h"
 
 #include "core/decimal.h"
+#include "core/log.h"
 #include "http/http_stats.h"
 #include "upstream/attempt.h"
+#include "upstream/loop.h"
 
 namespace outrider {
 namespace {
@@ -59,6 +61,16 @@ Task<> run_exchange(Forwarding& f, Arena& arena, const HttpCall& call, Result& r
   co_await f.x.scope.run(exchange(f, arena, call, result));
 }
 
+// Marks the call, unless it has no cause.
+bool goes_round(HttpCall& call, const Cluster& cluster) {
+  if (!call.cause || mark_call(*call.request, call.cause->request, cluster)) return false;
+  call.cause->stats[HttpStat::rq_loop].add();
+  log(Logger::router, LogLevel::warning,
+      "loop: a call of a filter, " + std::string(call.request->method_name) + " " + std::string(call.request->path) +
+          " to the cluster '" + cluster.name() + "', has led to the request that it was to be made for");
+  return true;
+}
+
 }  // namespace
 
 ClusterCaller::ClusterCaller(Worker& worker, Network& network, WorkerClusters& clusters, Scope& scope)
@@ -92,13 +104,14 @@ Task<> ClusterCaller::run(ClusterCaller& self, std::unique_ptr<Started> started)
 }
 
 void ClusterCaller::start(HttpCall call) {
+  ClusterPtr cluster = clusters_.find(call.cluster);
+  if (!cluster || goes_round(call, *cluster)) return;
+  call.cause = nullptr;  // It may be over before the call is.
   if (started_count_ < kStartedMax) {
     started_.spawn(run, *this, std::make_unique<Started>(*this, call));
     return;
   }
-  if (ClusterPtr cluster = clusters_.find(call.cluster)) {
-    clusters_.get(cluster).stats[ClusterStat::upstream_rq_pending_overflow].add();
-  }
+  clusters_.get(cluster).stats[ClusterStat::upstream_rq_pending_overflow].add();
 }
 
 bool ClusterCaller::has_cluster(std::string_view name) { return clusters_.find(name) != nullptr; }
@@ -106,6 +119,7 @@ bool ClusterCaller::has_cluster(std::string_view name) { return clusters_.find(n
 Task<Result> ClusterCaller::call(Arena& arena, HttpCall call) {
   ClusterPtr cluster = clusters_.find(call.cluster);
   if (!cluster) co_return std::unexpected(CallFailure::no_cluster);
+  if (goes_round(call, *cluster)) co_return std::unexpected(CallFailure::loop);
   WorkerCluster& local = clusters_.get(cluster);
   Exchange x(connection_, options_, scope_.local(connection_.worker.index()));
   x.record.start = connection_.worker.now();

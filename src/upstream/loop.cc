@@ -34,10 +34,11 @@ Mark process_mark() {
   return mark;
 }
 
-Mark mark_of(const RequestHead& request, const Route& route) {
+// `way`: the route, or whatever sends the request on.
+Mark mark_of(const RequestHead& request, const void* way) {
   static const Mark process = process_mark();
   Mark mark = process;
-  std::uint64_t seed = reinterpret_cast<std::uintptr_t>(&route) + static_cast<std::uint64_t>(request.method);
+  std::uint64_t seed = reinterpret_cast<std::uintptr_t>(way) + static_cast<std::uint64_t>(request.method);
   std::uint64_t hash = XXH3_64bits_withSeed(request.path.data(), request.path.size(), seed);
   append_hex(static_cast<std::uint32_t>(hash), mark.text + kHop.size() + kDigits);
   return mark;
@@ -49,22 +50,29 @@ int count(std::string_view text, std::string_view part) {
   return found;
 }
 
-}  // namespace
-
-bool mark_hop(Exchange& x, const Route& route) {
-  Headers& headers = x.request.headers;
-  Mark mark = mark_of(x.request, route);
-  const Field* hops = headers.find(Known::cdn_loop);
-  if (!hops) {
-    headers.add(Known::cdn_loop, x.arena.copy(mark.all()));
+// Adds the mark to those that `before` has, unless it is one of them.
+bool leave_mark(RequestHead& request, const Headers& before, const Mark& mark) {
+  Headers& headers = request.headers;
+  Arena& arena = headers.arena();
+  if (!before.has(Known::cdn_loop)) {
+    headers.set(Known::cdn_loop, arena.copy(mark.all()));
     return true;
   }
   std::string joined;
-  std::string_view before = *field_value(headers, name_of(Known::cdn_loop), joined);
-  if (before.find(mark.all()) != std::string_view::npos || count(before, mark.of_process()) >= kOwnHopsMax)
-    return false;
-  headers.set(Known::cdn_loop, x.arena.copy(std::string(before).append(", ").append(mark.all())));
+  std::string_view marks = *field_value(before, name_of(Known::cdn_loop), joined);
+  if (marks.find(mark.all()) != std::string_view::npos || count(marks, mark.of_process()) >= kOwnHopsMax) return false;
+  headers.set(Known::cdn_loop, arena.copy(std::string(marks).append(", ").append(mark.all())));
   return true;
+}
+
+}  // namespace
+
+bool mark_hop(Exchange& x, const Route& route) {
+  return leave_mark(x.request, x.request.headers, mark_of(x.request, &route));
+}
+
+bool mark_call(RequestHead& call, const RequestHead& cause, const Cluster& cluster) {
+  return leave_mark(call, cause.headers, mark_of(call, &cluster));
 }
 
 }  // namespace outrider

@@ -10,5 +10,7 @@ inline constexpr int kOwnHopsMax = 16;
 
 // Leaves the mark of this process, route and request target. False: it is there already, or kOwnHopsMax are.
 bool mark_hop(Exchange& x, const Route& route);
+// The same for a call that is made for `cause`: its marks, and that of the cluster that is called and the target.
+bool mark_call(RequestHead& call, const RequestHead& cause, const Cluster& cluster);
 
 }  // namespace outrider

@@ -33,7 +33,10 @@ std::string formatted(const Exchange& x, const Format& format) {
 // The host that the backend sees; empty: the one that it has.
 std::string_view new_host(Exchange& x, const HostRewrite& rewrite) {
   if (!rewrite.literal.empty()) return rewrite.literal;
-  if (!rewrite.header.empty()) return x.request.headers.value(std::string_view(rewrite.header));
+  if (!rewrite.header.empty()) {
+    std::string joined;
+    return x.arena.copy(one_value(x.request, rewrite.header, joined));
+  }
   if (rewrite.regex) {
     std::string path(without_query(x.request.path));
     re2::RE2::Replace(&path, *rewrite.regex, rewrite.substitution);
@@ -95,7 +98,8 @@ void rewrite_request(Exchange& x, const Route& route, bool envoy_headers) {
 void rewrite_host(Exchange& x, const HostRewrite& rewrite, std::string_view host, bool envoy_headers) {
   if (x.request.authority == host) return;
   if (rewrite.keep_in_forwarded) {
-    std::string hosts(x.request.headers.value(Known::x_forwarded_host));
+    std::string joined;
+    std::string hosts(one_value(x.request, "x-forwarded-host", joined));
     if (!hosts.empty()) hosts += ',';
     x.request.headers.set(Known::x_forwarded_host, x.arena.copy(hosts.append(x.request.authority)));
   }

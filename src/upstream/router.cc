@@ -5,6 +5,7 @@
 #include "core/decimal.h"
 #include "core/log.h"
 #include "http/debug_log.h"
+#include "http/http_call.h"
 #include "http/http_stats.h"
 #include "http/tracing.h"
 #include "upstream/attempt.h"
@@ -42,12 +43,9 @@ Meaning meaning_of(Failure failure) {
   }
 }
 
-// What the client of a declined WebSocket is told, as by Envoy: the status and the fields, but no body.
-Response without_body(Exchange& x, Response response) {
-  x.record.details = "websocket_handshake_unsuccessful";
-  response.head->headers.remove(Known::content_length);
-  response.body = &NoBody::shared();
-  return response;
+// What the client of a declined WebSocket is told, as by Envoy: a reply with the status and the fields, but no body.
+Response without_body(Exchange& x, const ResponseHead& declined) {
+  return x.reply(declined.status, "", "websocket_handshake_unsuccessful", &declined.headers);
 }
 
 // Whatever the route would do otherwise.
@@ -69,7 +67,7 @@ Response refuse_loop(Exchange& x, const Route& route) {
   log(Logger::router, LogLevel::warning,
       "loop: " + std::string(x.request.method_name) + " " + url_of(x) + " has come back to the route '" + route.name +
           "' of the virtual host '" + host + "' (cluster '" + route.cluster_name + "'), which had sent it on");
-  return x.reply(508, "loop detected: the request has come back to the proxy that sent it on", "loop_detected");
+  return x.reply(508, kLoopReply, kLoopDetails);
 }
 
 Response refuse_late(Exchange& x) {
@@ -155,7 +153,8 @@ OUTRIDER_FORWARDS Task<Response> Router::handle(Exchange& x, Next) const {
   if (!mark_hop(x, *route)) return at_once(refuse_loop(x, *route));
   if (route->cluster) return forward(x, *route, *route->cluster);
   if (!route->cluster_header.empty()) {
-    std::string_view name = x.request.headers.value(std::string_view(route->cluster_header));
+    std::string joined;
+    std::string_view name = one_value(x.request, route->cluster_header, joined);
     if (ClusterPtr named = x.connection.clusters->find(name)) {
       return forward(x, *route, *x.arena.make_owned<ClusterPtr>(std::move(named)));
     }
@@ -236,7 +235,7 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
   x.record.details = "via_upstream";
   if (x.trace) x.trace->attempt_answered(tried->response.head->status);
   if (tried->response.tunnel) f.timeout.limit.cancel();  // The route's time-out is one for responses.
-  if (declines_websocket(x, *tried->response.head)) co_return without_body(x, tried->response);
+  if (declines_websocket(x, *tried->response.head)) co_return without_body(x, *tried->response.head);
   finish(f, *tried->response.head);
   co_return tried->response;
 }

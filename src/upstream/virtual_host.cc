@@ -24,7 +24,8 @@ bool is_grpc(const RequestHead& request) {
 
 std::uint64_t number_of(const WeightedClusters& clusters, RouteQuery& query) {
   if (!clusters.random_header.empty()) {
-    std::string_view text = query.request.headers.value(std::string_view(clusters.random_header));
+    std::string joined;
+    std::string_view text = one_value(query.request, clusters.random_header, joined);
     std::uint64_t number = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error == std::errc() && end == text.data() + text.size()) return number;

@@ -59,6 +59,10 @@ REQUESTS = {
     "a route with this key": ("/own", [("x-key", "z")]),
     "a route with another source": ("/source", [("x-key", "k1")]),
     "the source of a route": ("/source", [("authorization", "Bearer k1")]),
+    "two keys in a field that is one for Envoy": (
+        "/source",
+        [("authorization", "Bearer k1"), ("authorization", "Bearer k1")],
+    ),
     "bearer in small letters": ("/source", [("authorization", "bearer k1")]),
     "a route that shows the key": ("/shown", [("x-key", "k1")]),
 }

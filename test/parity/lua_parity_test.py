@@ -127,6 +127,12 @@ SCRIPTS = {
         ' (s:downstreamLocalAddress():gsub(":%d+$", "")), (s:downstreamRemoteAddress():gsub(":%d+$", "")),'
         ' (s:downstreamDirectRemoteAddress():gsub(":%d+$", "")), s:filterState():get("none")))'
     ),
+    "what is not there": on_request(
+        'local s = h:streamInfo() h:headers():add("n", select("#", h:connection():ssl()) .. '
+        'select("#", s:downstreamSslConnection()) .. select("#", s:filterState():get("none")) .. '
+        'select("#", h:headers():get("none")) .. select("#", h:metadata():get("none")) .. '
+        'select("#", s:dynamicMetadata():get("none")))'
+    ),
     "odds and ends": SHOW
     + on_request(
         'h:headers():add("o", show(h:base64Escape("\\1\\2\\3foobar?"), h:base64Escape(""), h:base64Escape("a"),'

@@ -144,6 +144,7 @@ Task<std::optional<Response>> LuaFilter::until_headers_go(Run& run, Body*& body)
   while (!run.over() && !run.waits_for_stream()) {
     if (run.wait == Wait::call) {
       co_await lua::answer_call(run);
+      if (run.looped) co_return run.x.reply(508, kLoopReply, kLoopDetails);
       continue;
     }
     auto& whole = run.x.arena.make_owned<BufferedBody>(*body);

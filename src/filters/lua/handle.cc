@@ -8,8 +8,14 @@ namespace {
 
 Run& handle(lua_State* l) { return run_of(l, Kind::handle); }
 
+// Raises an error where suspend() would.
+void check_suspend(lua_State* l, const Run& run) {
+  if (l != run.coroutine) luaL_error(l, "a coroutine of the script's own cannot wait for the stream");
+  if (!lua_isyieldable(l)) luaL_error(l, "attempt to yield across C-call boundary");
+}
+
 int suspend(lua_State* l, Run& run, Wait wait) {
-  if (l != run.coroutine) return luaL_error(l, "a coroutine of the script's own cannot wait for the stream");
+  check_suspend(l, run);
   run.wait = wait;
   return lua_yield(l, 0);
 }
@@ -120,9 +126,11 @@ int respond(lua_State* l) {
   Run& run = handle(l);
   if (run.response) return luaL_error(l, "respond not currently supported in the response path");
   if (run.headers_continued) return luaL_error(l, "respond() cannot be called if headers have been continued");
+  check_suspend(l, run);
   luaL_checktype(l, 2, LUA_TTABLE);
   std::size_t bytes = 0;
   const char* text = luaL_optlstring(l, 3, nullptr, &bytes);
+  if (!run.take(bytes + kListBytes)) return luaL_error(l, "the script sends too much");
   unsigned status = 0;
   auto& fields = run.x.arena.make_owned<Headers>(run.x.arena);
   each_field(l, 2, run, [&](std::string_view name, std::string_view value) {
@@ -204,15 +212,17 @@ void set_call_field(Run& run, RequestHead& head, std::string_view name, std::str
     head.authority = value;
   } else if (name == ":scheme") {
     head.scheme = value;
-  } else if (!name.starts_with(':') && name != "content-length" && name != "transfer-encoding") {
-    head.headers.add(run.x.arena.copy(name), known_of(name), value);
+  } else if (Known known = known_of(name); !name.starts_with(':') && known != Known::content_length &&
+                                           known != Known::transfer_encoding && known != Known::expect) {
+    head.headers.add(run.x.arena.copy(name), known, value);
   }
 }
 
 void add_own_address(Run& run, Headers& to) {
   std::string_view own = run.x.options.machine_address;
   if (own.empty()) return;
-  std::string_view others = to.value("x-forwarded-for");
+  std::string joined;
+  std::string_view others = one_value(to, "x-forwarded-for", joined);
   run.scratch.assign(others).append(others.empty() ? "" : ",").append(own);
   to.set("x-forwarded-for", run.x.arena.copy(run.scratch));
 }
@@ -228,7 +238,8 @@ int http_call(lua_State* l) {
   if (!caller || !caller->has_cluster(cluster)) {
     return luaL_error(l, "http call cluster invalid. Must be configured");
   }
-  if (!run.take(bytes)) return luaL_error(l, "the script sends too much");
+  if (!options.asynchronous) check_suspend(l, run);
+  if (!run.take(bytes + kListBytes)) return luaL_error(l, "the script sends too much");
   Outgoing& call = run.call.emplace(run.x.arena);
   call.head.set_method("");
   each_field(l, 3, run,
@@ -247,7 +258,8 @@ int http_call(lua_State* l) {
   call.timeout = std::chrono::milliseconds(options.timeout_ms);
   call.duplicates = options.duplicates;
   if (!options.asynchronous) return suspend(l, run, Wait::call);
-  caller->start({.cluster = call.cluster, .request = &head, .body = call.body, .timeout = call.timeout});
+  caller->start(
+      {.cluster = call.cluster, .request = &head, .body = call.body, .timeout = call.timeout, .cause = &run.x});
   run.call.reset();
   return 0;
 }

@@ -37,8 +37,10 @@ int get_bytes(lua_State* l) {
   return push(l, bytes.substr(static_cast<std::size_t>(index), static_cast<std::size_t>(count)));
 }
 
-void tell_length(Run& run, std::size_t bytes) {
+void tell_length(lua_State* l, Run& run, std::size_t bytes) {
   if (run.headers_continued) return;
+  constexpr std::size_t kDigitsMax = 32;
+  if (!run.take(kDigitsMax)) luaL_error(l, "the script makes too many header fields");
   run.scratch = std::to_string(bytes);
   run.fields().set(Known::content_length, run.x.arena.copy(run.scratch));
 }
@@ -50,7 +52,7 @@ int set_bytes(lua_State* l) {
   std::string_view bytes = text_argument(l, 2);
   if (part == 0) {
     run->body->replace(bytes);
-    tell_length(*run, bytes.size());
+    tell_length(l, *run, bytes.size());
   } else {
     run->chunk.assign(bytes);
   }
@@ -155,7 +157,8 @@ int empty(lua_State* l) {
 
 int nothing(lua_State* l) {
   luaL_checktype(l, 1, LUA_TUSERDATA);
-  return 0;
+  lua_pushnil(l);
+  return 1;
 }
 
 int local_address(lua_State* l) {

@@ -23,6 +23,8 @@ inline constexpr std::chrono::milliseconds kTimeMax{1000};
 inline constexpr std::size_t kStackBytesMax = 512 * 1024;
 // What one run may copy out of Lua: header fields, metadata, bodies of calls.
 inline constexpr std::size_t kCopiedBytesMax = 4 * 1024 * 1024;
+// What a list of header fields takes before it has any.
+inline constexpr std::size_t kListBytes = 1024;
 
 class Machine {
  public:

@@ -95,11 +95,12 @@ int push_answer(lua_State* l) {
     add_field(l, ":status", {status, digits}, false);
     for (const Field& f : answer->head.headers) add_field(l, f.name, f.value, duplicates);
   } else {
-    bool late = answer.error() == CallFailure::timed_out;
+    bool late = answer.error() == CallFailure::timed_out, loop = answer.error() == CallFailure::loop;
     body = late                                     ? "upstream request timeout"
+           : loop                                   ? kLoopReply
            : answer.error() == CallFailure::no_host ? "no healthy upstream"
                                                     : "upstream failure";
-    add_field(l, ":status", late ? "504" : "503", false);
+    add_field(l, ":status", late ? "504" : loop ? "508" : "503", false);
   }
   if (body.empty()) {
     lua_pushnil(l);

@@ -62,6 +62,7 @@ class Run {
   Wait wait = Wait::nothing;
   bool failed = false;  // By an error, which is logged.
   bool out_of_memory = false, exhausted = false;
+  bool looped = false;             // A call was not made: it would have come back here.
   bool headers_continued = false;  // They are not ours to change any more.
   bool body_streamed = false;      // Some of the body has gone by.
   bool no_body = false;            // From the start.

@@ -5,7 +5,9 @@ namespace outrider::lua {
 Task<> answer_call(Run& run) {
   Outgoing& call = *run.call;
   auto answer = co_await run.x.connection.caller->call(
-      run.x.arena, {.cluster = call.cluster, .request = &call.head, .body = call.body, .timeout = call.timeout});
+      run.x.arena,
+      {.cluster = call.cluster, .request = &call.head, .body = call.body, .timeout = call.timeout, .cause = &run.x});
+  run.looped = run.looped || (!answer && answer.error() == CallFailure::loop);
   run.resume_with_answer(answer);
 }
 
