@@ -2,6 +2,8 @@
 
 import re
 
+import subprocess
+
 import pytest
 
 from config_text import bootstrap, cluster, listener, route, virtual_host
@@ -193,3 +195,16 @@ def test_the_verb_validate_tells_the_errors_of_all_files(stage):
     done = run(stage, "validate", good, bad, worse)
     assert done.status == 1
     assert f"{bad}:1:8:" in done.stderr and f"{worse}:1:1:" in done.stderr and f"{good}:" not in done.stderr
+
+
+def test_a_mistyped_verb_is_told_the_right_one():
+    done = subprocess.run([BINARY, "vaildate", "x"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == "outrider: there is no verb 'vaildate'; did you mean 'validate'?\n"
+
+
+@pytest.mark.parametrize("verb", ["validate", "convert", "lint"])
+def test_a_verb_without_file_says_so(verb):
+    done = subprocess.run([BINARY, verb], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("outrider: FILE is missing\nusage:")

@@ -208,3 +208,22 @@ def test_what_cannot_be_asked_is_said(tmp_path):
     code, out, err = explain(tmp_path / "bad.yaml", "GET", "/")
     assert code == 1 and "bad.yaml:1:20" in err
     assert explain("one")[0] == 1
+
+
+def test_variables_may_stay_as_they_stand(tmp_path):
+    path = tmp_path / "file.yaml"
+    path.write_text(FILE.replace("stat_prefix: in", "stat_prefix: ${NOT_SET_ANYWHERE}"))
+    assert explain(path, "GET", "/")[0] == 1
+    code, out, _ = explain("--no-environment", path, "GET", "/")
+    assert code == 0 and "stat_prefix '${NOT_SET_ANYWHERE}'" in out
+
+
+def test_the_admin_page_may_be_named_as_a_url(stage):
+    proxy = stage.proxy(route("backend"), clusters=[cluster("backend", 1)])
+    code, out, err = explain(f"http://127.0.0.1:{proxy.admin}/", "GET", "/")
+    assert code == 0 and "cluster 'backend'" in out, err
+
+
+def test_what_is_missing_is_named():
+    assert "FILE or ADMIN is missing" in explain()[2]
+    assert "URL is missing" in explain("file", "GET")[2]

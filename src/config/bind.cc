@@ -130,7 +130,8 @@ void Binder::unknown_field(const Node& parent, const Node& node, const Message& 
   if (old_keys_ != nullptr) {
     for (const std::string_view old : old_keys_->old_keys(descriptor.full_name())) names.push_back(old);
   }
-  const std::string_view near = nearest(node.key, names);
+  const bool shown = problems_.list().size() < Problems::kProblemsMax;  // Else nobody sees the hint.
+  const std::string_view near = shown ? nearest(node.key, names) : std::string_view();
   Problem problem =
       tree_.problem(node.key_mark(), path.text(), fmt::format("{} has no field `{}`", descriptor.full_name(), node.key),
                     near.empty() ? std::string() : fmt::format("did you mean `{}`?", near));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "config/tree.h"
 
@@ -14,12 +15,12 @@ std::string SourceMap::path(const Place& place) const {
 }
 
 std::string SourceMap::find(std::string_view list, std::size_t index, int route) const {
-  for (const Place& p : places) {
-    if (p.index == index && p.route == route && lists[p.list] == list) {
-      return fmt::format("{}:{}", files[p.file], p.line);
-    }
-  }
-  return {};
+  const auto number = static_cast<std::size_t>(std::ranges::find(lists, list) - lists.begin());
+  const auto order = [](const Place& p) { return std::tuple<std::size_t, std::size_t, int>(p.list, p.index, p.route); };
+  const std::tuple<std::size_t, std::size_t, int> wanted(number, index, route);
+  const auto found = std::ranges::lower_bound(places, wanted, {}, order);
+  if (found == places.end() || order(*found) != wanted) return {};
+  return fmt::format("{}:{}", files[found->file], found->line);
 }
 
 namespace config {

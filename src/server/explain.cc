@@ -22,15 +22,16 @@ namespace outrider {
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: outrider explain FILE|ADMIN METHOD URL [-H 'name: value']...\n"
+    "usage: outrider explain FILE|ADMIN METHOD URL [-H 'name: value']... [--no-environment]\n"
     "\n"
     "Tells the way of a request, rule by rule, through a configuration file, or through the proxy whose admin page is\n"
-    "at the address ADMIN, such as 127.0.0.1:9901.\n";
+    "at the address ADMIN, such as 127.0.0.1:9901. --no-environment: ${NAME} in the file stays as it stands.\n";
 constexpr std::size_t kAnswerBytesMax = 16 * 1024 * 1024;
 
 struct Request {
   std::string where, method, url;
   std::vector<std::string> fields;  // "name: value"
+  bool substitute_environment = true;
 };
 
 std::expected<Request, int> read_request(std::span<char*> words) {
@@ -40,6 +41,8 @@ std::expected<Request, int> read_request(std::span<char*> words) {
     std::string_view word = words[i];
     if (word == "-H" && i + 1 < words.size()) {
       r.fields.emplace_back(words[++i]);
+    } else if (word == "--no-environment") {
+      r.substitute_environment = false;
     } else if (word == "--help" || word == "-h") {
       std::fputs(kUsage.data(), stdout);
       return std::unexpected(0);
@@ -48,10 +51,19 @@ std::expected<Request, int> read_request(std::span<char*> words) {
     }
   }
   if (plain.size() != 3) {
+    constexpr std::string_view kWords[] = {"FILE or ADMIN", "METHOD", "URL"};
+    if (plain.size() < 3) {
+      std::fprintf(stderr, "outrider: %s is missing\n", kWords[plain.size()].data());
+    } else {
+      std::fprintf(stderr, "outrider: one word too many: %s\n", plain[3].c_str());
+    }
     std::fputs(kUsage.data(), stderr);
     return std::unexpected(1);
   }
   r.where = plain[0];
+  if (constexpr std::string_view kScheme = "http://"; r.where.starts_with(kScheme)) {
+    r.where = r.where.substr(kScheme.size(), r.where.find('/', kScheme.size()) - kScheme.size());
+  }
   r.method = plain[1];
   r.url = plain[2];
   return r;
@@ -125,6 +137,7 @@ int explain_file(const Request& r) {
   Flags flags;
   flags.config_path = r.where;
   flags.concurrency = 1;
+  flags.substitute_environment = r.substitute_environment;
   Proxy proxy(std::move(flags));
   auto snapshot = proxy.read_snapshot();
   if (!snapshot) {

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "config/nearest.h"
 #include "server/echo.h"
 #include "server/explain.h"
 #include "server/logging.h"
@@ -36,6 +37,13 @@ int run_proxy(int argc, char** argv) {
   return code;
 }
 
+constexpr std::string_view kVerbs[] = {"echo", "validate", "convert", "explain", "lint"};
+
+// The verb that was probably meant, or empty.
+std::string_view nearest_verb(std::string_view word) {
+  return word.empty() || word.starts_with('-') ? std::string_view() : outrider::config::nearest(word, kVerbs);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -47,5 +55,9 @@ int main(int argc, char** argv) {
   if (verb == "convert") return outrider::run_convert(argc, argv);
   if (verb == "explain") return outrider::run_explain(argc, argv);
   if (verb == "lint") return outrider::run_lint(argc, argv);
+  if (const std::string_view meant = nearest_verb(verb); !meant.empty()) {
+    std::fprintf(stderr, "outrider: there is no verb '%s'; did you mean '%s'?\n", argv[1], meant.data());
+    return 1;
+  }
   return run_proxy(argc, argv);
 }

@@ -67,7 +67,10 @@ std::expected<Words, int> read_words(std::span<char*> rest) {
       out.files.emplace_back(word);
     }
   }
-  if (out.files.empty()) return std::unexpected(usage(false));
+  if (out.files.empty()) {
+    std::fputs("outrider: FILE is missing\n", stderr);
+    return std::unexpected(usage(false));
+  }
   return out;
 }
 
