@@ -382,12 +382,13 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
   const Case cases[] = {
       {"static_resources:\n  clusters:\n  - name: c\n    lb_policy: ROUNDROBIN\n",
        {"4:16: " + cluster +
-        ".lb_policy: `ROUNDROBIN` is no LbPolicy: ROUND_ROBIN, LEAST_REQUEST, RANDOM was expected (did you mean "
+        ".lb_policy: `ROUNDROBIN` is no LbPolicy: ROUND_ROBIN, LEAST_REQUEST, RANDOM, CLUSTER_PROVIDED was expected "
+        "(did you mean "
         "`ROUND_ROBIN`?)"}},
       {"static_resources:\n  clusters:\n  - name: c\n    lb_policy: maglev\n",
        {"4:16: " + cluster +
         ".lb_policy: MAGLEV of envoy.config.cluster.v3.Cluster.LbPolicy is not built into outrider yet (built are "
-        "ROUND_ROBIN, LEAST_REQUEST, RANDOM)"}},
+        "ROUND_ROBIN, LEAST_REQUEST, RANDOM, CLUSTER_PROVIDED)"}},
       {"static_resources:\n  clusters:\n  - name: c\n    conect_timeout: 1s\n",
        {"4:5: " + cluster +
         ": envoy.config.cluster.v3.Cluster has no field `conect_timeout` (did you mean `connect_timeout`?)"}},
@@ -495,8 +496,9 @@ TEST(Load, ProblemsOfV1FilesNameTheirOldKeys) {
        {"1:17: " + listener + ": envoy.config.listener.v3.Listener has no field `addres` (did you mean `address`?)"}},
       {R"({"listeners": [{"ssl_context": {}}]})",
        {"1:17: " + listener +
-        ".filter_chains[0].transport_socket: `transport_socket` of envoy.config.listener.v3.FilterChain is not built "
-        "into outrider yet"}},
+        ".filter_chains[0].transport_socket.typed_config.@type: envoy.transport_sockets.tls, a transport socket, is "
+        "not "
+        "built into outrider yet"}},
       {R"({"listeners": [], "cluster_manager": {"clusters": [], "sds": {}}})",
        {"1:55: cluster_manager.sds: `cluster` is missing"}},
       {R"({"cluster_manager": {"clusters": [{"name": "c", "conect_timeout_ms": 5}]}})",

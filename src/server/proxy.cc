@@ -513,8 +513,8 @@ bool Proxy::open_admin(const Snapshot& snapshot) {
 }
 
 Task<> Proxy::admin_accept(Proxy& self) {
-  co_await accept_loop(*self.admin_acceptor_, self.admin_service_, self.admin_slot_,
-                       self.admin_stats_->local(self.main_.index()), self.scope_);
+  co_await accept_and_serve(*self.admin_acceptor_, self.admin_service_, self.admin_slot_,
+                            self.admin_stats_->local(self.main_.index()), self.scope_);
 }
 
 AdminView Proxy::admin_view() {

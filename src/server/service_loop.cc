@@ -35,8 +35,8 @@ std::expected<void, std::string> allow_core_dumps() {
   return std::unexpected(std::string("core dumps cannot be enabled: ") + std::strerror(errno));
 }
 
-Task<> accept_loop(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<HttpSlot> slot,
-                   StatBlock& listener_stats, Scope& connections) {
+Task<> accept_and_serve(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<HttpSlot> slot,
+                        StatBlock& listener_stats, Scope& connections) {
   struct Taker final : ConnectionTaker {
     ServiceWorker& service;
     std::shared_ptr<HttpSlot> slot;
@@ -111,7 +111,7 @@ Task<> ServiceThread::accept_until_drained(ServiceThread& self, Scope& connectio
   auto slot = std::make_shared<HttpSlot>(options.http, options.index);
   StatBlock& stats = options.listener_stats->local(options.index);
   std::unique_ptr<Acceptor> acceptor = self.network_.acceptor(options.listening_fd);
-  co_await self.accepting_.run(accept_loop(*acceptor, self.service_, slot, stats, connections));
+  co_await self.accepting_.run(accept_and_serve(*acceptor, self.service_, slot, stats, connections));
   acceptor.reset();
   slot->draining = true;
   co_await outrider::drain(self.service_, connections, options.drain_limit);

@@ -1,6 +1,7 @@
 #include "upstream/attempt.h"
 
 #include "core/ascii.h"
+#include "core/decimal.h"
 #include "http/debug_log.h"
 #include "http/tracing.h"
 #include "upstream/rewrite.h"
@@ -137,6 +138,39 @@ bool declines_websocket(const Exchange& x, const ResponseHead& head) {
   return head.status != 101 && head.status < 400 && equals_ignore_case(x.upgrade, "websocket");
 }
 
+namespace {
+
+// `authority`: the request's, before any host was aimed at.
+void aim_at(Forwarding& f, Endpoint& endpoint, std::string_view authority) {
+  Exchange& x = f.x;
+  x.record.upstream_peer = &endpoint.address;
+  x.record.upstream_hostname = endpoint.hostname;
+  x.record.host_metadata = endpoint.metadata.get();
+  if (f.route.host && f.route.host->options().count_attempts_in_request) {
+    x.request.headers.set(Known::x_envoy_attempt_count, decimal(x.arena, x.record.attempts));
+  }
+  if (f.route.host_rewrite.of_endpoint && !endpoint.hostname.empty()) {
+    x.request.authority = authority;
+    rewrite_host(x, f.route.host_rewrite, endpoint.hostname, f.envoy_headers);
+  }
+}
+
+UpstreamStream& begin_stream(Forwarding& f, EndpointPool& pool, UpstreamConnection& connection) {
+  Exchange& x = f.x;
+  if (f.host->outlier) f.host->outlier->put_connected();
+  f.timeout.connected();
+  auto& stream = x.arena.make_owned<UpstreamStream>(x, pool, connection, f.timeout);
+  f.stream = &stream;
+  f.count_request();
+  f.timeout.stream_begins(x, f.cluster.cluster->options.max_stream_duration);
+  x.record.upstream_local = &connection.transport->local();
+  x.record.upstream_connect_begin = connection.created;
+  x.record.upstream_connect_end = connection.connected;
+  return stream;
+}
+
+}  // namespace
+
 Task<Attempt> attempt(Forwarding& f) {
   Exchange& x = f.x;
   WorkerCluster& cluster = f.cluster;
@@ -149,16 +183,7 @@ Task<Attempt> attempt(Forwarding& f) {
     Endpoint* endpoint = f.tries ? f.tries->pick() : pick_host(f);
     if (!endpoint) co_return Attempt{.failure = Failure::connect_failed, .no_host = true};
     EndpointPool& pool = cluster.pool(*endpoint);
-    x.record.upstream_peer = &endpoint->address;
-    x.record.upstream_hostname = endpoint->hostname;
-    x.record.host_metadata = endpoint->metadata.get();
-    if (f.route.host && f.route.host->options().count_attempts_in_request) {
-      x.request.headers.set(Known::x_envoy_attempt_count, x.arena.copy(std::to_string(x.record.attempts)));
-    }
-    if (f.route.host_rewrite.of_endpoint && !endpoint->hostname.empty()) {
-      x.request.authority = authority;
-      rewrite_host(x, f.route.host_rewrite, endpoint->hostname, f.envoy_headers);
-    }
+    aim_at(f, *endpoint, authority);
     if (x.trace && replays == 0) x.trace->begin_attempt(x, f.child_span);
     bool terminates = f.route.terminates_connect && x.request.method == Method::connect;
     UpstreamConnection* connection = terminates ? nullptr : pool.take_idle();
@@ -179,15 +204,7 @@ Task<Attempt> attempt(Forwarding& f) {
       reused = connection->requests > 0;
     }
     f.host = endpoint;
-    if (endpoint->outlier) endpoint->outlier->put_connected();
-    f.timeout.connected();
-    auto& stream = x.arena.make_owned<UpstreamStream>(x, pool, *connection, f.timeout);
-    f.stream = &stream;
-    f.count_request();
-    f.timeout.stream_begins(x, cluster.cluster->options.max_stream_duration);
-    x.record.upstream_local = &connection->transport->local();
-    x.record.upstream_connect_begin = connection->created;
-    x.record.upstream_connect_end = connection->connected;
+    UpstreamStream& stream = begin_stream(f, pool, *connection);
     if (terminates) {
       ResponseHead* head = stream.open_tunnel();
       f.note_status(*endpoint, *head);

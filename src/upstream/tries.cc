@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/ascii.h"
+#include "core/decimal.h"
 #include "upstream/virtual_host.h"
 
 namespace outrider {
@@ -26,8 +27,6 @@ const RetryPolicy& no_policy() {
   static const RetryPolicy policy;
   return policy;
 }
-
-std::string_view decimal(Arena& arena, std::int64_t number) { return arena.copy(std::to_string(number)); }
 
 RetryReasons reason_of_grpc(std::uint32_t status) {
   RetryReasons reasons;
@@ -222,7 +221,7 @@ void Tries::tell_expected_timeout() {
     auto spent = std::chrono::duration_cast<milliseconds>(x.worker.now() - *x.record.request_end);
     expected = std::max(milliseconds(1), std::min(expected, f_.time_limit - spent));
   }
-  x.request.headers.set(Known::x_envoy_expected_rq_timeout_ms, decimal(x.arena, expected.count()));
+  x.request.headers.set(Known::x_envoy_expected_rq_timeout_ms, decimal(x.arena, static_cast<std::uint64_t>(expected.count())));
 }
 
 void Tries::prepare_request(bool after_timeout) {
