@@ -122,7 +122,8 @@ void Forwarding::count_code(int status, bool canary) {
 }
 
 void Forwarding::note_status(Endpoint& endpoint, const ResponseHead& head) {
-  if (stream && !x.record.uncounted) stream->time_response(origin_of(x.request), virtual_cluster);
+  if (stream && !x.record.uncounted)
+    stream->time_response(origin_of(x.request), is_canary(head), virtual_cluster, of_route);
   if (declines_websocket(x, head)) return;
   count_code(head.status, is_canary(head));
   auto& count = head.status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success;

@@ -298,7 +298,10 @@ void UpstreamStream::complete() {
     auto spent = static_cast<std::uint64_t>((x_.worker.now() - began_) / std::chrono::milliseconds(1));
     stats_.record(ClusterStat::upstream_rq_time, spent);
     pool_.owner.copy(origin_).record(CodeCopyStat::upstream_rq_time, spent);
-    if (virtual_cluster_) virtual_cluster_->record(VirtualClusterStat::upstream_rq_time, spent);
+    if (canary_) pool_.owner.copy(CodeCopy::canary).record(CodeCopyStat::upstream_rq_time, spent);
+    for (StatBlock* block : timed_too_) {
+      if (block) block->record(VirtualClusterStat::upstream_rq_time, spent);
+    }
   }
   body_->settle();
   // Bytes behind the response belong to no request: such a connection is not used again.

@@ -75,11 +75,14 @@ class UpstreamStream final : public Body, public Sink {
   ResponseHead* open_tunnel();
   // The response's head; null: see failure(). Informational responses are passed on.
   Task<ResponseHead*> receive_head();
-  // The time of a whole response goes to the cluster's statistics, and to those of a virtual cluster, if there is one.
-  void time_response(CodeCopy origin, StatBlock* virtual_cluster) {
+  // The time of a whole response goes to the cluster's statistics, and to those of a virtual cluster and of the route,
+  // if there are any.
+  void time_response(CodeCopy origin, bool canary, StatBlock* virtual_cluster, StatBlock* of_route) {
     timed_ = true;
     origin_ = origin;
-    virtual_cluster_ = virtual_cluster;
+    timed_too_[0] = virtual_cluster;
+    timed_too_[1] = of_route;
+    canary_ = canary;
   }
   // Gives the connection up before its time: nothing may use the stream any more, a pump neither.
   void abandon();
@@ -145,7 +148,8 @@ class UpstreamStream final : public Body, public Sink {
   Signal pump_ended_;
   bool timed_ = false;
   CodeCopy origin_ = CodeCopy::external;
-  StatBlock* virtual_cluster_ = nullptr;
+  bool canary_ = false;
+  std::array<StatBlock*, 2> timed_too_{};  // Of VirtualClusterStat; null: none.
   TimePoint began_;
   AttemptRecord record_;
 };
