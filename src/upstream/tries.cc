@@ -221,7 +221,8 @@ void Tries::tell_expected_timeout() {
     auto spent = std::chrono::duration_cast<milliseconds>(x.worker.now() - *x.record.request_end);
     expected = std::max(milliseconds(1), std::min(expected, f_.time_limit - spent));
   }
-  x.request.headers.set(Known::x_envoy_expected_rq_timeout_ms, decimal(x.arena, static_cast<std::uint64_t>(expected.count())));
+  x.request.headers.set(Known::x_envoy_expected_rq_timeout_ms,
+                        decimal(x.arena, static_cast<std::uint64_t>(expected.count())));
 }
 
 void Tries::prepare_request(bool after_timeout) {
