@@ -485,7 +485,7 @@ def test_an_endless_head_is_not_collected(echo):
 
 
 def test_a_response_head_over_its_limit_is_answered_with_502(stage):
-    backend = stage.backend(lambda r: response_bytes(fields=[("X-Big", "a" * 70_000)]))
+    backend = stage.backend(lambda r: response_bytes(fields=[("X-Big", "a" * 90_000)]))
     response = stage.client(stage.proxy(backend)).ask()
     assert response.status == 502
 

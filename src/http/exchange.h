@@ -216,12 +216,13 @@ struct Exchange {
  private:
   void find_route() {
     route_ = options.routes ? options.routes->match(*this) : nullptr;
-    routed_ = true;
+    routed_ = sought_ = true;
     if (route_) record.cluster_name = route_->cluster_name;
   }
   mutable const Address* client_ = nullptr;
   const RouteEntry* route_ = nullptr;
-  bool routed_ = false;
+  bool routed_ = false;  // `route_` is true of the request as it is.
+  bool sought_ = false;  // It was true of it once.
 };
 
 }  // namespace outrider

@@ -79,7 +79,7 @@ Response Exchange::answer(int status, std::string_view details) {
 Response Exchange::reply(int status, std::string_view body, std::string_view details, const Headers* fields) {
   Response response = answer(status, details);
   ResponseHead& head = *response.head;
-  if (route_) {  // Of a cleared one too, as in Envoy.
+  if (sought_ && route()) {  // Of a cleared one, the one that it would be now, as in Envoy.
     for (const auto& mutations : route_->response_headers) apply_all(*mutations, *this, head);
   }
   if (fields) {

@@ -77,9 +77,11 @@ REQUESTS = {
     "an origin given twice": request_bytes("/", "POST", [("origin", "http://test.example")] * 2),
     "a health check": request_bytes("/health"),
     "a body too long": request_bytes("/", "POST", [("origin", "http://test.example")], body=b"0123456789"),
-    "a websocket that is declined": request_bytes("/200", fields=UPGRADE),
-    "a websocket that is moved": request_bytes("/302", fields=UPGRADE),
-    "a websocket that is denied": request_bytes("/404", fields=UPGRADE),
+}
+WEBSOCKETS = {
+    "declined": request_bytes("/200", fields=UPGRADE),
+    "moved": request_bytes("/302", fields=UPGRADE),
+    "denied": request_bytes("/404", fields=UPGRADE),
 }
 ANSWERS = {
     "/200": response_bytes(fields=[("x-a", "1"), ("content-type", "text/css")], body=b"body"),
@@ -88,22 +90,36 @@ ANSWERS = {
 }
 
 
-@pytest.fixture(scope="module", params=["plain", "changed"])
-def sides(shared, request):
+def both_with(shared, filters, local_reply):
     return both(
         shared,
         answer=lambda r: ANSWERS.get(r.target, ANSWERS["/200"]),
         virtual_hosts=HOSTS,
         clusters=lambda b: [cluster("backend", b)],
-        http_filters=FILTERS,
+        http_filters=filters,
         upgrade_configs=[{"upgrade_type": "websocket"}],
-        **({"local_reply_config": LOCAL} if request.param == "changed" else {}),
+        **({"local_reply_config": LOCAL} if local_reply == "changed" else {}),
     )
+
+
+@pytest.fixture(scope="module", params=["plain", "changed"])
+def sides(shared, request):
+    return both_with(shared, FILTERS, request.param)
+
+
+@pytest.fixture(scope="module", params=["plain", "changed"])
+def without_buffer(shared, request):
+    return both_with(shared, http_filters(http_filter("cors", "Cors")), request.param)
 
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_reply(sides, name):
     compare(sides, REQUESTS[name], REQUESTS[name].split()[0].decode())
+
+
+@pytest.mark.parametrize("name", WEBSOCKETS)
+def test_a_websocket_that_the_backend_does_not_take(without_buffer, name):
+    compare(without_buffer, WEBSOCKETS[name])
 
 
 @pytest.mark.parametrize("hops", [0, 2])

@@ -155,6 +155,11 @@ int empty(lua_State* l) {
   return push(l, "");
 }
 
+int no_value(lua_State* l) {
+  luaL_checktype(l, 1, LUA_TUSERDATA);
+  return 0;
+}
+
 int nothing(lua_State* l) {
   luaL_checktype(l, 1, LUA_TUSERDATA);
   lua_pushnil(l);
@@ -210,7 +215,7 @@ const luaL_Reg kStreamInfoMethods[] = {{"protocol", protocol},
                                        {nullptr, nullptr}};
 const luaL_Reg kConnectionMethods[] = {{"ssl", nothing}, {nullptr, nullptr}};
 const luaL_Reg kConnectionStreamInfoMethods[] = {{"dynamicTypedMetadata", nothing}, {nullptr, nullptr}};
-const luaL_Reg kFilterStateMethods[] = {{"get", nothing}, {nullptr, nullptr}};
+const luaL_Reg kFilterStateMethods[] = {{"get", no_value}, {nullptr, nullptr}};
 const luaL_Reg kRouteMethods[] = {{"metadata", route_metadata}, {nullptr, nullptr}};
 
 }  // namespace outrider::lua
