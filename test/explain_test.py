@@ -210,6 +210,16 @@ def test_what_cannot_be_asked_is_said(tmp_path):
     assert explain("one")[0] == 1
 
 
+def test_it_makes_no_file(tmp_path):
+    log = tmp_path / "access.log"
+    path = tmp_path / "logged.yaml"
+    logger = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+    said = f'          access_log: [{{name: f, typed_config: {{"@type": {logger}, path: {log}}}}}]\n'
+    path.write_text(FILE.replace("          stat_prefix: in\n", "          stat_prefix: in\n" + said))
+    assert lines(path, "GET", "/nothing")
+    assert not log.exists()
+
+
 def test_variables_may_stay_as_they_stand(tmp_path):
     path = tmp_path / "file.yaml"
     path.write_text(FILE.replace("stat_prefix: in", "stat_prefix: ${NOT_SET_ANYWHERE}"))

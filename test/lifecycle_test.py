@@ -450,3 +450,41 @@ def test_a_listener_that_does_not_bind_opens_no_port(stage):
     proxy = stage.start(bootstrap(listeners, [], admin), ports=[port], admin=admin)
     assert ask(port).body == b"x" and not proxy.listening(silent)
     assert f"127.0.0.1:{silent}" in proxy.ask_admin("/listeners").body.decode()
+
+
+def test_reloads_are_counted(stage):
+    port = free_port()
+    proxy = stage.start(bootstrap([listener(port, [direct("a")])], [], admin=free_port()), ports=[port])
+    assert proxy.stats("server.config_reload_") == {
+        "server.config_reload_failure": 0,
+        "server.config_reload_success": 0,
+    }
+    rewrite(proxy, bootstrap([listener(port, [direct("b")])], []))
+    rewrite(proxy, "{")
+    rewrite(proxy, "{")
+    assert proxy.stat("server.config_reload_success") == 1
+    assert proxy.stat("server.config_reload_failure") == 2
+
+
+def test_statistics_call_it_live_as_soon_as_it_is(stage):
+    port = free_port()
+    proxy = stage.start(bootstrap([listener(port, [direct("a")])], [], admin=free_port()), ports=[port])
+    assert proxy.ask_admin("/ready").body == b"LIVE\n"
+    assert proxy.stat("server.live") == 1 and proxy.stat("server.state") == 0
+    proxy.ask_admin("/healthcheck/fail", "POST")
+    assert proxy.stat("server.live") == 0 and proxy.stat("server.state") == 1
+    assert proxy.stat("server.version") > 0
+
+
+def test_an_admin_address_that_comes_back_has_not_changed(stage):
+    port, admin = free_port(), free_port()
+
+    def configuration(admin):
+        return bootstrap([listener(port, [direct("a")])], [], admin=admin)
+
+    proxy = stage.start(configuration(admin), ports=[port])
+    rewrite(proxy, configuration(free_port()))
+    proxy.wait_line("the admin address has changed")
+    seen = len(proxy.lines["stderr"])
+    rewrite(proxy, configuration(admin))
+    assert not [line for line in proxy.lines["stderr"][seen:] if "admin address" in line]

@@ -5,7 +5,9 @@
 #include "admin/page.h"
 #include "admin/page_body.h"
 #include "admin/query.h"
+#include "admin/same_site.h"
 #include "http/exchange.h"
+#include "http/path_normalization.h"
 
 namespace outrider {
 namespace {
@@ -124,11 +126,16 @@ const Page* find_page(std::string_view path) {
 }
 
 PageAnswer answer(const AdminView& view, Exchange& x, std::string_view form) {
+  // What is allowed and what is asked for is one path.
+  std::string normalized;
+  const PathVerdict verdict = normalize_path({.normalize = true, .merge_slashes = true}, x.request.path, normalized);
+  if (verdict == PathVerdict::refused) return PageAnswer::plain("the path cannot be normalized\n", 400);
+  const std::string_view target = verdict == PathVerdict::changed ? normalized : x.request.path;
   if (SnapshotPtr snapshot = view.snapshot();
-      snapshot && !snapshot->admin_allow_paths.empty() && !any_matches(snapshot->admin_allow_paths, x.request.path)) {
-    return PageAnswer::plain(fmt::format("request to path {} not allowed", x.request.path), 403);
+      snapshot && !snapshot->admin_allow_paths.empty() && !any_matches(snapshot->admin_allow_paths, target)) {
+    return PageAnswer::plain(fmt::format("request to path {} not allowed", target), 403);
   }
-  auto [path, query_text] = split_target(x.request.path, x.arena);
+  auto [path, query_text] = split_target(target);
   const Page* page = find_page(path);
   if (!page) return PageAnswer::plain("invalid path. admin commands are:\n" + help_lines(), 404);
   if (page->post && x.request.method != Method::post) {
@@ -137,10 +144,8 @@ PageAnswer answer(const AdminView& view, Exchange& x, std::string_view form) {
   if (page->post && view.read_only) {
     return PageAnswer::plain(fmt::format("{}: the admin page is read-only (--admin-read-only)\n", path), 403);
   }
-  // A browser says so itself when another site's page makes it send a form.
-  std::string_view from = x.request.headers.value("sec-fetch-site");
-  if (page->post && (from == "cross-site" || from == "same-site")) {
-    return PageAnswer::plain("orders from the pages of other sites are refused\n", 403);
+  if (page->post) {
+    if (std::string why = foreign_order(x); !why.empty()) return PageAnswer::plain(why + "\n", 403);
   }
   auto query = parse_query(query_text, x.arena);
   if (query && query->empty()) query = parse_query(form, x.arena);

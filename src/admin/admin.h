@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/shared_dump.h"
 #include "config/snapshot.h"
 #include "core/clock.h"
 #include "core/runtime.h"
@@ -48,6 +49,7 @@ struct AdminView {
   std::function<WallTime()> configured = {};
   // Called before statistics are shown: brings up to date what is only known when somebody asks. Empty: nothing is.
   std::function<void()> before_stats = {};
+  std::shared_ptr<SharedDump> dump = std::make_shared<SharedDump>();
 };
 
 class Admin final : public Filter {

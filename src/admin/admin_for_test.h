@@ -44,6 +44,7 @@ class AdminForTest {
   std::vector<std::pair<std::string, std::string>> fields;  // Of the requests.
   std::vector<std::string> orders;                          // What the page did to the process.
   SimulatedClock clock;
+  Address address = Address::any4(9901);  // Of the page.
 
   Answered get(std::string target) { return ask("GET", std::move(target)); }
   Answered post(std::string target, std::string body = "", std::string type = "") {
@@ -98,7 +99,7 @@ class AdminForTest {
   static Task<> exchange(Question& q) {
     AdminForTest& page = q.page;
     Admin admin(page.view());
-    Address address = Address::any4(9901);
+    const Address& address = page.address;
     page.network_.listen_on(address);
     std::unique_ptr<Transport> socket = *page.network_.connect(address);
     DownstreamConnection connection{page.worker_, page.network_, nullptr, nullptr, 1, &address, socket.get()};
@@ -107,7 +108,10 @@ class AdminForTest {
     x.request.path = q.target;
     TextBody body(q.body);
     if (!q.body.empty()) x.request_body = &body;
-    for (const auto& [name, value] : page.fields) x.request.headers.add(name, value);
+    for (const auto& [name, value] : page.fields) {
+      if (name == "host") x.request.authority = value;
+      if (name != "host") x.request.headers.add(name, value);
+    }
     if (!q.type.empty()) x.request.headers.add(Known::content_type, q.type);
     Response response = co_await admin.handle(x, Next{});
     q.answered.status = response.head->status;

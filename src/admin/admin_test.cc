@@ -111,6 +111,10 @@ TEST(Admin, PathsThatAreNotAllowedAre403) {
   EXPECT_EQ(admin.get("/stats/prometheus?usedonly").status, 200);
   EXPECT_EQ(admin.get("/ready?x").body, "request to path /ready?x not allowed");
   EXPECT_EQ(admin.post("/quitquitquit").status, 403);
+  EXPECT_EQ(admin.post("/stats/../quitquitquit").status, 403);
+  EXPECT_EQ(admin.post("/stats//..//quitquitquit").status, 403);
+  EXPECT_EQ(admin.get("/stats/./../listeners").body, "request to path /listeners not allowed");
+  EXPECT_EQ(admin.get("//ready").status, 200);
   EXPECT_THAT(admin.orders, IsEmpty());
 }
 
@@ -223,6 +227,59 @@ TEST(Admin, OrdersOfOtherSitesAreRefused) {
   EXPECT_THAT(admin.orders, IsEmpty());
   admin.fields = {{"sec-fetch-site", "same-origin"}};
   EXPECT_EQ(admin.post("/quitquitquit").status, 200);
+}
+
+TEST(Admin, OrdersOfPagesWithAnotherOriginAreRefused) {
+  struct Case {
+    std::vector<std::pair<std::string, std::string>> fields;
+    int status;
+  };
+  const Case cases[] = {
+      {{{"host", "a.example:9901"}}, 200},
+      {{{"host", "A.example:9901"}, {"origin", "http://a.example:9901"}}, 200},
+      {{{"host", "a.example"}, {"origin", "http://a.example:80"}}, 200},
+      {{{"host", "a.example:443"}, {"origin", "https://a.example"}}, 200},
+      {{{"host", "a.example:9901"}, {"origin", "http://a.example:9902"}}, 403},
+      {{{"host", "a.example:9901"}, {"origin", "http://b.example:9901"}}, 403},
+      {{{"host", "a.example:9901"}, {"origin", "null"}}, 403},
+      {{{"host", "a.example:9901"}, {"origin", ""}}, 403},
+      {{{"host", "a.example"}, {"sec-fetch-site", "none"}}, 200},
+      {{{"host", "a.example"}, {"sec-fetch-site", "cross-site, x"}}, 403},
+      {{{"host", "a.example"}, {"sec-fetch-site", "same-origin, cross-site"}}, 403},
+      {{{"host", "a.example"}, {"sec-fetch-site", "same-origin"}, {"sec-fetch-site", "same-site"}}, 403},
+  };
+  for (const Case& each : cases) {
+    AdminForTest admin;
+    admin.fields = each.fields;
+    EXPECT_EQ(admin.post("/quitquitquit").status, each.status) << testing::PrintToString(each.fields);
+    EXPECT_EQ(admin.orders.empty(), each.status == 403);
+  }
+}
+
+TEST(Admin, ABrowserReachesALoopbackAddressByNoNameOfOthers) {
+  for (const auto& [host, status] : {std::pair{"127.0.0.1:9901", 200},
+                                     {"[::1]:9901", 200},
+                                     {"localhost:9901", 200},
+                                     {"LOCALHOST", 200},
+                                     {"evil.example:9901", 403},
+                                     {"localhost.evil.example", 403}}) {
+    AdminForTest admin;
+    admin.address = *Address::parse("127.0.0.1", 9901);
+    admin.fields = {{"host", host}};
+    EXPECT_EQ(admin.post("/quitquitquit").status, 200) << host << " without browser";
+    admin.fields.emplace_back("origin", std::string("http://") + host);
+    EXPECT_EQ(admin.post("/quitquitquit").status, status) << host;
+  }
+}
+
+TEST(Admin, APathIsWhatItNormalizesTo) {
+  AdminForTest admin;
+  for (const char* path : {"//ready", "///ready", "/./ready", "/stats/../ready", "/%72eady"}) {
+    EXPECT_EQ(admin.get(path).status, 200) << path;
+  }
+  for (const char* path : {"/stats%2fprometheus", "/stats%2Fprometheus", "/ready/"}) {
+    EXPECT_EQ(admin.get(path).status, 404) << path;
+  }
 }
 
 TEST(Admin, ExplainNeedsAUrl) {

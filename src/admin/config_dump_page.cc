@@ -11,25 +11,32 @@
 namespace outrider {
 namespace {
 
-// Megabytes for a while: when they have been sent, the heap is to be as small as before.
+// Megabytes for a while: when the last reader has them, the heap is to be as small as before.
+std::shared_ptr<const std::string> share(std::string text) {
+  return {new std::string(std::move(text)), [](const std::string* gone) {
+            delete gone;
+            malloc_trim(0);
+          }};
+}
+
 class DumpText final : public PageText {
  public:
-  explicit DumpText(std::string text) : text_(std::move(text)) {}
-  ~DumpText() override {
-    std::string().swap(text_);  // An assignment would keep the memory.
-    malloc_trim(0);
-  }
+  explicit DumpText(std::shared_ptr<const std::string> text) : text_(std::move(text)) {}
   bool next(std::string& out, std::size_t bytes) override {
-    std::size_t piece = std::min(bytes, text_.size() - at_);
-    out.append(text_, at_, piece);
+    std::size_t piece = std::min(bytes, text_->size() - at_);
+    out.append(*text_, at_, piece);
     at_ += piece;
-    return at_ < text_.size();
+    return at_ < text_->size();
   }
 
  private:
-  std::string text_;
+  const std::shared_ptr<const std::string> text_;
   std::size_t at_ = 0;
 };
+
+PageAnswer page_of(std::shared_ptr<const std::string> text) {
+  return {200, content_type::kJson, "", std::make_unique<DumpText>(std::move(text))};
+}
 
 // As Envoy, the only pages whose refusals name no character set.
 PageAnswer refused(int status, std::string text) { return {status, "text/plain", std::move(text)}; }
@@ -53,11 +60,20 @@ PageAnswer config_dump_page(const PageRequest& request) {
   }
   SnapshotPtr snapshot = request.view.snapshot();
   if (!snapshot) return PageAnswer::json("{}\n");
+  // Hosts come and go: a dump with them is nobody else's.
+  const std::string wish =
+      choice.resource + '\n' + choice.mask + '\n' + (choice.name_regex ? choice.name_regex->pattern() : "");
+  SharedDump& shared = *request.view.dump;
+  if (!choice.endpoints) {
+    if (auto text = shared.find(snapshot, wish)) return page_of(std::move(text));
+  }
   std::optional<WallTime> configured;
   if (request.view.configured) configured = request.view.configured();
   auto text = ConfigDump(*snapshot, configured).json(choice);
   if (!text) return refused(text.error().status, std::move(text.error().text));
-  return {200, content_type::kJson, "", std::make_unique<DumpText>(std::move(*text))};
+  auto whole = share(std::move(*text));
+  if (!choice.endpoints) shared = {snapshot, wish, whole};
+  return page_of(std::move(whole));
 }
 
 }  // namespace outrider

@@ -38,12 +38,12 @@ std::string_view decode(std::string_view text, Arena& arena) {
 
 }  // namespace
 
-Target split_target(std::string_view target, Arena& arena) {
+Target split_target(std::string_view target) {
   target = target.substr(0, target.find('#'));
   std::size_t mark = std::min(target.find('?'), target.size());
   std::string_view query = target.substr(mark);
   if (!query.empty()) query.remove_prefix(1);
-  return {decode(target.substr(0, mark), arena), query};
+  return {target.substr(0, mark), query};
 }
 
 std::expected<std::vector<QueryParameter>, std::string> parse_query(std::string_view text, Arena& arena) {

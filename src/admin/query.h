@@ -1,4 +1,4 @@
-// The target of a request to the admin page, taken apart and decoded.
+// The target of a request to the admin page, taken apart, its parameters decoded.
 #pragma once
 #include <expected>
 #include <string>
@@ -14,12 +14,12 @@ namespace outrider {
 inline constexpr std::size_t kQueryParametersMax = 100;
 
 struct Target {
-  std::string_view path;   // Decoded.
+  std::string_view path;
   std::string_view query;  // As it came, without the question mark.
 };
 
-// Views live as long as the arena and the target. A fragment is dropped.
-Target split_target(std::string_view target, Arena& arena);
+// Views live as long as the target, whose path is normalized already. A fragment is dropped.
+Target split_target(std::string_view target);
 
 // name=value, with ampersands between; also of an application/x-www-form-urlencoded body. As Envoy reads them: `%41` is
 // decoded, `+` stays, a name without a value has an empty one, and of a name that stands twice the first counts.

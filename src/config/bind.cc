@@ -123,18 +123,22 @@ void Binder::entry(const Node& parent, const Node& node, Message& out, const Pat
   if (field->real_containing_oneof() != nullptr && refused.contains(node)) refused.add_incomplete(parent);
 }
 
-void Binder::unknown_field(const Node& parent, const Node& node, const Message& out, const Path& path) {
-  const pb::Descriptor& descriptor = *out.GetDescriptor();
+std::string_view Binder::near_field(std::string_view name, const pb::Descriptor& descriptor) const {
   std::vector<std::string_view> names;
   for (int i = 0; i < descriptor.field_count(); ++i) names.push_back(descriptor.field(i)->name());
   if (old_keys_ != nullptr) {
     for (const std::string_view old : old_keys_->old_keys(descriptor.full_name())) names.push_back(old);
   }
-  const bool shown = problems_.list().size() < Problems::kProblemsMax;  // Else nobody sees the hint.
-  const std::string_view near = shown ? nearest(node.key, names) : std::string_view();
+  return nearest(name, names);
+}
+
+void Binder::unknown_field(const Node& parent, const Node& node, const Message& out, const Path& path) {
+  const pb::Descriptor& descriptor = *out.GetDescriptor();
+  const std::string_view near = problems_.full() ? std::string_view() : near_field(node.key, descriptor);
   Problem problem =
       tree_.problem(node.key_mark(), path.text(), fmt::format("{} has no field `{}`", descriptor.full_name(), node.key),
-                    near.empty() ? std::string() : fmt::format("did you mean `{}`?", near));
+                    near.empty() ? fmt::format("outrider knows the API of Envoy {}", kApiVersion)
+                                 : fmt::format("did you mean `{}`?", near));
   problem.fatal = !allow_unknown_fields;
   problem.unknown_field = true;
   if (problem.fatal) {  // Else the rest must stand without it.
@@ -301,6 +305,12 @@ void Binder::scalar(const Node& node, const Field& field, Message& out, const Pa
       if (good) return enumeration(node, field, out, path);
       break;
     case FieldType::CPPTYPE_STRING: {
+      if (good && node.plain && is_boolean_word(node.text)) {
+        return refuse(
+            node, path,
+            fmt::format("a text was expected, but here is {}, which is true or false without quotes", shown(node)),
+            fmt::format("in quotes it is a text: \"{}\"", node.text));
+      }
       std::string text(node.text);
       if (good && field.type() == FieldType::TYPE_BYTES) good = to_bytes(node.text, text);
       if (good) put(&pb::Reflection::SetString, &pb::Reflection::AddString, std::move(text));
@@ -327,7 +337,7 @@ void Binder::enumeration(const Node& node, const Field& field, Message& out, con
     if (built_.enum_value(descriptor.full_name(), value->name())) names.push_back(value->name());
   }
   if (found == nullptr) {
-    const std::string_view near = nearest(node.text, names);
+    const std::string_view near = problems_.full() ? std::string_view() : nearest(node.text, names);
     refuse(node, path,
            fmt::format("`{}` is no {}: {} was expected", node.text, descriptor.name(), fmt::join(names, ", ")),
            near.empty() ? std::string() : fmt::format("did you mean `{}`?", near));
@@ -376,7 +386,7 @@ bool Binder::any(const Node& node, Message& out, const Path& path) {
              fmt::format("{}, {}, is not built into outrider yet", known->name, to_text(known->slot)));
       return true;
     }
-    const std::vector<std::string> near = near_messages(name);
+    const std::vector<std::string> near = problems_.full() ? std::vector<std::string>() : near_messages(name);
     refuse(*type, path.field("@type"), fmt::format("the API has no message `{}`", name),
            near.empty() ? std::string() : fmt::format("did you mean {}?", fmt::join(near, " or ")));
     return true;

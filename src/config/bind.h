@@ -53,6 +53,7 @@ class Binder {
 
   void message(const Node& node, Message& out, const Path& path);
   void entry(const Node& parent, const Node& node, Message& out, const Path& path);
+  std::string_view near_field(std::string_view name, const google::protobuf::Descriptor& descriptor) const;
   void unknown_field(const Node& parent, const Node& node, const Message& out, const Path& path);
   bool not_built(const Node& parent, const Node& node, const Field& field, const Path& path);
   bool oneof_is_free(const Node& parent, const Node& node, const Field& field, const Message& out, const Path& path);

@@ -104,13 +104,14 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
   compile_watchdogs(c, bootstrap);
   snapshot->node_zone = process.service_zone.empty() ? bootstrap.node().locality().zone() : process.service_zone;
   if (bootstrap.has_tracing()) c.tracing = &bootstrap.tracing();
+  compile_admin(c, bootstrap.admin());  // Before the runtime: as in Envoy, its expressions may be of any size.
   compile_runtime(c, bootstrap.layered_runtime());
-  compile_admin(c, bootstrap.admin());
   compile_clusters(c, bootstrap.static_resources());
   for (int i = 0; i < bootstrap.static_resources().listeners_size(); i++) {
     compile_listener(c, bootstrap.static_resources().listeners(i),
                      "static_resources.listeners[" + std::to_string(i) + "]");
   }
+  c.regex_sizes = {};  // Those of statistics may, too.
   StatsOptions stats = compile_stats(c, bootstrap);
   if (c.problems.any_fatal()) return std::unexpected(c.problems.take());
   snapshot->bootstrap = loaded.bootstrap;

@@ -90,7 +90,7 @@ std::vector<CidrRange> to_ranges(Compilation& c,
 // Reports malformed addresses under `path`.
 Address to_address(Compilation& c, const envoy::config::core::v3::Address& address, const std::string& path);
 
-// The layers, in the order of the configuration; the node must be known.
+// The layers, in the order of the configuration, and what they say of regular expressions; the node must be known.
 void compile_runtime(Compilation& c, const envoy::config::bootstrap::v3::LayeredRuntime& runtime);
 ClusterPtr compile_cluster(Compilation& c, const envoy::config::cluster::v3::Cluster& cluster, const std::string& path);
 void compile_listener(Compilation& c, const envoy::config::listener::v3::Listener& listener, const std::string& path);

@@ -19,7 +19,7 @@ using proto::Regex;
 // The substitution `\1` must not name a group that the pattern lacks.
 Regex compile_rewrite(Compilation& c, const envoy::type::matcher::v3::RegexMatchAndSubstitute& rewrite,
                       const std::string& path) {
-  Regex regex = compile_regex(c, rewrite.pattern().regex(), path + ".pattern.regex");
+  Regex regex = compile_regex(c, rewrite.pattern(), path + ".pattern");
   std::string error;
   if (c.loaded.lacks(path + ".pattern.regex")) return regex;
   if (regex && !regex->CheckRewriteString(rewrite.substitution(), &error)) c.fail(path + ".substitution", error);
@@ -35,9 +35,10 @@ std::optional<Format> compile_format(Compilation& c, const std::string& text, co
 
 // Clusters of this configuration, for "did you mean".
 std::string unknown_cluster(const Compilation& c, const std::string& name) {
+  std::string message = "unknown cluster '" + name + "'";
+  if (c.problems.full()) return message;
   std::vector<std::string_view> known;
   for (const std::string& each : c.cluster_names) known.push_back(each);
-  std::string message = "unknown cluster '" + name + "'";
   std::string_view near = nearest(name, known);
   if (!near.empty()) message.append("; did you mean '").append(near).append("'?");
   return message;

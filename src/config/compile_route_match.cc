@@ -44,7 +44,7 @@ void compile_match(Compilation& c, const v3::RouteMatch& match, const std::strin
       break;
     case v3::RouteMatch::kSafeRegex:
       r.match = PathMatch::regex;
-      r.regex = proto::compile_regex(c, match.safe_regex().regex(), path + ".safe_regex.regex");
+      r.regex = proto::compile_regex(c, match.safe_regex(), path + ".safe_regex");
       break;
     case v3::RouteMatch::kPathSeparatedPrefix:
       r.match = PathMatch::segments;

@@ -3,11 +3,14 @@
 #include <algorithm>
 
 #include "config/compile_parts.h"
+#include "core/runtime_layers.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "proto/matcher.h"
 
 namespace outrider::config {
 namespace {
+
+constexpr std::uint64_t kRegexSizeMax = 100;  // As Envoy, which says nothing of it in its documents.
 
 // {"numerator": 5, "denominator": "HUNDRED"} is one value.
 bool is_fraction(const Value::Struct& fields) {
@@ -76,6 +79,11 @@ void compile_runtime(Compilation& c, const envoy::config::bootstrap::v3::Layered
     }
     all.push_back(std::move(source));
   }
+  RuntimeLayers layers;
+  layers.set(c.snapshot.runtime);
+  const RuntimePtr values = layers.load();
+  c.regex_sizes.error = values->integer("re2.max_program_size.error_level", kRegexSizeMax);
+  c.regex_sizes.warn = values->integer("re2.max_program_size.warn_level", c.regex_sizes.warn);
 }
 
 }  // namespace outrider::config

@@ -134,6 +134,46 @@ TEST(Convert, WhatItPrintsLoadsAsTheFileDoes) {
   }
 }
 
+TEST(Convert, FormatsOfV1MayNameTheClientByItsOldName) {
+  const std::string text = R"({"listeners": [{"address": "tcp://0.0.0.0:80", "filters": [{"name":
+    "http_connection_manager", "config": {"codec_type": "auto", "stat_prefix": "in", "route_config": {"virtual_hosts": [
+      {"name": "v", "domains": ["*"], "request_headers_to_add": [{"key": "x", "value": "a%CLIENT_IP%b%CLIENT_IP%"}],
+       "routes": [{"prefix": "/", "cluster": "c"}]}]},
+    "filters": [{"name": "router", "config": {"dynamic_stats": false}}]}}], "use_original_dst": false}],
+    "cluster_manager": {"clusters": []}})";
+  EXPECT_THAT(converted("f.json", text),
+              HasSubstr("a%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%b%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"));
+  EXPECT_THAT(converted("f.json", text), HasSubstr("dynamic_stats: false"));
+}
+
+TEST(Convert, OldRegularExpressionsSayHowLargeTheyAre) {
+  const auto route = [](const std::string& regex) {
+    return "static_resources: {listeners: [{address: {socket_address: {address: 0.0.0.0, port_value: 80}}, "
+           "filter_chains: "
+           "[{filters: [{name: envoy.http_connection_manager, config: {stat_prefix: in, route_config: {virtual_hosts: "
+           "[{name: v, domains: ['*'], routes: [{match: {regex: " +
+           regex +
+           "}, redirect: {host_redirect: h}}]}]}, "
+           "http_filters: [{name: envoy.router}]}}]}]}]}";
+  };
+  EXPECT_THAT(converted("f.yaml", route(std::string(200, 'a'))), HasSubstr("max_program_size: 204"));
+  EXPECT_THAT(converted("f.yaml", route("aaa")), testing::Not(HasSubstr("max_program_size")));
+}
+
+TEST(Convert, FieldsOfAnEarlyAuthorizationServiceBecomeMatchers) {
+  const std::string text =
+      "static_resources: {listeners: [{address: {socket_address: {address: 0.0.0.0, port_value: 80}}, filter_chains: "
+      "[{filters: [{name: envoy.http_connection_manager, config: {stat_prefix: in, route_config: {}, http_filters: "
+      "[{name: envoy.ext_authz, config: {http_service: {server_uri: {uri: u, cluster: c, timeout: 1s}, "
+      "allowed_request_headers: [x-a], allowed_authorization_headers: [x-b, x-c]}}}, {name: envoy.router}]}}]}]}]}";
+  const std::string v3 = converted("f.yaml", text);
+  EXPECT_THAT(v3, HasSubstr("allowed_headers:"));
+  EXPECT_THAT(v3, HasSubstr("exact: x-a"));
+  EXPECT_THAT(v3, HasSubstr("allowed_upstream_headers:"));
+  EXPECT_THAT(v3, HasSubstr("allowed_client_headers:"));
+  EXPECT_THAT(v3, HasSubstr("ignore_case: true"));
+}
+
 TEST(Convert, ClustersOfV1AskForIPv4UnlessToldOtherwise) {
   EXPECT_THAT(converted("f.json", kV1), HasSubstr("dns_lookup_family: V4_ONLY"));
 }

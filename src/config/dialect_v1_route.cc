@@ -57,10 +57,23 @@ void opaque_config(Upgrade& upgrade, Node& route, Node& value, const Path&) {
   put(upgrade, route, {"metadata", "filter_metadata", "envoy.filters.http.router"}, value);
 }
 
+// %CLIENT_IP%, as formats of that time called the client's address.
+void name_client(Upgrade& upgrade, Node& value) {
+  constexpr std::string_view kOld = "%CLIENT_IP%", kNew = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%";
+  std::string text(value.text);
+  for (std::size_t at = text.find(kOld); at != text.npos; at = text.find(kOld, at + kNew.size())) {
+    text.replace(at, kOld.size(), kNew);
+  }
+  if (text != value.text) value.text = upgrade.tree.keep(text);
+}
+
 // {key, value} → {header: {key, value}}.
 void header_to_add(Upgrade& upgrade, Node& option, Node&, const Path&) {
   for (const std::string_view key : {"key", "value"}) {
-    if (Node* value = upgrade.tree.take(option, key)) put(upgrade, option, {"header", key}, *value);
+    Node* value = upgrade.tree.take(option, key);
+    if (value == nullptr) continue;
+    if (key == "value" && value->is_scalar()) name_client(upgrade, *value);
+    put(upgrade, option, {"header", key}, *value);
   }
 }
 

@@ -88,7 +88,33 @@ void catch_all_cluster(Upgrade& upgrade, Node& routes, Node& value, const Path&)
   put(upgrade, routes, {"catch_all_route", "cluster"}, value);
 }
 
+// Names of fields → matchers of them at way[0].way[1].patterns.
+void add_patterns(Upgrade& upgrade, Node& service, const Node& names, std::string_view message, std::string_view list) {
+  Tree& tree = upgrade.tree;
+  Node* matchers = tree.set_mapping(*tree.set_mapping(service, message, names.key_mark()), list, names.key_mark());
+  for (const Node& name : names) {
+    Node& pattern = append_mapping(upgrade, *matchers, "patterns", name.value_mark());
+    tree.set(pattern, "exact", *tree.make_scalar(name.text, false, name.value_mark()));
+    tree.set_scalar(pattern, "ignore_case", "true", true, name.value_mark());
+  }
+}
+
+// What the authorization server sees of the request.
+void allowed_request_headers(Upgrade& upgrade, Node& service, Node& value, const Path&) {
+  add_patterns(upgrade, service, value, "authorization_request", "allowed_headers");
+}
+
+// What of its answer goes on: to the backend when it agrees, else to the client.
+void allowed_authorization_headers(Upgrade& upgrade, Node& service, Node& value, const Path&) {
+  add_patterns(upgrade, service, value, "authorization_response", "allowed_upstream_headers");
+  add_patterns(upgrade, service, value, "authorization_response", "allowed_client_headers");
+}
+
+constexpr std::string_view kAuthorizationService = "envoy.extensions.filters.http.ext_authz.v3.HttpService";
+
 constexpr Rule kRules[] = {
+    {kAuthorizationService, "allowed_request_headers", allowed_request_headers},
+    {kAuthorizationService, "allowed_authorization_headers", allowed_authorization_headers},
     {"envoy.extensions.filters.http.ratelimit.v3.RateLimit", kWhole, rate_limit_service},
     {"envoy.extensions.filters.network.ratelimit.v3.RateLimit", kWhole, rate_limit_service},
     {"envoy.extensions.filters.network.thrift_proxy.filters.ratelimit.v3.RateLimit", kWhole, rate_limit_service},

@@ -1,5 +1,6 @@
 // The keys of v2 of routes that v3 does not have, and those that v3 has only as deprecated ones.
 #include <fmt/format.h>
+#include <re2/re2.h>
 
 #include "config/rules.h"
 
@@ -30,9 +31,25 @@ void mirror_policy(Upgrade& upgrade, Node& action, Node& value, const Path&) {
   upgrade.tree.append(*list, value);
 }
 
-void regex(Upgrade& upgrade, Node& match, Node& value, const Path&) {
-  Node* safe = upgrade.tree.set_mapping(match, "safe_regex", value.key_mark());
-  upgrade.tree.set(*safe, "regex", value);
+constexpr int kRegexSizeMax = 100;  // Beyond it today's Envoy wants to be told.
+
+// matcher.safe_regex.regex. The expressions of other times had no limit.
+void put_regex(Upgrade& upgrade, Node& matcher, Node& value) {
+  if (value.is_scalar()) {
+    const re2::RE2 compiled(re2::StringPiece(value.text.data(), value.text.size()), re2::RE2::Quiet);
+    const int size = compiled.ok() ? compiled.ProgramSize() : 0;
+    if (size > kRegexSizeMax) {
+      put_text(upgrade, matcher, {"safe_regex", "google_re2", "max_program_size"}, std::to_string(size), true,
+               value.value_mark());
+    }
+  }
+  put(upgrade, matcher, {"safe_regex", "regex"}, value);
+}
+
+void regex(Upgrade& upgrade, Node& match, Node& value, const Path&) { put_regex(upgrade, match, value); }
+
+void put_text_regex(Upgrade& upgrade, Node& matcher, Node& value) {
+  put_regex(upgrade, *upgrade.tree.set_mapping(matcher, "string_match", value.key_mark()), value);
 }
 
 // An HTTP/1 upgrade was joined to a TCP proxy with settings of its own.
@@ -66,7 +83,7 @@ void string_match(Upgrade& upgrade, Node& matcher, Node&, const Path& path) {
   Node* value = upgrade.tree.take(matcher, "value");
   Node* regex = upgrade.tree.take(matcher, "regex");
   Node* whole = upgrade.tree.take(matcher, "regex_match");
-  if (whole != nullptr) return put(upgrade, matcher, {"string_match", "safe_regex", "regex"}, *whole);
+  if (whole != nullptr) return put_text_regex(upgrade, matcher, *whole);
   if (regex != nullptr && regex->is_scalar() && regex->text != "true" && regex->text != "false") {
     return upgrade.error(regex->mark(), path.field("regex"), "true or false was expected");
   }
@@ -75,21 +92,19 @@ void string_match(Upgrade& upgrade, Node& matcher, Node&, const Path& path) {
       upgrade.tree.set_scalar(matcher, "present_match", "true", true, matcher.value_mark());
     }
   } else if (is_true(regex)) {
-    put(upgrade, matcher, {"string_match", "safe_regex", "regex"}, *value);
+    put_text_regex(upgrade, matcher, *value);
   } else {
     put(upgrade, matcher, {"string_match", "exact"}, *value);
   }
 }
 
-void text_regex(Upgrade& upgrade, Node& matcher, Node& value, const Path&) {
-  put(upgrade, matcher, {"safe_regex", "regex"}, value);
-}
+void text_regex(Upgrade& upgrade, Node& matcher, Node& value, const Path&) { put_regex(upgrade, matcher, value); }
 
 // {pattern, method} → headers.
 void pattern(Upgrade& upgrade, Node& cluster, Node& value, const Path&) {
   Node& matcher = append_mapping(upgrade, cluster, "headers", value.key_mark());
   upgrade.tree.set_scalar(matcher, "name", ":path", false, value.key_mark());
-  put(upgrade, matcher, {"string_match", "safe_regex", "regex"}, value);
+  put_text_regex(upgrade, matcher, value);
 }
 
 void method(Upgrade& upgrade, Node& cluster, Node& value, const Path&) {
@@ -106,7 +121,7 @@ void origins(Upgrade& upgrade, Node& policy, Node& value, const Path&) {
   for_each(upgrade, value, [&](Node& one) {
     Node& matcher = append_mapping(upgrade, policy, "allow_origin_string_match", one.value_mark());
     Node* text = upgrade.tree.make_scalar(one.text, false, one.value_mark());
-    if (is_regex) return put(upgrade, matcher, {"safe_regex", "regex"}, *text);
+    if (is_regex) return put_regex(upgrade, matcher, *text);
     upgrade.tree.set(matcher, "exact", *text);
   });
 }

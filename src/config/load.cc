@@ -82,7 +82,7 @@ Node* read_tree(std::string_view name, std::string_view text, const Source& sour
   Node* root = (is_json ? read_json : read_yaml)(substituted, tree, file, problems);
   if (root == nullptr && problems.fatal() > problems_before) return nullptr;
   if (root == nullptr || root->kind == Kind::null) {
-    problems.add({.file = std::string(name), .message = "holds no configuration"});
+    problems.add({.file = std::string(name), .line = 1, .column = 1, .message = "holds no configuration"});
     return nullptr;
   }
   if (!root->is_mapping()) {

@@ -318,7 +318,7 @@ TEST(Load, AFileThatCannotBeReadIsAnError) {
   EXPECT_EQ(joined(load({.path = "/no/such/file.yaml"}).error()),
             "/no/such/file.yaml: cannot be opened: No such file or directory\n");
   EXPECT_EQ(joined(load({.path = "/"}).error()), "/: is a directory\n");
-  EXPECT_EQ(joined(load_text("f.yaml", "").error()), "f.yaml: holds no configuration\n");
+  EXPECT_EQ(joined(load_text("f.yaml", "").error()), "f.yaml:1:1: holds no configuration\n");
   EXPECT_EQ(joined(load_text("f.yaml", "[1]\n").error()),
             "f.yaml:1:1: a mapping was expected: `static_resources`, `admin`, ...\n");
 }
@@ -342,6 +342,15 @@ TEST(Load, MessagesAreNoDeeperThanTheirDecoderTakes) {
   std::string text = "node { metadata ";
   for (int i = 0; i < 100'000; i++) text += "{ fields { key: \"a\" value { struct_value ";
   EXPECT_FALSE(load_text("f.pb_text", text));
+}
+
+TEST(Load, WhatIsNoUtf8IsToldAsUtf8) {
+  EXPECT_THAT(joined(load_text("f.pb_text", "node { \xe9\xff: 'x' }").error()), HasSubstr("\xef\xbf\xbd"));
+  EXPECT_EQ(to_text(Problem{.file = "f",
+                            .message = "a\xff"
+                                       "b\xc3\xa9"}),
+            "f: a\xef\xbf\xbd"
+            "b\xc3\xa9");
 }
 
 TEST(Load, AFileMayBeProtobufItself) {
@@ -385,6 +394,9 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
         ".lb_policy: `ROUNDROBIN` is no LbPolicy: ROUND_ROBIN, LEAST_REQUEST, RANDOM, CLUSTER_PROVIDED was expected "
         "(did you mean "
         "`ROUND_ROBIN`?)"}},
+      {"node: {id: n, cluster: 'n', locality: {region: oFF}}\n",
+       {"1:12: node.id: a text was expected, but here is `n`, which is true or false without quotes (in quotes it is a "
+        "text: \"n\")"}},
       {"static_resources:\n  clusters:\n  - name: c\n    lb_policy: maglev\n",
        {"4:16: " + cluster +
         ".lb_policy: MAGLEV of envoy.config.cluster.v3.Cluster.LbPolicy is not built into outrider yet (built are "
@@ -469,10 +481,10 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
        {"1:41: " + cluster +
         ".circuit_breakers: a mapping was expected (envoy.config.cluster.v3.CircuitBreakers), but here is a list"}},
       {"a: 1\nb: 2\na: 3\n",
-       {"1:1: envoy.config.bootstrap.v3.Bootstrap has no field `a`",
-        "2:1: envoy.config.bootstrap.v3.Bootstrap has no field `b`",
+       {"1:1: envoy.config.bootstrap.v3.Bootstrap has no field `a` (outrider knows the API of Envoy 1.36-1.37)",
+        "2:1: envoy.config.bootstrap.v3.Bootstrap has no field `b` (outrider knows the API of Envoy 1.36-1.37)",
         "3:1: `a` stands twice in the same mapping (first in line 1)",
-        "3:1: envoy.config.bootstrap.v3.Bootstrap has no field `a`"}},
+        "3:1: envoy.config.bootstrap.v3.Bootstrap has no field `a` (outrider knows the API of Envoy 1.36-1.37)"}},
       {"node: {id: [1], cluster: {a: b}}\n",
        {"1:8: node.id: a text was expected, but here is a list",
         "1:17: node.cluster: a text was expected, but here is a mapping"}},

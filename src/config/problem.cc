@@ -7,7 +7,28 @@
 #include <tuple>
 #include <utility>
 
+#include "core/utf8.h"
+
 namespace outrider::config {
+
+namespace {
+
+// What is not UTF-8, from a file that is not, becomes U+FFFD.
+std::string valid_utf8(std::string text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = utf8_sequence_size(std::string_view(text).substr(at));
+    if (size > 0) {
+      out.append(text, at, size);
+    } else {
+      out += "\xef\xbf\xbd";
+    }
+    at += std::max<std::size_t>(size, 1);
+  }
+  return out;
+}
+
+}  // namespace
 
 std::string to_text(const Problem& problem) {
   std::string out = problem.file;
@@ -20,7 +41,7 @@ std::string to_text(const Problem& problem) {
   if (!problem.fatal) out += "note: ";
   out += problem.message;
   if (!problem.hint.empty()) out += fmt::format(" ({})", problem.hint);
-  return out;
+  return valid_utf8(std::move(out));
 }
 
 void Problems::add(Problem problem) {

@@ -28,6 +28,8 @@ class Problems {
 
   void add(Problem problem);
   const std::vector<Problem>& list() const { return list_; }
+  // Whatever else is added will not be shown: no need to think of good advice.
+  bool full() const { return list_.size() >= kProblemsMax; }
   bool any_fatal() const { return fatal_ > 0; }
   size_t fatal() const { return fatal_; }
   // Ordered by file, line and column; the last one says how many were left out, if any were.

@@ -1,9 +1,9 @@
 // What a load has already complained about, so that nobody complains of the consequences.
 #pragma once
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_set>
-#include <vector>
 
 #include "config/tree.h"
 
@@ -17,7 +17,7 @@ class Refused {
   // A node that lacks a value because what stands right below it was refused.
   void add_incomplete(const Node& node) { incomplete_.insert(&node); }
   // A path with a problem whose node nobody knows.
-  void add_path(std::string path) { paths_.push_back(std::move(path)); }
+  void add_path(std::string path) { paths_.insert(std::move(path)); }
 
   bool contains(const Node& node) const { return nodes_.contains(&node); }
   bool is_incomplete(const Node& node) const { return incomplete_.contains(&node); }
@@ -32,7 +32,9 @@ class Refused {
 
   std::unordered_set<const Node*> nodes_;
   std::unordered_set<const Node*> incomplete_;
-  std::vector<std::string> paths_;
+  bool path_above(std::string_view path) const;
+  bool path_below(std::string_view path) const;
+  std::set<std::string, std::less<>> paths_;
 };
 
 }  // namespace outrider::config

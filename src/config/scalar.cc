@@ -1,8 +1,11 @@
 #include "config/scalar.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string>
+
+#include "core/ascii.h"
 
 namespace outrider::config {
 namespace {
@@ -51,6 +54,15 @@ bool to_bool(std::string_view text, bool& out) {
     if (lower == no) return !(out = false);
   }
   return false;
+}
+
+bool is_boolean_word(std::string_view text) {
+  bool truth = false;
+  const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  if (text.empty()) return false;
+  const auto upper = std::ranges::count_if(text, is_upper);
+  const bool one_case = upper == 0 || static_cast<size_t>(upper) == text.size() || (upper == 1 && is_upper(text[0]));
+  return one_case && to_bool(ascii_lower(text), truth);
 }
 
 bool to_integer(std::string_view text, int64_t& out) {

@@ -7,7 +7,10 @@
 namespace outrider::config {
 
 // How a scalar is written. Each returns false if the text is not one.
-bool to_bool(std::string_view text, bool& out);        // true and false, and YAML 1.1's yes, no, on, off, y, n
+bool to_bool(std::string_view text, bool& out);  // true and false, and YAML 1.1's yes, no, on, off, y, n
+// What Envoy's YAML makes true or false of where it stands without quotes: one of those in small, capital, or
+// Capitalized letters.
+bool is_boolean_word(std::string_view text);
 bool to_integer(std::string_view text, int64_t& out);  // also 1e3 and 5.0, as proto3 JSON allows
 bool to_unsigned(std::string_view text, uint64_t& out);
 bool to_floating(std::string_view text, double& out);    // also NaN, Infinity, -Infinity

@@ -18,6 +18,9 @@ class FieldDescriptor;
 
 namespace outrider::config {
 
+// Of Envoy's whose API the schema is. Fields that came later are unknown.
+inline constexpr std::string_view kApiVersion = "1.36-1.37";
+
 // Envoy's whole API (v2, v3, xds, udpa): a serialized FileDescriptorSet inside the binary.
 std::string_view envoy_descriptors();
 

@@ -19,7 +19,7 @@ struct SourceMap {
 
   std::vector<std::string> files;
   std::vector<std::string> lists;  // Paths of lists in the v3 configuration, such as "static_resources.clusters".
-  std::vector<Place> places;
+  std::vector<Place> places;       // Ordered by list, index and route.
 
   std::string path(const Place& place) const;
   // "envoy.yaml:12", or empty.

@@ -105,6 +105,7 @@ Node* Tree::set_sequence(Node& parent, std::string_view key, Mark mark) {
 }
 
 void Tree::unlink(Node& parent, Node& child) {
+  found_.erase(&parent);
   Node* before = nullptr;
   for (Node* at = parent.first; at != nullptr; before = at, at = at->next) {
     if (at != &child) continue;
@@ -157,6 +158,15 @@ bool next_step(std::string_view& path, Step& step) {
 
 }  // namespace
 
+const Node* Tree::item(const Node& sequence, size_t index) const {
+  Found& last = found_.try_emplace(&sequence, Found{0, sequence.first}).first->second;
+  if (index < last.index || last.item == nullptr) last = {0, sequence.first};
+  const Node* item = last.item;
+  for (size_t i = last.index; i < index && item != nullptr; ++i) item = item->next;
+  if (item != nullptr) last = {index, item};
+  return item;
+}
+
 const Node& Tree::at(std::string_view path) const {
   static const Node kNowhere;
   const Way way = way_to(path);
@@ -172,8 +182,7 @@ Tree::Way Tree::way_to(std::string_view path) const {
   while (next_step(path, step)) {
     const Node* below = nullptr;
     if (step.is_index && here->is_sequence()) {
-      below = here->first;
-      for (size_t i = 0; i < step.index && below != nullptr; ++i) below = below->next;
+      below = item(*here, step.index);
     } else if (!step.is_index) {
       below = here->find(step.name);
     }

@@ -5,6 +5,7 @@
 #include <memory_resource>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "config/problem.h"
@@ -71,6 +72,9 @@ class Tree {
   Tree(const Tree&) = delete;
   Tree& operator=(const Tree&) = delete;
 
+  // The item of a sequence, or nullptr. Walking through all of them in order is linear.
+  const Node* item(const Node& sequence, size_t index) const;
+
   uint16_t add_file(std::string name);
   const std::string& file(uint16_t number) const { return files_[number]; }
 
@@ -109,6 +113,13 @@ class Tree {
   std::pmr::monotonic_buffer_resource arena_{1 << 16};
   std::vector<std::string> files_;
   size_t nodes_ = 0;
+
+  // Where in a sequence a path led last; the next one leads to the same item or to one behind it, mostly.
+  struct Found {
+    size_t index = 0;
+    const Node* item = nullptr;
+  };
+  mutable std::unordered_map<const Node*, Found> found_;
 };
 
 // The way from the root to a value, linked through the stack of whoever walks there; made into text only for a problem.

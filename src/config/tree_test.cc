@@ -25,6 +25,19 @@ TEST(Tree, EntriesAreFoundTakenAndPutElsewhere) {
   EXPECT_EQ(root->last->key, "c");
 }
 
+TEST(Tree, ItemsAreFoundInAnyOrderAndAfterChanges) {
+  Tree tree;
+  Node* list = tree.make(Kind::sequence, {});
+  for (const char* text : {"a", "b", "c", "d"}) tree.append(*list, *tree.make_scalar(text, false, {}));
+  for (const size_t index : {2, 3, 1, 0, 3}) EXPECT_EQ(tree.item(*list, index)->text, std::string(1, "abcd"[index]));
+  EXPECT_EQ(tree.item(*list, 4), nullptr);
+  tree.append(*list, *tree.make_scalar("e", false, {}));
+  EXPECT_EQ(tree.item(*list, 4)->text, "e");
+  tree.unlink(*list, *list->first);
+  EXPECT_EQ(tree.item(*list, 3)->text, "e");
+  EXPECT_EQ(tree.item(*list, 0)->text, "b");
+}
+
 TEST(Tree, APathLeadsToItsNodeOrTheNearestParent) {
   Tree tree;
   tree.add_file("f");

@@ -201,8 +201,7 @@ Entry to_entry(const proto::FilterSource& source, const v3::Config::KeyValuePair
   to.base64 = from.encode() == v3::Config::BASE64;
   if (from.has_regex_value_rewrite()) {
     const auto& rewrite = from.regex_value_rewrite();
-    to.rewrite =
-        proto::compile_regex(source.report, rewrite.pattern().regex(), path + ".regex_value_rewrite.pattern.regex");
+    to.rewrite = proto::compile_regex(source.report, rewrite.pattern(), path + ".regex_value_rewrite.pattern");
     to.substitution = rewrite.substitution();
   }
   return to;

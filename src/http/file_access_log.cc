@@ -348,7 +348,7 @@ std::expected<std::shared_ptr<LogFile>, std::string> LogFiles::open(const std::s
   for (const auto& file : writer_->files) {
     if (file->path() == path) return file;
   }
-  auto fd = open_file(path);
+  auto fd = open_file(writer_->options.touches_files ? path : "/dev/null");
   if (!fd) return std::unexpected(std::move(fd.error()));
   writer_->files.push_back(std::make_shared<LogFile>(writer_->options, writer_->event, path, *fd));
   return writer_->files.back();

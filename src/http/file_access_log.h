@@ -42,6 +42,7 @@ class LogFiles {
     std::size_t flush_bytes = 64 * 1024;               // So much in one worker's queue wakes the writer.
     std::size_t queue_bytes_max = 1024 * 1024;         // Of each worker and file; lines beyond are dropped, counted.
     std::shared_ptr<StatScope> stats;                  // Null: nothing is counted.
+    bool touches_files = true;                         // False: what is opened is not there, and lines are lost.
     int writer_stats_index = 0;                        // Whose block the writing thread counts in: no worker's.
   };
 

@@ -91,13 +91,15 @@ std::string unknown_operator(std::string_view name) {
   std::string message = "Not supported field in StreamInfo: " + std::string(name);
   std::size_t distance = (name.size() + 2) / 3 + 1;
   std::string_view nearest;
+  bool exists = false;
   each_row([&](const Row& row) {
     std::size_t away = edit_distance(name, row.name);
+    exists |= away == 0;  // But not here.
     if (away >= distance) return;
     distance = away;
     nearest = row.name;
   });
-  if (!nearest.empty()) message += "; did you mean %" + std::string(nearest) + "%?";
+  if (!nearest.empty() && !exists) message += "; did you mean %" + std::string(nearest) + "%?";
   return message;
 }
 

@@ -6,9 +6,12 @@
 namespace outrider {
 
 // server.state counts Envoy's lifecycle: 0 live, 1 draining, 2 before initialization, 3 initializing. Uptime in
-// seconds, memory in bytes; days_until_first_cert_expiring is 2^32 - 1 without certificates; version is the leading
-// number of the build's revision.
+// seconds, memory in bytes; days_until_first_cert_expiring is 2^32 - 1 without certificates; version is that of
+// outrider, 1.2.3 as 1002003. config_reload_* count SIGHUP, which Envoy ignores: what came into force and what was
+// refused.
 #define OUTRIDER_SERVER_STATS(COUNTER, GAUGE, HISTOGRAM) \
+  COUNTER(config_reload_failure)                         \
+  COUNTER(config_reload_success)                         \
   COUNTER(dynamic_unknown_fields)                        \
   COUNTER(static_unknown_fields)                         \
   GAUGE(concurrency)                                     \

@@ -1,12 +1,15 @@
 #include "proto/matcher.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/struct.pb.h>
 #include <re2/re2.h>
 
 #include "core/ascii.h"
+#include "core/log.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/type/matcher/v3/metadata.pb.h"
+#include "envoy/type/matcher/v3/regex.pb.h"
 #include "envoy/type/matcher/v3/string.pb.h"
 #include "envoy/type/matcher/v3/value.pb.h"
 #include "envoy/type/v3/percent.pb.h"
@@ -19,8 +22,8 @@ using RouteHeaderMatcher = envoy::config::route::v3::HeaderMatcher;
 
 StringMatcher literal(StringMatcher::Kind kind, std::string text) { return {kind, false, std::move(text), nullptr}; }
 
-StringMatcher regex_matcher(Report& report, const std::string& pattern, const std::string& path) {
-  return {StringMatcher::Kind::regex, false, {}, compile_regex(report, pattern, path + ".regex")};
+StringMatcher regex_matcher(Report& report, const matcher::RegexMatcher& m, const std::string& path) {
+  return {StringMatcher::Kind::regex, false, {}, compile_regex(report, m, path)};
 }
 
 // The text that a field has to match, in one of the forms that the API has had.
@@ -36,7 +39,7 @@ StringMatcher field_text(Report& report, const RouteHeaderMatcher& m, const std:
     case RouteHeaderMatcher::kContainsMatch:
       return literal(Kind::contains, m.contains_match());
     case RouteHeaderMatcher::kSafeRegexMatch:
-      return regex_matcher(report, m.safe_regex_match().regex(), path + ".safe_regex_match");
+      return regex_matcher(report, m.safe_regex_match(), path + ".safe_regex_match");
     default:
       return compile_matcher(report, m.string_match(), path + ".string_match");
   }
@@ -55,6 +58,26 @@ Regex compile_regex(Report& report, const std::string& pattern, const std::strin
   return regex;
 }
 
+Regex compile_regex(Report& report, const matcher::RegexMatcher& m, const std::string& path) {
+  Regex regex = compile_regex(report, m.regex(), path + ".regex");
+  if (!regex) return nullptr;
+  const auto size = static_cast<std::uint64_t>(regex->ProgramSize());
+  const bool has_own = m.google_re2().has_max_program_size();
+  const std::uint64_t limit = has_own ? m.google_re2().max_program_size().value() : report.regex_sizes.error;
+  if (size > limit) {
+    report.fail(path + ".regex",
+                fmt::format("RE2 program size of {} > max program size of {}{}", size, limit,
+                            has_own ? "" : "; runtime `re2.max_program_size.error_level` allows more"));
+    return nullptr;
+  }
+  if (!has_own && size > report.regex_sizes.warn) {
+    log(Logger::config, LogLevel::warning,
+        fmt::format("{}: regex '{}': RE2 program size of {} > max program size of {} of the warn level", path,
+                    m.regex(), size, report.regex_sizes.warn));
+  }
+  return regex;
+}
+
 StringMatcher compile_matcher(Report& report, const matcher::StringMatcher& m, const std::string& path) {
   using Kind = StringMatcher::Kind;
   StringMatcher result;
@@ -69,7 +92,7 @@ StringMatcher compile_matcher(Report& report, const matcher::StringMatcher& m, c
       result = literal(Kind::contains, m.contains());
       break;
     case matcher::StringMatcher::kSafeRegex:
-      return regex_matcher(report, m.safe_regex().regex(), path + ".safe_regex");
+      return regex_matcher(report, m.safe_regex(), path + ".safe_regex");
     default:
       result = literal(Kind::exact, m.exact());
   }

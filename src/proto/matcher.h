@@ -36,6 +36,8 @@ namespace outrider::proto {
 using Regex = std::shared_ptr<const re2::RE2>;
 
 Regex compile_regex(Report& report, const std::string& pattern, const std::string& path);
+// The same of a message, within its own limit (google_re2.max_program_size) or else within the report's.
+Regex compile_regex(Report& report, const envoy::type::matcher::v3::RegexMatcher& m, const std::string& path);
 StringMatcher compile_matcher(Report& report, const envoy::type::matcher::v3::StringMatcher& m,
                               const std::string& path);
 StringMatchers compile_matchers(Report& report, const envoy::type::matcher::v3::ListStringMatcher& list,

@@ -137,6 +137,7 @@ int explain_file(const Request& r) {
   Flags flags;
   flags.config_path = r.where;
   flags.concurrency = 1;
+  flags.opens_logs = false;
   flags.substitute_environment = r.substitute_environment;
   Proxy proxy(std::move(flags));
   auto snapshot = proxy.read_snapshot();

@@ -10,8 +10,10 @@
 #include <span>
 #include <thread>
 #include <type_traits>
+#include <utility>
 
 #include "config/nearest.h"
+#include "config/schema.h"
 #include "core/log_levels.h"
 
 namespace outrider {
@@ -419,7 +421,19 @@ std::string version_text() {
 #else
   constexpr std::string_view kBuild = "DEBUG";
 #endif
-  return fmt::format("\noutrider  version: {}/{}/Envoy API 1.36-1.37\n\n", OUTRIDER_VERSION, kBuild);
+  return fmt::format("\noutrider  version: {}/{}/Envoy API {}\n\n", OUTRIDER_VERSION, kBuild, config::kApiVersion);
+}
+
+std::uint64_t version_number() {
+  std::uint64_t number = 0, part = 0;
+  for (char c : std::string_view(OUTRIDER_VERSION ".")) {
+    if (c == '.') {
+      number = number * 1000 + std::exchange(part, 0);
+    } else {
+      part = part * 10 + static_cast<std::uint64_t>(c - '0');
+    }
+  }
+  return number;
 }
 
 }  // namespace outrider

@@ -31,6 +31,7 @@ struct Flags {
   Mode mode = Mode::serve;
   std::uint32_t concurrency = 0;  // worker threads; parse_flags makes 0 the number of hardware threads
   bool substitute_environment = true;
+  bool opens_logs = true;  // False for who only looks at a configuration: no file is made.
   bool allow_unknown_fields = false;
   bool reject_unknown_dynamic_fields = false;
   bool ignore_unknown_dynamic_fields = false;
@@ -90,7 +91,9 @@ struct FlagError {
 std::expected<Flags, FlagError> parse_flags(int argc, const char* const* argv,
                                             std::string_view config_path_default = kConfigPathDefault);
 
-std::string help_text();     // ends with a newline
-std::string version_text();  // ends with a newline
+std::string help_text();  // ends with a newline
+std::string version_text();
+// 1.2.3 as 1002003.
+std::uint64_t version_number();  // ends with a newline
 
 }  // namespace outrider

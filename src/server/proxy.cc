@@ -108,6 +108,7 @@ LogFiles::Options log_file_options(const Flags& flags, StatRegistry& stats) {
   o.workers = static_cast<int>(flags.concurrency) + 1;
   o.flush_interval = std::chrono::milliseconds(flags.file_flush_interval_ms);
   o.flush_bytes = flags.file_flush_min_size_kb * 1024;
+  o.touches_files = flags.opens_logs;
   o.stats = stats.scope("filesystem.", file_stat_table());
   o.writer_stats_index = static_cast<int>(flags.concurrency) + 1;
   return o;
@@ -307,28 +308,35 @@ void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
 }
 
 void Proxy::reload() {
+  const bool done = reload_configuration();
+  server_stats_->local(main_.index())[done ? ServerStat::config_reload_success : ServerStat::config_reload_failure]
+      .add();
+}
+
+bool Proxy::reload_configuration() {
   struct stat file;
   if (stat(flags_.config_path.c_str(), &file) == 0 && !S_ISREG(file.st_mode)) {
     log(Logger::config, LogLevel::error,
         "the configuration was not reloaded: '" + flags_.config_path + "' is not a regular file");
-    return;
+    return false;
   }
   auto next = load_snapshot(snapshot_);
   if (!next) {
     log(Logger::config, LogLevel::error,
         "the configuration was not reloaded; the old one stays:\n" + to_text(next.error()));
-    return;
+    return false;
   }
-  if ((*next)->admin != snapshot_->admin) {
+  if ((*next)->admin != admin_configured_) {
     log(Logger::config, LogLevel::warning, "the admin address has changed; it takes a restart to move the admin page");
   }
   auto opened = open_listeners(**next);
   if (!opened) {
     log(Logger::config, LogLevel::error, "the configuration was not reloaded; the old one stays: " + opened.error());
-    return;
+    return false;
   }
   publish(std::move(*next), std::move(*opened));
   announce_reload();
+  return true;
 }
 
 // When it holds everywhere: who reads the line and sends a request gets the new configuration.
@@ -365,6 +373,7 @@ int Proxy::run() {
     return 1;
   }
   if (!open_admin(*snapshot_)) return 1;
+  admin_configured_ = snapshot_->admin;
   for (std::uint32_t i = 0; i < flags_.concurrency; i++) {
     workers_.push_back(std::make_unique<ProxyWorker>(static_cast<int>(i), clock_, seed()));
     workers_.back()->start();
@@ -423,6 +432,7 @@ Task<> Proxy::body(Proxy& self) {
   self.hand_over(std::move(self.pending_), *self.snapshot_);
   self.listener_manager_stats_->local(self.main_.index())[ListenerManagerStat::workers_started].set(1);
   if (self.state_ == ServerState::initializing) self.state_ = ServerState::live;
+  self.set_server_stats();
   self.server_stats_->local(self.main_.index())
       .record(ServerStat::initialization_time_ms,
               static_cast<std::uint64_t>((self.clock_.now() - self.started_) / std::chrono::milliseconds(1)));
@@ -465,6 +475,7 @@ void Proxy::set_server_stats() {
   s[ServerStat::memory_allocated].set(memory.allocated);
   s[ServerStat::memory_heap_size].set(memory.heap_size);
   s[ServerStat::memory_physical_size].set(memory.physical_size);
+  s[ServerStat::version].set(version_number());
   s[ServerStat::days_until_first_cert_expiring].set(UINT32_MAX);
   if (!snapshot_) return;
   for (const auto& [name, cluster] : snapshot_->clusters) {
@@ -534,7 +545,11 @@ AdminView Proxy::admin_view() {
                  .quit = [this] { main_.post([this] { main_.stop(); }); },
                  .drain_listeners = [this](DrainOrder order) { drain_listeners(order); },
                  .reopen_logs = [this] { reopen_logs(); },
-                 .fail_health = [this](bool fails) { health_.set_failing(fails); },
+                 .fail_health =
+                     [this](bool fails) {
+                       health_.set_failing(fails);
+                       set_server_stats();
+                     },
                  .set_level = change_level,
                  .runtime = [this] { return main_.runtime(); },
                  .modify_runtime =
@@ -620,6 +635,7 @@ void Proxy::begin_drain() {
   }
   log(Logger::main, LogLevel::info, "draining: no new connections; a second signal ends at once");
   state_ = ServerState::draining;
+  set_server_stats();
   for (auto& w : workers_) {
     w->stop_listening();
     w->drain();

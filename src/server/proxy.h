@@ -61,6 +61,8 @@ class Proxy final : public HealthObserver {
   void name_clusters();
   void publish(SnapshotPtr next, std::vector<OpenListener> opened);
   void reload();
+  // Says in the log what is wrong.
+  bool reload_configuration();
   void announce_reload();
 
   static Task<> live(Proxy& self);
@@ -115,7 +117,8 @@ class Proxy final : public HealthObserver {
   RuntimeLayers runtime_;
   config::Process process_;
   SnapshotPtr snapshot_;
-  WallTime configured_;  // When it came into force.
+  WallTime configured_;                      // When it came into force.
+  std::optional<Address> admin_configured_;  // Where the admin page is, as the first configuration wrote it.
   std::vector<int> free_slots_;
   int slots_ = 0;
   std::vector<OpenListener> listeners_;

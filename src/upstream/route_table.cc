@@ -36,7 +36,11 @@ std::string RouteTable::add(std::unique_ptr<VirtualHost> host, const std::vector
     } else {
       fresh = put(exact_, domain, host.get());
     }
-    if (!fresh) return "domain '" + given + "' belongs to another virtual host already";
+    if (!fresh) {
+      const bool own =
+          std::ranges::count(domains, domain, [](const std::string& each) { return ascii_lower(each); }) > 1;
+      return "domain '" + given + (own ? "' stands here twice" : "' belongs to another virtual host already");
+    }
   }
   hosts_.push_back(std::move(host));
   return {};

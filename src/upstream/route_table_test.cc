@@ -117,6 +117,10 @@ TEST_F(Domains, TheLongestNameWithAPortIsFound) {
   EXPECT_EQ(find(name + ":65535"), "a");
 }
 
+TEST_F(Domains, StandOnceInAVirtualHost) {
+  EXPECT_EQ(add("a", {"a.example", "A.example"}), "domain 'A.example' stands here twice");
+}
+
 TEST_F(Domains, BelongToOneVirtualHost) {
   EXPECT_EQ(add("a", {"a.example", "*.example", "a.*", "*"}), "");
   for (const char* domain : {"a.example", "A.example", "*.example", "a.*", "*"}) {
