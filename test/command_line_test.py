@@ -1,7 +1,6 @@
 """Flags of every era."""
 
 import re
-
 import subprocess
 
 import pytest

@@ -100,8 +100,9 @@ class AdminForTest {
     AdminForTest& page = q.page;
     Admin admin(page.view());
     const Address& address = page.address;
-    page.network_.listen_on(address);
-    std::unique_ptr<Transport> socket = *page.network_.connect(address);
+    auto acceptor = page.network_.acceptor(page.network_.listen_on(address));
+    std::unique_ptr<Transport> client = *page.network_.connect(address);
+    std::unique_ptr<Transport> socket = (co_await acceptor->accept()).transport;
     DownstreamConnection connection{page.worker_, page.network_, nullptr, nullptr, 1, &address, socket.get()};
     Exchange x(connection, page.options_, page.block_);
     x.request.set_method(std::string_view(q.method));

@@ -1,5 +1,6 @@
 // `/config_dump`: the running configuration as envoy.admin.v3.ConfigDump. The API's messages exist for the time of the
 // dump only: their descriptors take some ten megabytes, and nobody else needs them.
+#include <fmt/format.h>
 #include <malloc.h>
 #include <re2/re2.h>
 
@@ -61,8 +62,8 @@ PageAnswer config_dump_page(const PageRequest& request) {
   SnapshotPtr snapshot = request.view.snapshot();
   if (!snapshot) return PageAnswer::json("{}\n");
   // Hosts come and go: a dump with them is nobody else's.
-  const std::string wish =
-      choice.resource + '\n' + choice.mask + '\n' + (choice.name_regex ? choice.name_regex->pattern() : "");
+  const std::string wish = fmt::format("{}\n{}\n{}", choice.resource, choice.mask,
+                                       choice.name_regex ? choice.name_regex->pattern() : std::string());
   SharedDump& shared = *request.view.dump;
   if (!choice.endpoints) {
     if (auto text = shared.find(snapshot, wish)) return page_of(std::move(text));

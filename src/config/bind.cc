@@ -244,6 +244,7 @@ void Binder::map(const Node& node, const Field& field, Message& out, const Path&
     Message& entry = *out.GetReflection()->AddMessage(&out, &field, &schema_.factory());
     Node key_node = child;
     key_node.kind = Kind::scalar;
+    key_node.plain = false;  // Whatever it looks like, a key is a text.
     key_node.text = child.key;
     const Path here = path.entry(child.key);
     scalar(key_node, key, entry, here);

@@ -140,7 +140,8 @@ TEST(Convert, FormatsOfV1MayNameTheClientByItsOldName) {
       {"name": "v", "domains": ["*"], "request_headers_to_add": [{"key": "x", "value": "a%CLIENT_IP%b%CLIENT_IP%"}],
        "routes": [{"prefix": "/", "cluster": "c"}]}]},
     "filters": [{"name": "router", "config": {"dynamic_stats": false}}]}}], "use_original_dst": false}],
-    "cluster_manager": {"clusters": []}})";
+    "cluster_manager": {"clusters": [{"name": "c", "connect_timeout_ms": 250, "type": "static", "lb_type": "random",
+      "hosts": [{"url": "tcp://127.0.0.1:1"}]}]}})";
   EXPECT_THAT(converted("f.json", text),
               HasSubstr("a%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%b%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"));
   EXPECT_THAT(converted("f.json", text), HasSubstr("dynamic_stats: false"));

@@ -115,6 +115,7 @@ std::string without_dot_segments(std::string_view path) {
 
 std::string with_slashes_merged(std::string_view path) {
   std::string result;
+  if (path.size() > 1 && path.find_first_not_of('/') == path.npos) return "//";  // As Envoy.
   for (char c : path) {
     if (c != '/' || result.empty() || result.back() != '/') result += c;
   }
