@@ -97,6 +97,7 @@ TEST_F(FileAccessLogTest, DropsLinesWhereTheQueueIsFull) {
 
 TEST_F(FileAccessLogTest, APipeThatNobodyReadsHoldsUpNoOtherFile) {
   options.queue_bytes_max = 1 << 20;
+  options.flush_interval = std::chrono::milliseconds(5);
   std::string pipe = path() + ".pipe";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
