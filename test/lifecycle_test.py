@@ -453,8 +453,8 @@ def test_a_listener_that_does_not_bind_opens_no_port(stage):
 
 
 def test_reloads_are_counted(stage):
-    port = free_port()
-    proxy = stage.start(bootstrap([listener(port, [direct("a")])], [], admin=free_port()), ports=[port])
+    port, admin = free_port(), free_port()
+    proxy = stage.start(bootstrap([listener(port, [direct("a")])], [], admin), ports=[port], admin=admin)
     assert proxy.stats("server.config_reload_") == {
         "server.config_reload_failure": 0,
         "server.config_reload_success": 0,
@@ -467,8 +467,8 @@ def test_reloads_are_counted(stage):
 
 
 def test_statistics_call_it_live_as_soon_as_it_is(stage):
-    port = free_port()
-    proxy = stage.start(bootstrap([listener(port, [direct("a")])], [], admin=free_port()), ports=[port])
+    port, admin = free_port(), free_port()
+    proxy = stage.start(bootstrap([listener(port, [direct("a")])], [], admin), ports=[port], admin=admin)
     assert proxy.ask_admin("/ready").body == b"LIVE\n"
     assert proxy.stat("server.live") == 1 and proxy.stat("server.state") == 0
     proxy.ask_admin("/healthcheck/fail", "POST")

@@ -111,6 +111,7 @@ def test_a_tunnel_carries_both_ways(sides, plain, field, end):
 def test_an_answer_without_a_tunnel(sides, field, request):
     if field == "nothing" and request.node.callspec.params["sides"]:
         return  # The connection manager lets it through.
+
     def talk(client):
         client.send(f"CONNECT a.example:1 HTTP/1.1\r\nHost: a.example:1\r\nto: {field}\r\n\r\n")
         answer = client.head()

@@ -41,6 +41,7 @@ ABSENT = {
 }  # fmt: skip
 # What outrider has and Envoy does not.
 OWN = {
+    "reloads are a thing of outrider": r"server\.config_reload_(success|failure)",
     "limits of scripts": r"http\.in\.lua\.(memory|instructions)_exceeded",
     "requests that come back": r"http\.\w+\.rq_loop",
     "lines that a slow disk did not take": r"filesystem\.write_dropped",

@@ -75,6 +75,11 @@ def to_sink(udp, sink):
     return {"name": f"envoy.stat_sinks.{name}", "typed_config": typed(message, address=place, **fields)}
 
 
+def all_at_least(sums, name, least):
+    found = [value for key, value in sums.items() if key[0].endswith(name) and key[2] == "c"]
+    return bool(found) and min(found) >= least
+
+
 def compare(sides, lines, last):
     found = []
     for side, heard in zip(sides, lines):
@@ -82,7 +87,7 @@ def compare(sides, lines, last):
             with Client(side.proxy.port) as client:
                 client.ask(path)
         side.proxy.wait_stat("http.in.downstream_cx_active", 0)
-        eventually(lambda: sum(parsed(l)[3] != "0" and last in l for l in heard()) >= 2, last)
+        eventually(lambda: all_at_least(counters(side, heard()), last, 2), last)
         eventually(lambda: any("downstream_cx_length_ms" in l for l in heard()), "the length of a connection")
         found.append(counters(side, heard()))
     ours, theirs = found

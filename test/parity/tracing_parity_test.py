@@ -331,6 +331,8 @@ def spans_of(path, options):
 @pytest.mark.parametrize("path", PATHS)
 def test_names_and_tags(managed, path):
     sides, options = managed
+    if path == "/cut" and options.get("verbose"):
+        pytest.skip("when the last byte was sent to a client that is cut off differs")
     more = {"method": "POST", "body": b""} if path == "/closed" else {}  # No request that is sent again.
     compare(sides, path, {"x-component": "mine", "user-agent": "me"}, spans_of(path, options), **more)
 
