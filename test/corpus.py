@@ -19,7 +19,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = os.environ.get("OUTRIDER") or str(ROOT / "build/release/outrider")
+BINARY = os.path.abspath(os.environ.get("OUTRIDER") or ROOT / "build/release/outrider")
 SUFFIXES = {".json", ".yaml", ".yml", ".pb", ".pb_text"}
 PATIENCE_S = 60
 
@@ -32,9 +32,14 @@ OF_THE_MACHINE = re.compile(
 ENVOY_LACKS = re.compile(r"could not find @type|Didn't find a registered implementation")
 
 
+# The files name logs and sockets of their own, which both proxies make where they stand.
+ELSEWHERE = tempfile.TemporaryDirectory()
+
+
 def run(*argv):
+    io = dict(capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=ELSEWHERE.name)
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE_S, stdin=subprocess.DEVNULL)
+        done = subprocess.run(argv, timeout=PATIENCE_S, **io)
     except subprocess.TimeoutExpired:
         return 124, "", "takes longer than a minute"
     return done.returncode, done.stdout, done.stderr
@@ -200,7 +205,7 @@ def main():
     options = parser.parse_args()
     if not options.folder:
         parser.error("name a folder with configurations, or set OUTRIDER_CORPUS")
-    folder, built = pathlib.Path(options.folder), built_messages()
+    folder, built = pathlib.Path(options.folder).resolve(), built_messages()
     groups = collections.defaultdict(list)
     for path in sorted(p for p in folder.rglob("*") if p.suffix in SUFFIXES):
         groups[(path.relative_to(folder).parts[0] if path.parent != folder else folder.name)].append(str(path))

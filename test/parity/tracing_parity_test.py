@@ -86,6 +86,8 @@ class TracedSide(Side):
         got = self.collector.wait(self.taken + spans)[self.taken :]
         self.taken += len(got)
         assert len(got) == spans, got
+        known = {span["id"] for span in got}
+        got.sort(key=lambda span: span["parent"] in known)
         got.sort(key=lambda span: span["kind"], reverse=True)
         result = {"line": seen.get("line")}
         result["response"] = [v for n, v in seen.get("fields", []) if n == "x-envoy-decorator-operation"]
