@@ -9,6 +9,7 @@
 #include "server/logging.h"
 #include "server/proxy.h"
 #include "server/service_loop.h"
+#include "server/signals.h"
 #include "server/verbs.h"
 
 namespace {

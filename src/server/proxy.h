@@ -4,11 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "admin/admin.h"
 #include "config/compile.h"
 #include "observe/server_stats.h"
+#include "server/admin_listener.h"
 #include "server/flags.h"
+#include "server/listeners.h"
 #include "server/proxy_worker.h"
+#include "server/signals.h"
 #include "server/stat_sinks.h"
 #include "server/symlink_watch.h"
 #include "server/watchdog.h"
@@ -17,13 +19,6 @@
 #include "upstream/outlier_detection.h"
 
 namespace outrider {
-
-// Leaves SIGTERM, SIGINT, SIGHUP and SIGUSR1 to the Proxy. Call it before any thread is started: a thread that does not
-// block them would take them.
-void block_signals();
-// Until block_signals() is called again, SIGTERM and SIGINT end the process at once, as they do by default: when the
-// main thread may wait for something other than its events (a file that is a pipe, a log that nobody reads).
-void allow_signals_to_end();
 
 class Proxy final : public HealthObserver {
  public:
@@ -42,21 +37,7 @@ class Proxy final : public HealthObserver {
   }
 
  private:
-  // A listening address as the main thread knows it.
-  struct OpenListener {
-    std::string name;
-    Address configured;
-    Address address;           // As bound.
-    std::vector<int> sockets;  // One for each worker, until handed over.
-    int backlog = 4096;
-    bool binds = true;
-    bool is(const ListenerConfig& l) const { return l.name == name && l.address == configured && l.binds == binds; }
-  };
-
   std::expected<SnapshotPtr, std::vector<config::Problem>> load_snapshot(const SnapshotPtr& previous);
-  // Opens what the snapshot adds; on an error everything opened is closed again.
-  std::expected<std::vector<OpenListener>, std::string> open_listeners(const Snapshot& next);
-  void hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot);
   // Workers find clusters by name from now on as the snapshot has them.
   void name_clusters();
   void publish(SnapshotPtr next, std::vector<OpenListener> opened);
@@ -77,18 +58,12 @@ class Proxy final : public HealthObserver {
   void health_changed(Cluster& cluster);
   void refresh_cluster(const Cluster& cluster);
   void follow(const ClusterPtr& cluster);
-  static Task<> admin_accept(Proxy& self);
   static Task<> keep_stats(Proxy& self);
   static Task<> wait_for_drain(Proxy& self);
   void start_watchdogs();
   void heed_flags();
-  // Says in the log what is wrong.
-  bool open_admin(const Snapshot& snapshot);
   void on_signal(int signal);
   void begin_drain();
-  void drain_listeners(DrainOrder order);
-  void stop_listeners(const std::vector<std::string>& names);
-  static Task<> stop_after(Proxy& self, std::vector<std::string> names);
   void reopen_logs();
   void set_server_stats();
   void before_stats();
@@ -99,8 +74,6 @@ class Proxy final : public HealthObserver {
   // Reads the layers and tells all workers.
   void load_runtime();
   void take_runtime(const Snapshot& snapshot);
-
-  class Signals;
 
   const Flags flags_;
   RealClock clock_;
@@ -121,23 +94,18 @@ class Proxy final : public HealthObserver {
   std::optional<Address> admin_configured_;  // Where the admin page is, as the first configuration wrote it.
   std::vector<int> free_slots_;
   int slots_ = 0;
-  std::vector<OpenListener> listeners_;
   std::vector<OpenListener> pending_;  // Bound at the start; they listen once the clusters are ready.
   CaresResolver resolver_;
   Discovery discovery_;
   HealthChecks health_checks_;
   OutlierDetection outliers_;
-  std::vector<std::unique_ptr<ProxyWorker>> workers_;
+  ProxyWorkers workers_;
   std::vector<std::unique_ptr<Watchdog>> watchdogs_;
   Scope scope_;
-  ServiceWorker admin_service_;
-  std::unique_ptr<Acceptor> admin_acceptor_;
-  std::shared_ptr<HttpSlot> admin_slot_;
-  std::shared_ptr<StatScope> admin_stats_, server_stats_, listener_manager_stats_, cluster_manager_stats_,
-      runtime_stats_;
-  bool draining_listeners_ = false;  // A graceful drain was ordered.
+  Listeners listeners_;
+  AdminListener admin_;
+  std::shared_ptr<StatScope> server_stats_, cluster_manager_stats_, runtime_stats_;
   ServerState state_ = ServerState::pre_initializing;
-  std::unique_ptr<Signals> signals_;
   SymlinkWatch runtime_watch_;
 };
 

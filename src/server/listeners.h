@@ -1,0 +1,63 @@
+// The listeners of a running proxy as the main thread knows them: opened, handed over to the workers, changed by a
+// reload, drained and stopped.
+#pragma once
+#include <expected>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "admin/admin.h"
+#include "config/snapshot.h"
+#include "observe/server_stats.h"
+#include "server/flags.h"
+#include "server/proxy_worker.h"
+
+namespace outrider {
+
+using ProxyWorkers = std::vector<std::unique_ptr<ProxyWorker>>;
+
+// Bound, but not listening yet.
+struct OpenListener {
+  std::string name;
+  Address configured;
+  Address address;           // As bound.
+  std::vector<int> sockets;  // One for each worker, until handed over.
+  int backlog = 4096;
+  bool binds = true;
+  bool is(const ListenerConfig& l) const { return l.name == name && l.address == configured && l.binds == binds; }
+};
+
+class Listeners {
+ public:
+  // Everything outlives it.
+  Listeners(Worker& main, StatRegistry& stats, const Flags& flags, ProxyWorkers& workers);
+
+  // Opens what the snapshot adds; on an error everything opened is closed again.
+  std::expected<std::vector<OpenListener>, std::string> open(const Snapshot& next) const;
+  // Ends those that the snapshot has no more; the others get its configuration.
+  void update(const Snapshot& next);
+  // What was opened for the snapshot listens from now on, on every worker.
+  void hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot);
+  void mark_started() { stats()[ListenerManagerStat::workers_started].set(1); }
+  // As the admin page orders it. The scope holds what is left to do when the drain time is over.
+  void drain(const Snapshot& snapshot, DrainOrder order, Scope& later);
+  // Name and bound address of each.
+  std::vector<std::pair<std::string, Address>> addresses() const;
+
+ private:
+  // One socket for each worker; on an error those that were opened stay in `listener`.
+  std::expected<void, std::string> bind(const ListenerConfig& config, OpenListener& listener) const;
+  void stop(const std::vector<std::string>& names);
+  static Task<> stop_after(Listeners& self, std::vector<std::string> names);
+  StatBlock& stats() { return stats_->local(main_.index()); }
+
+  Worker& main_;
+  const Flags& flags_;
+  ProxyWorkers& workers_;
+  std::shared_ptr<StatScope> stats_;
+  std::vector<OpenListener> open_;
+  bool draining_ = false;  // A graceful drain was ordered.
+};
+
+}  // namespace outrider
