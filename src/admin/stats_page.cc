@@ -47,7 +47,7 @@ PageAnswer html_page(const PageRequest& request, StatQuery query) {
   return {200, content_type::kHtml, std::move(out), std::make_unique<HtmlStats>(request.view.stats, std::move(query))};
 }
 
-PageAnswer prometheus(const PageRequest& request, StatQuery query) {
+PageAnswer prometheus_page(const PageRequest& request, StatQuery query) {
   using enum StatQuery::Buckets;
   if (query.buckets == prometheus_native) {
     return PageAnswer::plain("unsupported prometheusnative histogram type when not using protobuf exposition format",
@@ -67,7 +67,7 @@ PageAnswer stats_page(const PageRequest& request) {
   auto query = StatQuery::parse(request.parameters);
   if (!query) return PageAnswer::plain(std::move(query.error()), 400);
   if (request.view.before_stats) request.view.before_stats();
-  if (query->format == StatQuery::Format::prometheus) return prometheus(request, std::move(*query));
+  if (query->format == StatQuery::Format::prometheus) return prometheus_page(request, std::move(*query));
   if (query->buckets == StatQuery::Buckets::prometheus_native) {
     return PageAnswer::plain("Invalid histogram_buckets type for non prometheus stats type", 400);
   }
@@ -82,7 +82,7 @@ PageAnswer stats_prometheus_page(const PageRequest& request) {
   auto query = StatQuery::parse(request.parameters);
   if (!query) return PageAnswer::plain(std::move(query.error()), 400);
   if (request.view.before_stats) request.view.before_stats();
-  return prometheus(request, std::move(*query));
+  return prometheus_page(request, std::move(*query));
 }
 
 }  // namespace outrider

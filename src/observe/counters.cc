@@ -32,6 +32,14 @@ std::uint64_t StatBlock::code(int status) const {
   return c ? c->cells[index % 100].value() : 0;
 }
 
+void StatBlock::read(std::span<std::uint64_t> values, std::span<bool> written) const {
+  for (std::size_t i = 0; i < first_histogram_; i++) {
+    values[i] += cells_[i].value();
+    written[i] |= cells_[i].used();
+  }
+  for (std::size_t i = first_histogram_; i < count_; i++) written[i] |= histogram(i) != nullptr;
+}
+
 StatBlock::CodeClass* StatBlock::make_class(unsigned index) {
   auto* c = new CodeClass;
   codes_[index].store(c, std::memory_order_release);
@@ -102,10 +110,7 @@ void StatScope::read(std::span<std::uint64_t> values, std::span<bool> written) c
   std::lock_guard lock(mutex_);
   for (const auto& block : blocks_) {
     if (!block) continue;
-    for (std::size_t i = 0; i < values.size(); i++) {
-      values[i] += block->cell(i).value();
-      written[i] |= block->cell(i).used();
-    }
+    block->read(values, written);
   }
   for (std::size_t i = 0; i < resets_.size(); i++) values[i] -= resets_[i];
 }

@@ -88,6 +88,9 @@ class StatBlock {
   template <class F>
   void each_code(F&& visit) const;
 
+  // Adds each counter and gauge, and tells which statistics were ever written.
+  void read(std::span<std::uint64_t> values, std::span<bool> written) const;
+
   // Made at the first recording. Unit: what the statistic's name says (milliseconds for *_time and *_ms).
   template <class E>
   void record(E stat, std::uint64_t value) {
@@ -154,7 +157,7 @@ class StatScope {
   void histogram(std::size_t index, HistogramTotals& into) const;
   void reset_counters();
 
-  // All counters and gauges at once, one for each definition (histograms: 0), and which of them were ever written.
+  // All counters and gauges at once, one for each definition (histograms: 0), and which of all were ever written.
   void read(std::span<std::uint64_t> values, std::span<bool> written) const;
   // The statuses that were counted, ascending; their counts less what was reset.
   std::vector<CodeCount> codes() const;

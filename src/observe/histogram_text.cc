@@ -93,6 +93,17 @@ void json_list(std::string& out, const HistogramTotals& totals) {
 }
 
 void json_quantiles(std::string& out, const HistogramTotals& interval, const HistogramTotals& cumulative) {
+  if (cumulative.count == 0) {
+    static const std::string nothing = [] {
+      std::string text = "[";
+      for (std::size_t i = 0; i < kHistogramQuantileCount; i++) {
+        text += i ? ",{\"cumulative\":null,\"interval\":null}" : "{\"cumulative\":null,\"interval\":null}";
+      }
+      return text + "]";
+    }();
+    out += nothing;
+    return;
+  }
   Quantiles recent = quantiles(interval);
   Quantiles all = quantiles(cumulative);
   out.push_back('[');

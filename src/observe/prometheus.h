@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "observe/counters.h"
+#include "observe/prometheus_groups.h"
+#include "observe/stat_format.h"
 #include "observe/stat_query.h"
 #include "observe/stat_tags.h"
 
@@ -25,48 +27,48 @@ class PrometheusText {
   bool next(std::string& out, std::size_t bytes);
 
  private:
-  struct Scope;
-  struct Metric;
-  struct Plan;
-  struct Family;
-  struct Group;
   struct Stat;
 
-  const Plan& plan(const StatTable& table);
-  void add_scope(std::shared_ptr<StatScope> scope);
-  void order_groups();
-  static void prefetch(const Group& group, const std::vector<Scope>& scopes, std::size_t at);
-  void begin_group(const Group& group);
+  void begin_metric(std::string_view family, std::string_view name);
   void head(std::string& out, std::string_view type);
-  void scope_lines(const Group& group, const Scope& scope, std::string& out);
-  void code_lines(const Metric& metric, const Scope& scope, std::string& out);
-  void line(std::string& out, std::string_view label, std::string_view label_value, const Scope& scope,
+  bool is_plain(const prometheus::Metric& metric) const;
+  void plain_lines(const prometheus::Group& group, std::size_t begin, std::size_t end, std::string& out);
+  void scope_lines(const prometheus::Group& group, std::size_t scope, std::string& out);
+  void code_lines(const prometheus::Metric& metric, const prometheus::Scope& scope, prometheus::Labels labels,
+                  std::string& out);
+  void line(std::string& out, std::string_view label, std::string_view label_value, prometheus::Labels labels,
             std::uint64_t value);
-  void histogram_lines(const Metric& metric, const Scope& scope, std::string& out);
-  void bucket_lines(const Scope& scope, const HistogramTotals& totals, std::span<const double> bounds,
+  void histogram_lines(const StatScope& scope, std::size_t index, bool recorded, prometheus::Labels labels,
+                       std::string& out);
+  void bucket_lines(const HistogramTotals& totals, std::span<const double> bounds, prometheus::Labels labels,
                     std::string& out);
+  void summary_lines(const HistogramTotals& totals, prometheus::Labels labels, std::string& out);
   // Where tags are found in whole names (StatsOptions::finds_tags) there are no groups: each statistic stands for
   // itself.
   void add_stats(const std::shared_ptr<StatScope>& scope);
   void order_stats();
   void stat_lines(const Stat& stat, std::string& out);
-  void summary_lines(const Scope& scope, const HistogramTotals& totals, std::string& out);
-  bool matches(const Scope& scope, std::string_view name);
+  bool matches(const StatScope& scope, std::string_view name);
+
+  static constexpr std::size_t kLinesAtOnce = 16;
 
   const StatQuery query_;
+  const bool takes_all_;      // No statistic is left out.
   std::string fixed_labels_;  // Of the registry's tags: zone="a"
-  std::vector<std::unique_ptr<Plan>> plans_;
-  std::vector<std::unique_ptr<Family>> families_;
-  std::vector<Group> groups_;
+  prometheus::Groups all_;
+  std::vector<prometheus::Group> groups_;
   bool by_stat_ = false;
   std::vector<Stat> stats_;
   std::size_t stat_ = 0;
   std::vector<std::uint64_t> counts_;
   std::size_t group_ = 0;
-  std::size_t scope_ = 0;  // Of the current group's family.
-  std::string metric_;     // The current group's name, as Prometheus takes it.
-  std::string open_;       // The same and "{".
-  std::string head_of_;    // The last metric whose head was written.
+  std::size_t scope_ = 0;           // Of the current group's family.
+  std::string metric_;              // The current group's name, as Prometheus takes it.
+  stat_format::PaddedText open_;    // The same and "{".
+  stat_format::PaddedText bucket_;  // What all buckets of a histogram begin with.
+  std::string head_of_;             // The last metric whose head was written.
+  bool head_is_due_ = false;        // Of the current metric.
+  stat_format::PaddedText tail_;    // Of one statistic that stands for itself.
   std::string scratch_;
   HistogramTotals totals_;
 };

@@ -10,26 +10,67 @@
 
 namespace outrider::stat_format {
 
+// A piece of many lines, with kBlock bytes behind its end that may be read, but are not meant: it is copied in whole
+// blocks, and what comes next is written over the rest.
+struct PaddedView {
+  static constexpr std::size_t kBlock = 32;
+  const char* text;
+  std::size_t bytes;
+
+  std::size_t size() const { return bytes; }
+  std::string_view view() const { return {text, bytes}; }
+};
+
+class PaddedText {
+ public:
+  PaddedText() : PaddedText(std::string_view()) {}
+  explicit PaddedText(std::string_view text) { assign(text); }
+  void assign(std::string_view text) { text_.assign(text).append(PaddedView::kBlock, '\0'); }
+  std::size_t size() const { return text_.size() - PaddedView::kBlock; }
+  operator PaddedView() const { return {text_.data(), size()}; }
+
+ private:
+  std::string text_;
+};
+
+// These write to where there is room: of a piece its size and a block, of a number kNumberMax bytes. They return the
+// end.
+inline char* put(char* to, PaddedView piece) {
+  for (std::size_t i = 0; i < piece.bytes; i += PaddedView::kBlock) {
+    std::memcpy(to + i, piece.text + i, PaddedView::kBlock);
+  }
+  return to + piece.bytes;
+}
+
+inline char* put(char* to, std::string_view piece) {
+  std::memcpy(to, piece.data(), piece.size());
+  return to + piece.size();
+}
+
+inline constexpr std::size_t kNumberMax = 20;
+inline char* put(char* to, std::uint64_t value) {
+  if (value >= 10) return std::to_chars(to, to + kNumberMax, value).ptr;
+  *to = static_cast<char>('0' + value);
+  return to + 1;
+}
+
+// What `write` puts behind the text, at most that many bytes: it gets their begin and returns their end.
+template <class Write>
+inline void append_with(std::string& out, std::size_t bytes_max, Write write) {
+  std::size_t before = out.size();
+  out.resize_and_overwrite(before + bytes_max + PaddedView::kBlock, [&](char* text, std::size_t) {
+    return static_cast<std::size_t>(write(text + before) - text);
+  });
+}
+
 // Appends the pieces in one go, then the number, then a line's end: most of a page of statistics is made of this.
 template <class... Pieces>
 inline void append_line(std::string& out, std::uint64_t value, const Pieces&... pieces) {
-  constexpr std::size_t kDigitsMax = 20;
-  std::size_t before = out.size();
-  std::size_t bytes = ((kDigitsMax + 1) + ... + std::string_view(pieces).size());
-  out.resize_and_overwrite(before + bytes, [&](char* text, std::size_t) __attribute__((always_inline)) {
-    char* to = text + before;
-    auto copy = [&to](std::string_view piece) __attribute__((always_inline)) {
-      std::memcpy(to, piece.data(), piece.size());
-      to += piece.size();
-    };
-    (copy(pieces), ...);
-    if (value < 10) {
-      *to++ = static_cast<char>('0' + value);
-    } else {
-      to = std::to_chars(to, to + kDigitsMax, value).ptr;
-    }
+  append_with(out, ((kNumberMax + 1) + ... + std::size(pieces)), [&](char* to) {
+    ((to = put(to, pieces)), ...);
+    to = put(to, value);
     *to++ = '\n';
-    return static_cast<std::size_t>(to - text);
+    return to;
   });
 }
 

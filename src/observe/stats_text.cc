@@ -1,7 +1,6 @@
 #include "observe/stats_text.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "observe/code_counters.h"
 #include "observe/histogram_text.h"
@@ -11,10 +10,22 @@
 namespace outrider {
 
 using stat_format::append_json_text;
-using stat_format::append_number;
+using stat_format::PaddedText;
+using stat_format::PaddedView;
+
+constexpr auto kNowhere = static_cast<std::size_t>(-1);
+
+// How a line of numbers begins, behind its scope: the name and what ends it.
+PaddedText StatsText::ending(std::string_view name) const {
+  if (query_.format != StatQuery::Format::json) return PaddedText(std::string(name) + ": ");
+  std::string text;
+  append_json_text(text, name);
+  return PaddedText(text + "\",\"value\":");
+}
 
 struct StatsText::Line {
   std::string_view name;
+  PaddedView ending;
   std::uint64_t value = 0;
   bool written = false;
   std::size_t index = 0;  // Of a histogram.
@@ -22,9 +33,13 @@ struct StatsText::Line {
 
 struct StatsText::Frame {
   const StatScope* scope = nullptr;
+  PaddedText beginning;     // Of its lines of numbers.
   std::vector<Line> lines;  // By name.
   std::size_t at = 0;
+  std::size_t child_at = 0;  // The line before which the scope `looked_at` comes, or kNowhere.
+  std::size_t looked_at = 0;
   std::vector<std::string> code_names;  // What the lines of status codes refer to.
+  std::vector<PaddedText> code_endings;
   std::vector<std::uint64_t> values;
   std::unique_ptr<bool[]> written;
   std::size_t written_size = 0;
@@ -54,7 +69,8 @@ bool StatsText::step(std::string& out) {
     return true;
   }
   Frame& frame = *frames_[depth_ - 1];
-  if (child_comes_first(frame)) {
+  if (frame.looked_at != next_scope_) find_child(frame);
+  if (frame.at == frame.child_at) {
     open(next_scope_++);
     return true;
   }
@@ -85,25 +101,29 @@ void StatsText::end_pass(std::string& out) {
 }
 
 // Scopes whose name begins with this one's stand right behind it; their lines lie between its own.
-bool StatsText::child_comes_first(const Frame& frame) const {
-  if (next_scope_ == scopes_.size()) return false;
+void StatsText::find_child(Frame& frame) const {
+  frame.looked_at = next_scope_;
+  frame.child_at = kNowhere;
+  if (next_scope_ == scopes_.size()) return;
   std::string_view child = scopes_[next_scope_]->name();
-  if (!child.starts_with(frame.scope->name())) return false;
+  if (!child.starts_with(frame.scope->name())) return;
   child.remove_prefix(frame.scope->name().size());
-  return frame.at == frame.lines.size() || child < frame.lines[frame.at].name;
+  auto behind = std::ranges::upper_bound(frame.lines, child, {}, &Line::name);
+  frame.child_at = std::max(frame.at, static_cast<std::size_t>(behind - frame.lines.begin()));
 }
 
-const std::vector<std::size_t>& StatsText::sorted(const StatTable& table) {
+const std::vector<StatsText::Order::Entry>& StatsText::sorted(const StatTable& table) {
   for (const auto& o : orders_) {
-    if (o->table == &table) return o->indices;
+    if (o->table == &table) return o->entries;
   }
   auto order = std::make_unique<Order>();
   order->table = &table;
-  order->indices.resize(table.definitions.size());
-  std::iota(order->indices.begin(), order->indices.end(), std::size_t{0});
-  std::ranges::sort(order->indices, {}, [&](std::size_t i) { return table.definitions[i].name; });
+  for (std::size_t i = 0; i < table.definitions.size(); i++) {
+    order->entries.push_back({i, ending(table.definitions[i].name)});
+  }
+  std::ranges::sort(order->entries, {}, [&](const Order::Entry& e) { return table.definitions[e.index].name; });
   orders_.push_back(std::move(order));
-  return orders_.back()->indices;
+  return orders_.back()->entries;
 }
 
 void StatsText::open(std::size_t scope) {
@@ -111,6 +131,7 @@ void StatsText::open(std::size_t scope) {
   Frame& frame = *frames_[depth_++];
   frame.scope = scopes_[scope].get();
   frame.at = 0;
+  frame.looked_at = kNowhere;
   frame.lines.clear();
   if (query_.used_only && !frame.scope->used()) return;
   if (pass_ == Pass::numbers) {
@@ -129,10 +150,11 @@ void StatsText::fill_numbers(Frame& frame) {
     frame.written_size = count;
   }
   frame.scope->read(frame.values, {frame.written.get(), count});
-  for (std::size_t i : sorted(table)) {
+  begin_lines(frame);
+  for (const auto& [i, ending] : sorted(table)) {
     const StatDefinition& d = table.definitions[i];
     if (d.kind == StatKind::histogram || !query_.wants(d.kind)) continue;
-    frame.lines.push_back({d.name, frame.values[i], frame.written[i], i});
+    frame.lines.push_back({d.name, ending, frame.values[i], frame.written[i], i});
   }
   if (table.code_prefix.empty() || !query_.wants(StatKind::counter)) return;
   std::vector<NamedCount> codes;
@@ -140,21 +162,34 @@ void StatsText::fill_numbers(Frame& frame) {
   if (codes.empty()) return;
   frame.code_names.clear();
   frame.code_names.reserve(codes.size());
+  frame.code_endings.clear();
+  frame.code_endings.reserve(codes.size());
   for (NamedCount& c : codes) {
     frame.code_names.push_back(std::move(c.name));
     std::string_view name = frame.code_names.back();
+    frame.code_endings.push_back(ending(name));
     auto place = std::ranges::lower_bound(frame.lines, name, {}, &Line::name);
-    frame.lines.insert(place, {name, c.value, true, 0});
+    frame.lines.insert(place, {name, frame.code_endings.back(), c.value, true, 0});
   }
 }
 
 void StatsText::fill_histograms(Frame& frame) {
   const StatTable& table = frame.scope->table();
   if (!query_.wants(StatKind::histogram)) return;
-  for (std::size_t i : sorted(table)) {
+  for (const auto& [i, ending] : sorted(table)) {
     if (table.definitions[i].kind == StatKind::histogram)
-      frame.lines.push_back({table.definitions[i].name, 0, true, i});
+      frame.lines.push_back({table.definitions[i].name, ending, 0, true, i});
   }
+}
+
+void StatsText::begin_lines(Frame& frame) const {
+  if (query_.format != StatQuery::Format::json) {
+    frame.beginning.assign(frame.scope->name());
+    return;
+  }
+  std::string text = ",{\"name\":\"";
+  append_json_text(text, frame.scope->name());
+  frame.beginning.assign(text);
 }
 
 bool StatsText::accepts(const Frame& frame, const Line& line, std::string& out) {
@@ -170,18 +205,17 @@ bool StatsText::accepts(const Frame& frame, const Line& line, std::string& out) 
 }
 
 void StatsText::number(const Frame& frame, const Line& line, std::string& out) {
-  if (query_.format == StatQuery::Format::json) {
-    if (any_) out.push_back(',');
-    any_ = true;
-    out += "{\"name\":\"";
-    append_json_text(out, frame.scope->name());
-    append_json_text(out, line.name);
-    out += "\",\"value\":";
-    append_number(out, line.value);
-    out.push_back('}');
-    return;
-  }
-  stat_format::append_line(out, line.value, frame.scope->name(), line.name, ": ");
+  bool json = query_.format == StatQuery::Format::json;
+  std::size_t bytes = frame.beginning.size() + line.ending.size() + stat_format::kNumberMax + 1;
+  std::size_t begin = out.size();
+  stat_format::append_with(out, bytes, [&](char* to) {
+    to = stat_format::put(stat_format::put(to, frame.beginning), line.ending);
+    to = stat_format::put(to, line.value);
+    *to++ = json ? '}' : '\n';
+    return to;
+  });
+  if (json && !any_) out.erase(begin, 1);  // The first has no comma.
+  any_ = true;
 }
 
 void StatsText::histogram(const Frame& frame, const Line& line, std::string& out) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "observe/counters.h"
+#include "observe/stat_format.h"
 #include "observe/stat_query.h"
 
 namespace outrider {
@@ -31,19 +32,26 @@ class StatsText {
   void open(std::size_t scope);
   void fill_numbers(Frame& frame);
   void fill_histograms(Frame& frame);
-  bool child_comes_first(const Frame& frame) const;
+  void find_child(Frame& frame) const;
   bool accepts(const Frame& frame, const Line& line, std::string& out);
   void number(const Frame& frame, const Line& line, std::string& out);
   void histogram(const Frame& frame, const Line& line, std::string& out);
   void end_pass(std::string& out);
-  const std::vector<std::size_t>& sorted(const StatTable& table);
+  // What is the same in the lines of all scopes of a table.
+  struct Order {
+    struct Entry {
+      std::size_t index;  // Of the definition.
+      stat_format::PaddedText ending;
+    };
+    const StatTable* table;
+    std::vector<Entry> entries;  // By name.
+  };
+  const std::vector<Order::Entry>& sorted(const StatTable& table);
+  stat_format::PaddedText ending(std::string_view name) const;
+  void begin_lines(Frame& frame) const;
 
   const StatQuery query_;
   std::vector<std::shared_ptr<StatScope>> scopes_;
-  struct Order {
-    const StatTable* table;
-    std::vector<std::size_t> indices;  // Of the definitions, by name.
-  };
   std::vector<std::unique_ptr<Order>> orders_;
   // The scopes that surround the current place, outermost first; frames beyond depth_ keep their memory for reuse.
   std::vector<std::unique_ptr<Frame>> frames_;
