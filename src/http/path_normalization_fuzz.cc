@@ -34,6 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(result != path);
   std::string_view bare = std::string_view(result).substr(0, result.find('?'));
   if (options.normalize) check(!has_dot_segment(result) && bare.starts_with('/'));
-  if (options.merge_slashes) check(bare.find("//") == std::string_view::npos);
+  // Of slashes alone two are left, as in Envoy.
+  if (options.merge_slashes) check(bare == "//" || bare.find("//") == std::string_view::npos);
   return 0;
 }
