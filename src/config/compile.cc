@@ -106,6 +106,9 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
   if (bootstrap.has_tracing()) c.tracing = &bootstrap.tracing();
   compile_admin(c, bootstrap.admin());  // Before the runtime: as in Envoy, its expressions may be of any size.
   compile_runtime(c, bootstrap.layered_runtime());
+  if (bootstrap.cluster_manager().has_upstream_bind_config()) {
+    c.upstream_bind = &bootstrap.cluster_manager().upstream_bind_config();
+  }
   compile_clusters(c, bootstrap.static_resources());
   for (int i = 0; i < bootstrap.static_resources().listeners_size(); i++) {
     compile_listener(c, bootstrap.static_resources().listeners(i),

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "config/compile_hashing.h"
 #include "config/compile_health.h"
 #include "config/compile_parts.h"
 #include "core/ascii.h"
@@ -33,6 +34,9 @@ LbPolicy policy_of(const ClusterProto& proto) {
       return LbPolicy::least_request;
     case ClusterProto::RANDOM:
       return LbPolicy::random;
+    case ClusterProto::RING_HASH:
+    case ClusterProto::MAGLEV:
+      return LbPolicy::consistent_hash;
     default:
       return LbPolicy::round_robin;
   }
@@ -173,6 +177,21 @@ void read_original_destination(Compilation& c, const ClusterProto& proto, const 
   }
 }
 
+void read_dns(const ClusterProto& proto, ClusterOptions& o) {
+  o.dns_family = dns_family_of(proto);
+  if (proto.has_dns_refresh_rate()) o.dns_refresh_rate = to_ms(proto.dns_refresh_rate());
+  if (proto.has_dns_jitter()) o.dns_jitter = to_ms(proto.dns_jitter());
+  o.dns_failure_rate = o.dns_failure_rate_max = o.dns_refresh_rate;
+  if (proto.has_dns_failure_refresh_rate()) {
+    o.dns_failure_rate = to_ms(proto.dns_failure_refresh_rate().base_interval());
+    o.dns_failure_rate_max = proto.dns_failure_refresh_rate().has_max_interval()
+                                 ? to_ms(proto.dns_failure_refresh_rate().max_interval())
+                                 : o.dns_failure_rate * 10;
+  }
+  o.respect_dns_ttl = proto.respect_dns_ttl();
+  o.ignore_health_on_removal = proto.ignore_health_on_host_removal();
+}
+
 EndpointPtr make_endpoint(const Cluster& cluster, const ConfiguredHost& h, int workers) {
   Address address = h.is_pipe ? Address::pipe(h.address) : Address::parse(h.address, h.port).value_or(Address{});
   return cluster.make_endpoint(h, std::move(address), workers);
@@ -192,6 +211,7 @@ void keep_health(const Cluster& before, const std::vector<EndpointPtr>& now) {
 
 ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std::string& path) {
   std::string fingerprint = proto.SerializeAsString();
+  if (c.upstream_bind) fingerprint += c.upstream_bind->SerializeAsString();
   ClusterPtr before;
   if (c.previous) {
     auto same = c.previous->clusters.find(proto.name());
@@ -209,17 +229,7 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
     o.least_request_choices = proto.least_request_lb_config().choice_count().value();
   }
   if (proto.has_connect_timeout()) o.connect_timeout = to_ms(proto.connect_timeout());
-  o.dns_family = dns_family_of(proto);
-  if (proto.has_dns_refresh_rate()) o.dns_refresh_rate = to_ms(proto.dns_refresh_rate());
-  if (proto.has_dns_jitter()) o.dns_jitter = to_ms(proto.dns_jitter());
-  o.dns_failure_rate = o.dns_failure_rate_max = o.dns_refresh_rate;
-  if (proto.has_dns_failure_refresh_rate()) {
-    o.dns_failure_rate = to_ms(proto.dns_failure_refresh_rate().base_interval());
-    o.dns_failure_rate_max = proto.dns_failure_refresh_rate().has_max_interval()
-                                 ? to_ms(proto.dns_failure_refresh_rate().max_interval())
-                                 : o.dns_failure_rate * 10;
-  }
-  o.respect_dns_ttl = proto.respect_dns_ttl();
+  read_dns(proto, o);
   if (proto.has_per_connection_buffer_limit_bytes())
     o.read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
   read_hosts(c, proto, path, o);
@@ -227,12 +237,14 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   read_thresholds(proto, o);
   if (proto.has_metadata()) o.metadata = std::make_shared<Metadata>(proto::to_metadata(proto.metadata()));
   o.subset = compile_subsets(c, proto, path);
+  o.hash = compile_hashing(c, proto, path);
   o.health_check = compile_health_check(c, proto, path);
   o.outlier = compile_outlier_detection(proto);
   if (proto.common_lb_config().has_healthy_panic_threshold()) {
     o.panic_percent = proto.common_lb_config().healthy_panic_threshold().value();
   }
   read_http(c, proto, path, o);
+  o.connect = compile_connections(c, proto, path);
   if (c.problems.any_fatal()) return nullptr;  // Nothing is made for a configuration that is refused.
 
   std::string stat_name = o.alt_stat_name.empty() ? o.name : o.alt_stat_name;
@@ -246,6 +258,12 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
       std::make_shared<Cluster>(std::move(o), std::move(stats), c.process.next_cluster_slot(), std::move(retry_codes));
   if (cluster->options.health_check) cluster->health_check_stats = scope(".health_check.", health_check_stat_table());
   if (cluster->options.outlier) cluster->outlier_stats = scope(".outlier_detection.", outlier_stat_table());
+  if (const HashOptions* hash = cluster->options.hash.get()) {
+    bool ring = hash->kind == HashOptions::Kind::ring;
+    cluster->hash_scope =
+        ring ? scope(".ring_hash_lb.", ring_hash_stat_table()) : scope(".maglev_lb.", maglev_stat_table());
+    cluster->hash_stats = &cluster->hash_scope->local(c.process.workers);
+  }
   cluster->observer = c.process.observer;
   if (cluster->options.discovery == DiscoveryType::static_) {
     std::vector<EndpointPtr> all;

@@ -27,6 +27,7 @@ class Cluster;
 }
 namespace core::v3 {
 class Address;
+class BindConfig;
 class CidrRange;
 }  // namespace core::v3
 namespace listener::v3 {
@@ -65,6 +66,8 @@ struct Compilation final : proto::Report, proto::FilterHost {
   std::map<std::string, int, std::less<>> filter_slots;  // By the name that a listener gives a filter.
   // The bootstrap's: of every connection manager that traces and names no provider. Null: none.
   const envoy::config::trace::v3::Tracing* tracing = nullptr;
+  // The cluster_manager's: of every cluster that has none. Null: none.
+  const envoy::config::core::v3::BindConfig* upstream_bind = nullptr;
   bool egress = false;              // The traffic of the listener that is being compiled goes out.
   bool cluster_names_known = true;  // No cluster has lost its name to a mistake.
 
@@ -92,6 +95,9 @@ Address to_address(Compilation& c, const envoy::config::core::v3::Address& addre
 
 // The layers, in the order of the configuration, and what they say of regular expressions; the node must be known.
 void compile_runtime(Compilation& c, const envoy::config::bootstrap::v3::LayeredRuntime& runtime);
+// How its connections are made.
+ConnectOptions compile_connections(Compilation& c, const envoy::config::cluster::v3::Cluster& cluster,
+                                   const std::string& path);
 ClusterPtr compile_cluster(Compilation& c, const envoy::config::cluster::v3::Cluster& cluster, const std::string& path);
 void compile_listener(Compilation& c, const envoy::config::listener::v3::Listener& listener, const std::string& path);
 void compile_local_replies(

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "config/compile_hashing.h"
 #include "config/nearest.h"
 #include "config/read_source.h"
 #include "config/route_scope.h"
@@ -10,21 +11,19 @@
 #include "envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite.pb.h"
 
 namespace outrider::config {
-namespace {
 
-namespace v3 = envoy::config::route::v3;
-using proto::compile_regex;
-using proto::Regex;
-
-// The substitution `\1` must not name a group that the pattern lacks.
-Regex compile_rewrite(Compilation& c, const envoy::type::matcher::v3::RegexMatchAndSubstitute& rewrite,
-                      const std::string& path) {
-  Regex regex = compile_regex(c, rewrite.pattern(), path + ".pattern");
+proto::Regex compile_rewrite(Compilation& c, const envoy::type::matcher::v3::RegexMatchAndSubstitute& rewrite,
+                             const std::string& path) {
+  proto::Regex regex = proto::compile_regex(c, rewrite.pattern(), path + ".pattern");
   std::string error;
   if (c.loaded.lacks(path + ".pattern.regex")) return regex;
   if (regex && !regex->CheckRewriteString(rewrite.substitution(), &error)) c.fail(path + ".substitution", error);
   return regex;
 }
+
+namespace {
+
+namespace v3 = envoy::config::route::v3;
 
 std::optional<Format> compile_format(Compilation& c, const std::string& text, const std::string& path) {
   auto format = Format::compile(text, {.omit_empty = true});
@@ -161,6 +160,7 @@ void compile_manner(Compilation& c, const v3::Route& from, const std::string& pa
   const v3::RouteAction& action = from.route();
   r.retry = action.has_retry_policy() ? compile_retry(c, action.retry_policy(), path + ".retry_policy") : scope.retry;
   r.subset = compile_subset(action.metadata_match(), nullptr);
+  r.hash = compile_hash_policy(c, action.hash_policy(), path + ".hash_policy");
   r.mirrors = compile_mirrors(c, action.request_mirror_policies(), path + ".request_mirror_policies", scope);
   r.request_bytes_kept = bytes_kept(from, scope.request_bytes_kept);
   if (action.has_timeout()) r.timeout = to_ms(action.timeout());

@@ -50,7 +50,7 @@ struct RouteScope {
   std::size_t body_bytes_max = 4096;
   ScopeHeaders all, host;
   RouteFilters filters;
-  RouteFilter cors;         // The host's word in its deprecated form.
+  RouteFilter cors;                                 // The host's word in its deprecated form.
   std::shared_ptr<const RetryPolicy> retry;         // The host's; null: none.
   std::optional<std::uint64_t> request_bytes_kept;  // Likewise.
   std::shared_ptr<const MirrorPolicies> mirrors;    // Of the narrowest scope that has any; null: none.
@@ -70,6 +70,9 @@ std::shared_ptr<const MirrorPolicies> compile_mirrors(
     Compilation& c,
     const google::protobuf::RepeatedPtrField<envoy::config::route::v3::RouteAction::RequestMirrorPolicy>& protos,
     const std::string& path, const RouteScope& wider);
+// The substitution `\1` must not name a group that the pattern lacks.
+proto::Regex compile_rewrite(Compilation& c, const envoy::type::matcher::v3::RegexMatchAndSubstitute& rewrite,
+                             const std::string& path);
 // Refuses a name that no cluster has.
 void check_cluster(Compilation& c, const std::string& name, const std::string& path);
 // Whatever the route does with a request that it matches. `headers`: the route's own.

@@ -12,7 +12,8 @@ namespace outrider {
 // How a stream broke. What it means for the client is the router's to say.
 enum class Failure : std::uint8_t {
   none,
-  connect_failed,  // Refused, unreachable, no file descriptor.
+  connect_failed,        // Refused, unreachable, no file descriptor.
+  local_connect_failed,  // The socket could not be had as it is configured.
   connect_timeout,
   overflow,           // A circuit breaker is open.
   connection_closed,  // The peer closed or reset before the message was whole.

@@ -38,7 +38,7 @@ class Loopback {
     auto acceptor = network.acceptor(*fd);
     auto client = network.connect(at.is_pipe() ? at : bound_address(*fd), {});
     if (!client) {
-      ADD_FAILURE() << std::strerror(client.error());
+      ADD_FAILURE() << std::strerror(client.error().error);
       co_return TransportPair{};
     }
     EXPECT_EQ(co_await (*client)->connected(), 0);

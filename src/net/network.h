@@ -2,14 +2,26 @@
 #pragma once
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "net/socket_options.h"
 #include "net/transport.h"
 
 namespace outrider {
 
 struct ConnectOptions {
   bool no_delay = true;
+  SocketOptions socket_options = {};
+  std::optional<Address> source = std::nullopt;  // Where the connection comes from; port 0: any of that address.
+};
+
+// An errno, and what failed: to set an option, to bind to the source, or all the rest.
+struct ConnectError {
+  enum class Step : std::uint8_t { connect, option, bind };
+  ConnectError(int e, Step s = Step::connect) : error(e), step(s) {}
+  int error;
+  Step step;
 };
 
 struct ListenOptions {
@@ -68,8 +80,9 @@ inline Acceptor::Accept Acceptor::accept() { return Accept(*this); }
 class Network {
  public:
   virtual ~Network() = default;
-  // Starts to connect; await connected() of the result. An errno if not even that can be done (EMFILE …).
-  virtual std::expected<std::unique_ptr<Transport>, int> connect(const Address& to, const ConnectOptions& options) = 0;
+  // Starts to connect; await connected() of the result. An error if not even that can be done (EMFILE …).
+  virtual std::expected<std::unique_ptr<Transport>, ConnectError> connect(const Address& to,
+                                                                          const ConnectOptions& options) = 0;
   // Takes over a socket that listens (see listen_on in tcp.h).
   virtual std::unique_ptr<Acceptor> acceptor(int listening_fd) = 0;
 };

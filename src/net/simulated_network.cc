@@ -252,7 +252,8 @@ std::unique_ptr<Acceptor> SimulatedNetwork::acceptor(int listening_fd) {
   return std::make_unique<Listener>(route(listening.mapped()));
 }
 
-std::expected<std::unique_ptr<Transport>, int> SimulatedNetwork::connect(const Address& to, const ConnectOptions&) {
+std::expected<std::unique_ptr<Transport>, ConnectError> SimulatedNetwork::connect(const Address& to,
+                                                                                  const ConnectOptions&) {
   Route& route = this->route(to);
   Address from = route.path.source;
   if (from.family() == AF_UNSPEC) {

@@ -51,8 +51,8 @@ class SimulatedNetwork final : public Network {
   // Listens; the result is for acceptor(). Two listeners at one address: the later one gets the connections.
   int listen_on(const Address& at);
   std::unique_ptr<Acceptor> acceptor(int listening_fd) override;
-  std::expected<std::unique_ptr<Transport>, int> connect(const Address& to,
-                                                         const ConnectOptions& options = {}) override;
+  std::expected<std::unique_ptr<Transport>, ConnectError> connect(const Address& to,
+                                                                  const ConnectOptions& options = {}) override;
 
   // Ends of connections that exist: a test asserts that none leaks.
   int open_ends() const { return open_ends_; }

@@ -218,9 +218,19 @@ bool pipe_in_use(const Address& at) {
   return listening;
 }
 
+// 0, or an errno.
+int bind_source(const Address& source, int fd) {
+  sockaddr_storage address;
+  socklen_t length = source.fill(address);
+  int one = 1;  // A port is taken only when it is known where the connection goes: others may use it for elsewhere.
+  if (source.port() == 0) setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+  return bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0 ? 0 : errno;
+}
+
 }  // namespace
 
-std::expected<std::unique_ptr<Transport>, int> TcpNetwork::connect(const Address& to, const ConnectOptions& options) {
+std::expected<std::unique_ptr<Transport>, ConnectError> TcpNetwork::connect(const Address& to,
+                                                                            const ConnectOptions& options) {
   sockaddr_storage address;
   socklen_t length = to.fill(address);
   if (length == 0) return std::unexpected(ENAMETOOLONG);
@@ -228,6 +238,14 @@ std::expected<std::unique_ptr<Transport>, int> TcpNetwork::connect(const Address
   if (fd < 0) return std::unexpected(errno);
   if (options.no_delay && !to.is_pipe()) set_no_delay(fd);
   auto transport = std::make_unique<TcpTransport>(poller_, fd, to);
+  if (int error = apply(options.socket_options, SocketOption::Moment::prebind, fd)) {
+    return std::unexpected(ConnectError(error, ConnectError::Step::option));
+  }
+  if (options.source && !to.is_pipe()) {
+    if (int error = bind_source(*options.source, fd)) {
+      return std::unexpected(ConnectError(error, ConnectError::Step::bind));
+    }
+  }
   if (::connect(fd, reinterpret_cast<sockaddr*>(&address), length) != 0 && errno != EINPROGRESS) {
     return std::unexpected(errno);
   }

@@ -11,7 +11,8 @@ namespace outrider {
 class TcpNetwork final : public Network {
  public:
   explicit TcpNetwork(EpollPoller& poller) : poller_(poller) {}
-  std::expected<std::unique_ptr<Transport>, int> connect(const Address& to, const ConnectOptions& options) override;
+  std::expected<std::unique_ptr<Transport>, ConnectError> connect(const Address& to,
+                                                                  const ConnectOptions& options) override;
   std::unique_ptr<Acceptor> acceptor(int listening_fd) override;
 
  private:

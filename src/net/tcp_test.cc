@@ -379,7 +379,7 @@ TEST(Tcp, ARefusedConnectionSaysSo) {
     close(*fd);
     auto client = l.network.connect(address, {});
     if (!client) {
-      EXPECT_EQ(client.error(), ECONNREFUSED);
+      EXPECT_EQ(client.error().error, ECONNREFUSED);
       co_return;
     }
     EXPECT_EQ(co_await (*client)->connected(), ECONNREFUSED);
@@ -391,15 +391,15 @@ TEST(Tcp, APipeThatIsNotThereFailsAtOnceWithTheReason) {
   Loopback l;
   auto client = l.network.connect(Address::pipe(temporary_path("nobody")), {});
   ASSERT_FALSE(client);
-  EXPECT_EQ(client.error(), ENOENT);
+  EXPECT_EQ(client.error().error, ENOENT);
   client = l.network.connect(Address::pipe(std::string(200, 'x')), {});
   ASSERT_FALSE(client);
-  EXPECT_EQ(client.error(), ENAMETOOLONG);
+  EXPECT_EQ(client.error().error, ENAMETOOLONG);
 }
 
 Task<int> connect_to(Loopback& l, const Address& address, std::vector<std::unique_ptr<Transport>>& kept) {
   auto client = l.network.connect(address, {});
-  if (!client) co_return client.error();
+  if (!client) co_return client.error().error;
   int error = co_await (*client)->connected();
   kept.push_back(std::move(*client));
   co_return error;
@@ -485,7 +485,7 @@ TEST(Tcp, WithoutDescriptorsAcceptAndConnectSaySoAndTheConnectionIsTakenLater) {
       EXPECT_EQ(accepted.error, EMFILE);
       auto refused = l.network.connect(address, {});
       EXPECT_FALSE(refused);
-      EXPECT_EQ(refused.error(), EMFILE);
+      EXPECT_EQ(refused.error().error, EMFILE);
     }
     auto accepted = co_await acceptor->accept();
     EXPECT_TRUE(accepted.transport);

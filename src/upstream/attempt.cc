@@ -96,6 +96,11 @@ ReplayBody* Forwarding::keep_body() {
   return kept_body;
 }
 
+HashChoice Forwarding::hash_choice(std::uint32_t attempt) {
+  if (!hashed) hashed.emplace(route.hash ? hash_of(x, *route.hash, x.arena, new_cookies) : std::nullopt);
+  return {hashed->hash, attempt};
+}
+
 void Forwarding::find_counters() {
   int worker = x.worker.index();
   if (route.stats) of_route = &route.stats->of(worker);

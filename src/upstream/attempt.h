@@ -62,6 +62,10 @@ struct Forwarding {
   UpstreamStream* stream = nullptr;  // The last one; null: there was none.
   Tries* tries = nullptr;            // Null: neither the route nor the request knows more than one attempt.
   ReplayBody* kept_body = nullptr;   // Null: nobody wants the request's body a second time.
+  std::vector<std::string_view> new_cookies = {};  // What the response sets so that its client comes back.
+  std::optional<HashChoice> hashed = std::nullopt;
+  // What consistent hashing goes by; nothing where the cluster does not hash.
+  HashChoice hash_choice(std::uint32_t attempt);
   // From here on it is kept as it is read; null: there is none.
   ReplayBody* keep_body();
   void find_counters();
@@ -71,11 +75,12 @@ struct Forwarding {
   void note_status(Endpoint& endpoint, const ResponseHead& head);
 };
 
-// The load balancer's choice for the request; null: there is no host.
-inline Endpoint* pick_host(const Forwarding& f) {
+// The load balancer's choice for the request, of which so many have been declined; null: there is no host.
+inline Endpoint* pick_host(Forwarding& f, std::uint32_t declined = 0) {
   const ClusterOptions& options = f.cluster.cluster->options;
-  if (options.subset) return pick_from_subset(f);
-  return options.discovery == DiscoveryType::original_dst ? original_host(f.x, f.cluster) : f.cluster.pick();
+  if (options.discovery == DiscoveryType::original_dst) return original_host(f.x, f.cluster);
+  HashChoice by = options.hash ? f.hash_choice(declined) : HashChoice{};
+  return options.subset ? pick_from_subset(f, by) : f.cluster.pick(f.cluster.hosts(), by);
 }
 
 // The host could not be reached, or did not answer in time: outlier detection takes it for that status.

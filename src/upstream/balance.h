@@ -9,7 +9,8 @@
 
 namespace outrider {
 
-enum class LbPolicy : std::uint8_t { round_robin, least_request, random };
+// consistent_hash: see consistent_hash.h; where it is not known how a request hashes, chance decides.
+enum class LbPolicy : std::uint8_t { round_robin, least_request, random, consistent_hash };
 
 // The rotation for those weights: host i occurs weight[i] times (divided by their common divisor), spread as evenly as
 // can be ("smooth" weighted round robin). Where that would be more than kRotationMax, weights are scaled down, but each

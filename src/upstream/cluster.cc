@@ -44,9 +44,9 @@ EndpointPtr Cluster::make_endpoint(const ConfiguredHost& h, Address address, int
 }
 
 void Cluster::set_hosts(std::vector<EndpointPtr> all, StatBlock& stats) {
-  std::shared_ptr<HostSet> set = make_host_set(std::move(all), options.panic_percent);
+  std::shared_ptr<HostSet> set = make_host_set(std::move(all), options.panic_percent, options.hash.get());
   if (options.subset) {
-    set->subsets = make_subsets(*options.subset, set->all, options.panic_percent);
+    set->subsets = make_subsets(*options.subset, set->all, options.panic_percent, options.hash.get());
     HostSetPtr before = hosts();
     const Subsets none, &old = before->subsets ? *before->subsets : none, &now = *set->subsets;
     auto missing = [](const Subsets& from, const Subsets& in) {
@@ -57,7 +57,17 @@ void Cluster::set_hosts(std::vector<EndpointPtr> all, StatBlock& stats) {
     stats[ClusterStat::lb_subsets_removed].add(missing(old, now));
     stats[ClusterStat::lb_subsets_active].set(now.by_key.size());
   }
+  show_places(*set);
   set_hosts(std::move(set), stats);
+}
+
+void Cluster::show_places(const HostSet& hosts) {
+  PlacesPerHost places = hosts.hash ? hosts.hash->places() : PlacesPerHost{};
+  if (places.size == 0 || !hash_stats) return;  // As in Envoy, what was there before is shown.
+  StatBlock& shown = *hash_stats;
+  shown[HashStat::min].set(places.min);
+  shown[HashStat::max].set(places.max);
+  if (options.hash->kind == HashOptions::Kind::ring) shown[HashStat::size].set(places.size);
 }
 
 HostSetPtr Cluster::hosts() const {

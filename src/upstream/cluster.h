@@ -11,10 +11,12 @@
 #include <vector>
 
 #include "net/dns.h"
+#include "net/network.h"
 #include "observe/local_stats.h"
 #include "upstream/balance.h"
 #include "upstream/breaker.h"
 #include "upstream/cluster_stats.h"
+#include "upstream/consistent_hash.h"
 #include "upstream/health_check_options.h"
 #include "upstream/host_set.h"
 #include "upstream/subset.h"
@@ -59,6 +61,7 @@ struct ClusterOptions {
   DiscoveryType discovery = DiscoveryType::static_;
   LbPolicy policy = LbPolicy::round_robin;
   std::uint32_t least_request_choices = 2;
+  std::shared_ptr<const HashOptions> hash;  // Of consistent_hash; else null.
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds idle_timeout = std::chrono::hours(1);  // Of a pooled connection; 0: none.
   std::chrono::milliseconds max_connection_duration{0};            // Of a connection; it ends when it is idle. 0: none.
@@ -71,6 +74,7 @@ struct ClusterOptions {
   std::chrono::milliseconds dns_failure_rate_max{5000};
   std::chrono::milliseconds dns_jitter{0};
   bool respect_dns_ttl = false;
+  bool ignore_health_on_removal = false;  // Else a host that the name has lost stays until it fails its health checks.
   // No read from a host takes more (per_connection_buffer_limit_bytes).
   std::size_t read_bytes_max = BlockPool::kBodyBytes;
   std::vector<ConfiguredHost> hosts;
@@ -80,6 +84,7 @@ struct ClusterOptions {
   std::shared_ptr<const OutlierOptions> outlier;           // Null: none.
   std::shared_ptr<const SubsetOptions> subset;             // Null: none.
   OriginalDestination original_destination;
+  ConnectOptions connect;  // Of connections to its hosts.
   struct Threshold {
     std::uint64_t connections = 1024, pending_requests = 1024, requests = 1024, retries = 3;
     std::optional<RetryBudget> retry_budget = std::nullopt;  // Instead of `retries`.
@@ -119,7 +124,9 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
 
   const std::string& name() const { return options.name; }
   std::shared_ptr<StatScope> health_check_stats, outlier_stats;  // Null where there is none of it.
-  HealthObserver* observer = nullptr;                            // Before it serves; outlives it. Null: nobody.
+  std::shared_ptr<StatScope> hash_scope;  // ring_hash_lb. or maglev_lb.; null where the cluster does not hash.
+  StatBlock* hash_stats = nullptr;        // Of that the block of the main thread, which sets the hosts.
+  HealthObserver* observer = nullptr;     // Before it serves; outlives it. Null: nobody.
 
   // A host as it is configured, at that address.
   EndpointPtr make_endpoint(const ConfiguredHost& host, Address address, int workers) const;
@@ -139,6 +146,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   bool remove_hosts(const std::function<bool(const Endpoint&)>& condition, StatBlock& stats);
 
  private:
+  void show_places(const HostSet& hosts);
+
   mutable std::mutex mutex_;
   HostSetPtr hosts_;
   std::array<std::shared_ptr<StatScope>, static_cast<std::size_t>(CodeCopy::count)> copies_;

@@ -11,6 +11,8 @@ namespace {
 #define HISTOGRAM(name) {#name, StatKind::histogram},
 constexpr StatDefinition kCluster[] = {OUTRIDER_CLUSTER_STATS(COUNTER, GAUGE, BREAKER, HISTOGRAM)};
 constexpr StatDefinition kCodeCopy[] = {HISTOGRAM(upstream_rq_time)};
+constexpr StatDefinition kRingHash[] = {GAUGE(min_hashes_per_host) GAUGE(max_hashes_per_host) GAUGE(size)};
+constexpr StatDefinition kMaglev[] = {GAUGE(min_entries_per_host) GAUGE(max_entries_per_host)};
 constexpr StatDefinition kVirtualCluster[] = {OUTRIDER_VIRTUAL_CLUSTER_STATS(COUNTER, HISTOGRAM)};
 #undef COUNTER
 #undef GAUGE
@@ -26,6 +28,16 @@ const StatTable& cluster_stat_table() {
 
 const StatTable& retry_stat_table() {
   static const StatTable table{{}, "upstream_rq_"};
+  return table;
+}
+
+const StatTable& ring_hash_stat_table() {
+  static const StatTable table{kRingHash, ""};
+  return table;
+}
+
+const StatTable& maglev_stat_table() {
+  static const StatTable table{kMaglev, ""};
   return table;
 }
 

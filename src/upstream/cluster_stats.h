@@ -99,6 +99,11 @@ const StatTable& cluster_stat_table();
 // Of cluster.<name>.retry.: statuses only.
 const StatTable& retry_stat_table();
 
+// Of cluster.<name>.ring_hash_lb. and of maglev_lb., which have no `size`.
+enum class HashStat : std::uint16_t { min, max, size };
+const StatTable& ring_hash_stat_table();
+const StatTable& maglev_stat_table();
+
 // Copies of a cluster's codes and times: of requests from outside and from inside, and of canaries' answers. Under
 // Envoy's names: cluster.<name>.external.* and so on.
 enum class CodeCopy : std::uint8_t { external, internal, canary, count };

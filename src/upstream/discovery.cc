@@ -121,6 +121,17 @@ std::chrono::milliseconds Discovery::take_failure(Name& name, const DnsFailure& 
   return name.failure_wait;
 }
 
+namespace {
+
+// Health checks know better than a name that does not lead there any more.
+bool stays(const Cluster& cluster, const Endpoint& lost) {
+  const ClusterOptions& o = cluster.options;
+  return o.discovery == DiscoveryType::strict_dns && o.health_check && !o.ignore_health_on_removal &&
+         !lost.flags.has(HealthFlag::failed_active_hc);
+}
+
+}  // namespace
+
 // Hosts that stay keep their place, their connections and their numbers; new ones come behind them.
 void Discovery::set_addresses(Name& name, const std::vector<Address>& addresses) {
   std::vector<Address> wanted;
@@ -130,9 +141,11 @@ void Discovery::set_addresses(Name& name, const std::vector<Address>& addresses)
   std::vector<EndpointPtr> endpoints;
   for (const EndpointPtr& e : name.endpoints) {
     auto at = std::find(wanted.begin(), wanted.end(), e->address);
-    if (at == wanted.end()) continue;
+    bool lost = at == wanted.end();
+    if (lost && !stays(*name.cluster.cluster, *e)) continue;
+    e->flags.set(HealthFlag::pending_dynamic_removal, lost);
     endpoints.push_back(e);
-    wanted.erase(at);
+    if (!lost) wanted.erase(at);
   }
   bool same = wanted.empty() && endpoints.size() == name.endpoints.size();
   if (same) {

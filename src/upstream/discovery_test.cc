@@ -180,6 +180,35 @@ TEST_F(StrictDns, SpreadsItsQueriesByTheJitter) {
   });
 }
 
+TEST_F(StrictDns, AHostThatPassesItsHealthChecksStaysWhenTheNameLosesIt) {
+  answer(addresses({"10.0.0.1", "10.0.0.2"}));
+  options.health_check = std::make_shared<HealthCheckOptions>();
+  run([](DiscoveryTest& t) -> Task<> {
+    co_await t.discovery.first_answers();
+    for (std::size_t i : {0, 1}) t.host(i)->flags.clear(HealthFlag::failed_active_hc);
+    t.answer(addresses({"10.0.0.1"}));
+    co_await sleep(seconds(6));
+    EXPECT_THAT(t.hosts(), ElementsAre("10.0.0.1:80", "10.0.0.2:80"));
+    EXPECT_TRUE(t.host(1)->flags.has(HealthFlag::pending_dynamic_removal));
+    t.host(1)->flags.set(HealthFlag::failed_active_hc);
+    co_await sleep(seconds(6));
+    EXPECT_THAT(t.hosts(), ElementsAre("10.0.0.1:80"));
+  });
+}
+
+TEST_F(StrictDns, HealthIsIgnoredWhereItIsToBe) {
+  answer(addresses({"10.0.0.1", "10.0.0.2"}));
+  options.health_check = std::make_shared<HealthCheckOptions>();
+  options.ignore_health_on_removal = true;
+  run([](DiscoveryTest& t) -> Task<> {
+    co_await t.discovery.first_answers();
+    for (std::size_t i : {0, 1}) t.host(i)->flags.clear(HealthFlag::failed_active_hc);
+    t.answer(addresses({"10.0.0.1"}));
+    co_await sleep(seconds(6));
+    EXPECT_THAT(t.hosts(), ElementsAre("10.0.0.1:80"));
+  });
+}
+
 TEST_F(StrictDns, HostsThatStayKeepTheirPlaceAndTheirNumbers) {
   answer(addresses({"10.0.0.1", "10.0.0.2", "10.0.0.3"}));
   run([](DiscoveryTest& t) -> Task<> {

@@ -13,6 +13,7 @@
 
 namespace outrider {
 
+struct ConsistentHash;
 struct EndpointPool;
 struct HostSet;
 struct Subsets;
@@ -88,8 +89,9 @@ struct HostSet {
   // The hosts to choose from (see host_set.h). Those with a larger share stand there more often, spread evenly (see
   // balance.h), so a rotation over this list respects weights and priorities.
   std::vector<Endpoint*> eligible;
-  std::shared_ptr<const Subsets> subsets;  // Null: the cluster has none.
-  std::vector<bool> panic;                 // By priority: so few of its hosts are healthy that all are taken.
+  std::shared_ptr<const Subsets> subsets;      // Null: the cluster has none.
+  std::shared_ptr<const ConsistentHash> hash;  // Null: the cluster does not hash.
+  std::vector<bool> panic;                     // By priority: so few of its hosts are healthy that all are taken.
 };
 
 }  // namespace outrider

@@ -137,7 +137,8 @@ Task<bool> HealthChecks::connect(Session& session) {
   Connection* kept = session.connection.get();
   if (kept && !kept->transport->hung_up() && kept->inbox.empty()) co_return true;
   session.connection.reset();
-  auto started = network_.connect(session.endpoint->check.address.value_or(session.endpoint->address), {});
+  auto started = network_.connect(session.endpoint->check.address.value_or(session.endpoint->address),
+                                  session.cluster->cluster->options.connect);
   if (!started) co_return false;
   session.connection = std::make_unique<Connection>(std::move(*started));
   co_return co_await session.connection->transport->connected() == 0;

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "upstream/balance.h"
+#include "upstream/consistent_hash.h"
 
 namespace outrider {
 namespace {
@@ -20,8 +21,7 @@ struct Level {
   // In percent of what is needed.
   std::uint32_t availability(const Hosts& usable) const {
     if (counted() == 0) return 0;
-    return static_cast<std::uint32_t>(
-        std::min<std::size_t>(100, kOverprovisioningPercent * usable.size() / counted()));
+    return static_cast<std::uint32_t>(std::min<std::size_t>(100, kOverprovisioningPercent * usable.size() / counted()));
   }
   bool panics(double percent) const {
     auto usable = static_cast<double>(healthy.size() + degraded.size());
@@ -29,10 +29,11 @@ struct Level {
   }
 };
 
-// Hosts that share so much of the requests.
+// Hosts of one priority that share so much of the requests.
 struct Share {
   const Hosts* hosts;
   std::uint32_t percent;
+  std::uint32_t priority;
 };
 
 std::vector<Level> levels_of(const std::vector<EndpointPtr>& all) {
@@ -55,12 +56,16 @@ std::uint32_t total_availability(const std::vector<Level>& levels) {
   return std::min(total, 100U);
 }
 
-// Nobody knows better: each priority by its number of hosts.
+// Nobody knows better: each priority by its number of hosts. What rounding has lost is the first one's.
 std::vector<Share> shares_in_panic(const std::vector<Level>& levels, std::size_t hosts) {
   std::vector<Share> shares;
-  for (const Level& l : levels) {
-    shares.push_back({&l.all, static_cast<std::uint32_t>((100 * l.all.size() + hosts - 1) / hosts)});
+  std::uint32_t left = 100;
+  for (std::uint32_t p = 0; p < levels.size(); p++) {
+    auto percent = static_cast<std::uint32_t>(100 * levels[p].all.size() / hosts);
+    left -= percent;
+    if (!levels[p].all.empty()) shares.push_back({&levels[p].all, percent, p});
   }
+  shares.front().percent += left;
   return shares;
 }
 
@@ -69,12 +74,13 @@ std::vector<Share> shares_of(const std::vector<Level>& levels, const std::vector
   std::uint32_t total = total_availability(levels);
   std::uint32_t left = 100;
   std::vector<Share> shares;
+  if (total == 0) return shares;  // Nobody panics, and nobody is there.
   for (const Hosts Level::* usable : {&Level::healthy, &Level::degraded}) {
-    for (std::size_t p = 0; p < levels.size(); p++) {
+    for (std::uint32_t p = 0; p < levels.size(); p++) {
       const Level& l = levels[p];
       std::uint32_t percent = std::min(left, l.availability(l.*usable) * 100 / total);
       left -= percent;
-      if (percent > 0) shares.push_back({panic[p] ? &l.all : &(l.*usable), percent});
+      if (percent > 0) shares.push_back({panic[p] ? &l.all : &(l.*usable), percent, p});
     }
   }
   shares.front().percent += left;  // What rounding has lost.
@@ -97,6 +103,7 @@ Hosts rotation_of(const std::vector<Share>& shares) {
   Hosts hosts;
   std::vector<std::uint32_t> weights;
   for (const Share& s : shares) {
+    if (s.percent == 0) continue;
     std::uint64_t sum = std::max<std::uint64_t>(1, weight_of(*s.hosts));
     for (Endpoint* e : *s.hosts) {
       hosts.push_back(e);
@@ -109,9 +116,20 @@ Hosts rotation_of(const std::vector<Share>& shares) {
   return rotation;
 }
 
+// A priority that does not panic knows its healthy hosts only: who is sent to degraded ones finds nobody, as in Envoy.
+std::shared_ptr<const ConsistentHash> hash_of(const HashOptions& options, const std::vector<Level>& levels,
+                                              const std::vector<bool>& panic, const std::vector<Share>& shares) {
+  auto hash = std::make_shared<ConsistentHash>();
+  for (const Share& s : shares) hash->loads.push_back({s.percent, s.priority});
+  for (std::size_t p = 0; p < levels.size(); p++) {
+    hash->by_priority.emplace_back(options, panic[p] ? levels[p].all : levels[p].healthy);
+  }
+  return hash;
+}
+
 }  // namespace
 
-std::shared_ptr<HostSet> make_host_set(std::vector<EndpointPtr> all, double panic_percent) {
+std::shared_ptr<HostSet> make_host_set(std::vector<EndpointPtr> all, double panic_percent, const HashOptions* hash) {
   auto set = std::make_shared<HostSet>();
   set->all = std::move(all);
   if (set->all.empty()) return set;
@@ -122,7 +140,9 @@ std::shared_ptr<HostSet> make_host_set(std::vector<EndpointPtr> all, double pani
     set->panic.push_back(!enough && l.panics(panic_percent));
     everywhere = everywhere && set->panic.back();
   }
-  set->eligible = rotation_of(everywhere ? shares_in_panic(levels, set->all.size()) : shares_of(levels, set->panic));
+  std::vector<Share> shares = everywhere ? shares_in_panic(levels, set->all.size()) : shares_of(levels, set->panic);
+  set->eligible = rotation_of(shares);
+  if (hash) set->hash = hash_of(*hash, levels, set->panic, shares);
   return set;
 }
 

@@ -12,6 +12,10 @@ inline constexpr std::uint32_t kOverprovisioningPercent = 140;
 // Where all priorities together do not reach 100 %, one with fewer usable hosts than this takes all of its hosts.
 inline constexpr double kPanicPercent = 50;
 
-std::shared_ptr<HostSet> make_host_set(std::vector<EndpointPtr> all, double panic_percent = kPanicPercent);
+struct HashOptions;
+
+// `hash`: how hosts are found by hashes; null: they are not.
+std::shared_ptr<HostSet> make_host_set(std::vector<EndpointPtr> all, double panic_percent = kPanicPercent,
+                                       const HashOptions* hash = nullptr);
 
 }  // namespace outrider

@@ -2,6 +2,8 @@
 
 #include <cassert>
 #include <cstring>
+#include <map>
+#include <utility>
 
 namespace outrider {
 
@@ -146,6 +148,14 @@ Acquired connect_failed(WorkerCluster& cluster, EndpointPool& pool, Failure fail
   return {nullptr, failure, error ? strerrordesc_np(error) : ""};
 }
 
+// Lives as long as the thread: there are as many as sources are configured and reasons known.
+std::string_view bind_failure(const Address& source, int error) {
+  thread_local std::map<std::pair<Address, int>, std::string> texts;
+  std::string& text = texts[{source, error}];
+  if (text.empty()) text = "failed to bind to " + source.text() + ": " + strerrordesc_np(error);
+  return text;
+}
+
 // One more request that waits for a connection to the host, for as long as this lives.
 class Pending {
  public:
@@ -176,10 +186,17 @@ class Pending {
 
 // Within the breaker's count, which the connection takes over.
 Task<Acquired> open(WorkerCluster& cluster, EndpointPool& pool, Breaker& breaker, bool http) {
-  auto started = cluster.network.connect(pool.endpoint->address, {});
+  auto started = cluster.network.connect(pool.endpoint->address, cluster.cluster->options.connect);
   if (!started) {
     breaker.give();
-    co_return connect_failed(cluster, pool, Failure::connect_failed, started.error());
+    auto [error, step] = started.error();
+    if (step == ConnectError::Step::connect) co_return connect_failed(cluster, pool, Failure::connect_failed, error);
+    Acquired failed = connect_failed(cluster, pool, Failure::local_connect_failed, 0);
+    if (step == ConnectError::Step::bind) {
+      cluster.stats[ClusterStat::bind_errors].add();
+      failed.reason = bind_failure(*cluster.cluster->options.connect.source, error);
+    }
+    co_return failed;
   }
   auto connection = std::make_unique<UpstreamConnection>(pool, std::move(*started), breaker, http);
   TimePoint began = cluster.worker.now();
@@ -220,7 +237,19 @@ WorkerCluster::WorkerCluster(Worker& w, Network& n, ClusterPtr c)
 
 WorkerCluster::~WorkerCluster() = default;
 
-Endpoint* WorkerCluster::pick(const HostSet& hosts) {
+Endpoint* WorkerCluster::choose_by_hash(const HostSet& hosts, const HashChoice& by) {
+  std::uint64_t active = 0;
+  if (cluster->options.hash->balance_factor > 0) {
+    for (const EndpointPtr& each : hosts_->all) active += each->numbers.rq_active.load(std::memory_order_relaxed);
+  }
+  std::uint64_t hash = by.hash ? *by.hash : worker.random().next();
+  std::uint32_t priority = hosts.hash->priority_of(hash);
+  if (hosts.panic[priority]) stats[ClusterStat::lb_healthy_panic].add();
+  return hosts.hash->by_priority[priority].pick(hash, by.attempt, active);
+}
+
+Endpoint* WorkerCluster::pick(const HostSet& hosts, const HashChoice& by) {
+  if (hosts.hash) return choose_by_hash(hosts, by);
   if (cluster->options.discovery == DiscoveryType::original_dst) return nullptr;  // See host_at().
   Endpoint* chosen = hosts.eligible.empty() ? nullptr : choose(hosts.eligible);
   if (!chosen || hosts.panic[chosen->priority]) stats[ClusterStat::lb_healthy_panic].add();
@@ -235,6 +264,7 @@ Endpoint* WorkerCluster::choose(std::span<Endpoint* const> hosts) {
     case LbPolicy::least_request:
       return pick_least_request(hosts, worker.random(), cluster->options.least_request_choices);
     case LbPolicy::random:
+    case LbPolicy::consistent_hash:  // Of hosts that were chosen without it.
       return pick_random(hosts, worker.random());
   }
   return nullptr;

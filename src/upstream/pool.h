@@ -75,6 +75,12 @@ class UpstreamConnection : public Transport::HangupHook, public Runnable {
   UpstreamConnection* older_ = nullptr;
 };
 
+// What consistent hashing goes by.
+struct HashChoice {
+  std::optional<std::uint64_t> hash = std::nullopt;  // Of the request; nothing: chance decides.
+  std::uint32_t attempt = 0;                         // How many choices have been declined.
+};
+
 // What one worker has of one cluster.
 class WorkerCluster {
  public:
@@ -85,7 +91,7 @@ class WorkerCluster {
   // The load balancer's choice; null: there is no host.
   Endpoint* pick() { return pick(*hosts_); }
   // Among those hosts, which are the cluster's.
-  Endpoint* pick(const HostSet& hosts);
+  Endpoint* pick(const HostSet& hosts, const HashChoice& by = {});
   // Of an ORIGINAL_DST cluster: the host of that address.
   Endpoint* host_at(const Address& address);
   // This worker's block of that copy of the cluster's codes.
@@ -114,6 +120,7 @@ class WorkerCluster {
 
  private:
   Endpoint* choose(std::span<Endpoint* const> hosts);
+  Endpoint* choose_by_hash(const HostSet& hosts, const HashChoice& by);
   EndpointPool& make_pool(Endpoint& endpoint);
   HostSetPtr hosts_;
   std::vector<std::unique_ptr<EndpointPool>> pools_;

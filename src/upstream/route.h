@@ -11,6 +11,7 @@
 #include "http/route_entry.h"
 #include "observe/local_stats.h"
 #include "upstream/cluster.h"
+#include "upstream/hash_policy.h"
 #include "upstream/mirror.h"
 #include "upstream/retry_policy.h"
 #include "upstream/time_limit.h"
@@ -113,6 +114,7 @@ struct Route : RouteEntry {
   std::shared_ptr<const RetryPolicy> retry;         // Null: none.
   std::shared_ptr<const MirrorPolicies> mirrors;    // Null: none.
   std::shared_ptr<const SubsetCriteria> subset;     // metadata_match; null: none.
+  std::shared_ptr<const HashPolicy> hash;           // hash_policy; null: none.
   std::optional<std::uint64_t> request_bytes_kept;  // Of a body, in case it is sent again; else the listener's limit.
   PathRewrite path_rewrite;
   HostRewrite host_rewrite;

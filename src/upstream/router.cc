@@ -31,6 +31,8 @@ Meaning meaning_of(Failure failure) {
   switch (failure) {
     case Failure::connect_failed:
       return {503, "remote connection failure", "remote_connection_failure", ResponseFlag::upstream_connection_failure};
+    case Failure::local_connect_failed:
+      return {503, "local connection failure", "local_connection_failure", ResponseFlag::upstream_connection_failure};
     case Failure::connect_timeout:
       return {503, "connection timeout", "connection_timeout", ResponseFlag::upstream_connection_failure};
     case Failure::overflow:
@@ -250,6 +252,7 @@ void Router::finish(Forwarding& f, ResponseHead& head) const {
   }
   tell_attempts(f, head);
   x.record.status = head.status;
+  for (std::string_view cookie : f.new_cookies) head.headers.add(Known::set_cookie, cookie);
   for (const auto& mutations : f.route.response_headers) apply_all(*mutations, x, head);
 }
 
@@ -289,7 +292,8 @@ Response Router::fail(Forwarding& f, const Attempt& attempt) const {
       attempt.interim ? "upstream_reset_after_response_started{" : "upstream_reset_before_response_started{";
   details += meaning.details;
   if (!attempt.reason.empty()) {
-    std::string reason = "delayed connect error: " + std::string(attempt.reason);
+    std::string reason = attempt.failure == Failure::local_connect_failed ? "" : "delayed connect error: ";
+    reason += attempt.reason;
     x.record.upstream_failure = x.arena.copy(reason);
     details += "|" + reason;
   }

@@ -68,11 +68,14 @@ bool same_names(const Value::Struct& wanted, const std::vector<std::string>& key
 
 struct Choice {
   const Forwarding& f;
+  const HashChoice& by_hash;
   const SubsetOptions& options;
   const HostSet& all;
   StatBlock& stats;
 
-  Endpoint* any(const HostSet* hosts) const { return hosts && !hosts->all.empty() ? f.cluster.pick(*hosts) : nullptr; }
+  Endpoint* any(const HostSet* hosts) const {
+    return hosts && !hosts->all.empty() ? f.cluster.pick(*hosts, by_hash) : nullptr;
+  }
 
   const HostSet* hosts_of(SubsetOptions::Fallback fallback) const {
     if (fallback == SubsetOptions::Fallback::any_endpoint) return &all;
@@ -84,7 +87,7 @@ struct Choice {
     auto found = all.subsets->by_key.find(criteria.key);
     if (found != all.subsets->by_key.end()) {
       stats[ClusterStat::lb_subsets_selected].add();
-      return f.cluster.pick(*found->second);
+      return f.cluster.pick(*found->second, by_hash);
     }
     for (const SubsetOptions::Selector& each : options.selectors) {
       if (each.fallback == SubsetOptions::Fallback::not_defined || !same_names(criteria.wanted, each.keys)) continue;
@@ -124,7 +127,7 @@ SubsetCriteria::SubsetCriteria(Value::Struct w) : wanted(std::move(w)) {
 }
 
 std::shared_ptr<const Subsets> make_subsets(const SubsetOptions& options, const std::vector<EndpointPtr>& all,
-                                            double panic_percent) {
+                                            double panic_percent, const HashOptions* hash) {
   auto subsets = std::make_shared<Subsets>();
   std::map<std::string, std::vector<EndpointPtr>> hosts;
   for (const SubsetOptions::Selector& selector : options.selectors) {
@@ -135,18 +138,18 @@ std::shared_ptr<const Subsets> make_subsets(const SubsetOptions& options, const 
       }
     }
   }
-  for (auto& [key, list] : hosts) subsets->by_key[key] = make_host_set(std::move(list), panic_percent);
+  for (auto& [key, list] : hosts) subsets->by_key[key] = make_host_set(std::move(list), panic_percent, hash);
   std::vector<EndpointPtr> by_default;
   for (const EndpointPtr& host : all) {
     if (has_labels(host->metadata.get(), options.default_subset, options.list_as_any)) by_default.push_back(host);
   }
-  subsets->default_subset = make_host_set(std::move(by_default), panic_percent);
+  subsets->default_subset = make_host_set(std::move(by_default), panic_percent, hash);
   return subsets;
 }
 
-Endpoint* pick_from_subset(const Forwarding& f) {
+Endpoint* pick_from_subset(const Forwarding& f, const HashChoice& by) {
   const HostSet& all = f.cluster.hosts();
-  Choice choice{f, *f.cluster.cluster->options.subset, all, f.cluster.stats};
+  Choice choice{f, by, *f.cluster.cluster->options.subset, all, f.cluster.stats};
   const Value* said = f.x.dynamic_metadata ? f.x.dynamic_metadata->find(kLbMetadata) : nullptr;
   std::optional<Endpoint*> chosen;
   if (said && said->fields()) {

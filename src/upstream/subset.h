@@ -11,6 +11,8 @@
 namespace outrider {
 
 struct Forwarding;
+struct HashChoice;
+struct HashOptions;
 
 struct SubsetOptions {
   enum class Fallback : std::uint8_t { not_defined, none, any_endpoint, default_subset, keys_subset };
@@ -47,9 +49,9 @@ struct Subsets {
 };
 
 std::shared_ptr<const Subsets> make_subsets(const SubsetOptions& options, const std::vector<EndpointPtr>& all,
-                                            double panic_percent);
+                                            double panic_percent, const HashOptions* hash = nullptr);
 
 // The host for a request to a cluster with subsets; null: there is none.
-Endpoint* pick_from_subset(const Forwarding& f);
+Endpoint* pick_from_subset(const Forwarding& f, const HashChoice& by);
 
 }  // namespace outrider

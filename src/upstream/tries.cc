@@ -123,7 +123,8 @@ bool Tries::wanted(const ResponseHead& head) {
 bool Tries::wanted_after_failure(const Attempt& attempt) const {
   if (attempt.failure == Failure::overflow) return false;
   if (on_.has(RetryOn::five_xx) || on_.has(RetryOn::gateway_error) || on_.has(RetryOn::reset)) return true;
-  bool connecting = attempt.failure == Failure::connect_failed || attempt.failure == Failure::connect_timeout;
+  bool connecting = attempt.failure == Failure::connect_failed || attempt.failure == Failure::connect_timeout ||
+                    attempt.failure == Failure::local_connect_failed;
   return connecting && (on_.has(RetryOn::connect_failure) || on_.has(RetryOn::reset_before_request));
 }
 
@@ -270,7 +271,7 @@ Endpoint* Tries::pick() {
   if (retrying_) leave_out_priorities();
   std::uint32_t choices = retrying_ ? policy_.host_choices + 1 : 1;
   for (std::uint32_t i = 0; i < choices; i++) {
-    host = others_ ? f_.cluster.pick(*others_) : pick_host(f_);
+    host = others_ && !f_.cluster.cluster->options.hash ? f_.cluster.pick(*others_) : pick_host(f_, i);
     if (!host || !retrying_ || !refused(*host)) break;
   }
   if (!host || !on_.any()) return host;
