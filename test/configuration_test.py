@@ -324,7 +324,7 @@ ALL_KINDS = """static_resources:
   - {name: plain, connect_timeout: 5, type: static, hosts: [{socket_address: {address: not-an-address, port_value: 1}}]}
   - name: plain
     type: LOGICAL_DNS
-    lb_policy: RING_HASH
+    lb_policy: LOAD_BALANCING_POLICY_CONFIG
 """
 ALL_KINDS_EXPECTED = [
     (4, "65535"),
@@ -344,7 +344,7 @@ ALL_KINDS_EXPECTED = [
     (32, "not-an-address"),
     (33, "a cluster named 'plain'"),
     (33, "exactly one host"),
-    (35, "RING_HASH"),
+    (35, "LOAD_BALANCING_POLICY_CONFIG"),
 ]
 
 
@@ -400,7 +400,7 @@ SMALL = """static_resources:
         ("    type: STRICT_DNS", "    type: STRICKT_DNS"),
         ("    type: STRICT_DNS", "    tpye: STRICT_DNS"),
         ("    type: STRICT_DNS", "    type: EDS"),
-        ("    type: STRICT_DNS", "    type: STRICT_DNS\n    lb_policy: RING_HASH"),
+        ("    type: STRICT_DNS", "    type: STRICT_DNS\n    lb_policy: LOAD_BALANCING_POLICY_CONFIG"),
         ("    type: STRICT_DNS", "    type: LOGICAL_DNS\n    hosts: 1"),
         ("port_value: 1}", "port_value: one}"),
         ("{cluster: b, ", "{clustre: b, "),

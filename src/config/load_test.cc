@@ -391,16 +391,18 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
   const Case cases[] = {
       {"static_resources:\n  clusters:\n  - name: c\n    lb_policy: ROUNDROBIN\n",
        {"4:16: " + cluster +
-        ".lb_policy: `ROUNDROBIN` is no LbPolicy: ROUND_ROBIN, LEAST_REQUEST, RANDOM, CLUSTER_PROVIDED was expected "
+        ".lb_policy: `ROUNDROBIN` is no LbPolicy: ROUND_ROBIN, LEAST_REQUEST, RING_HASH, RANDOM, MAGLEV, "
+        "CLUSTER_PROVIDED was expected "
         "(did you mean "
         "`ROUND_ROBIN`?)"}},
       {"node: {id: n, cluster: 'n', locality: {region: oFF}}\n",
        {"1:12: node.id: a text was expected, but here is `n`, which is true or false without quotes (in quotes it is a "
         "text: \"n\")"}},
-      {"static_resources:\n  clusters:\n  - name: c\n    lb_policy: maglev\n",
+      {"static_resources:\n  clusters:\n  - name: c\n    lb_policy: load_balancing_policy_config\n",
        {"4:16: " + cluster +
-        ".lb_policy: MAGLEV of envoy.config.cluster.v3.Cluster.LbPolicy is not built into outrider yet (built are "
-        "ROUND_ROBIN, LEAST_REQUEST, RANDOM, CLUSTER_PROVIDED)"}},
+        ".lb_policy: LOAD_BALANCING_POLICY_CONFIG of envoy.config.cluster.v3.Cluster.LbPolicy is not built into "
+        "outrider yet (built are "
+        "ROUND_ROBIN, LEAST_REQUEST, RING_HASH, RANDOM, MAGLEV, CLUSTER_PROVIDED)"}},
       {"static_resources:\n  clusters:\n  - name: c\n    conect_timeout: 1s\n",
        {"4:5: " + cluster +
         ": envoy.config.cluster.v3.Cluster has no field `conect_timeout` (did you mean `connect_timeout`?)"}},

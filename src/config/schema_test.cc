@@ -172,7 +172,7 @@ TEST(Built, KnowsMessagesFieldsAndEnumValues) {
   EXPECT_FALSE(built.message("envoy.extensions.filters.http.wasm.v3.Wasm"));
   EXPECT_TRUE(built.field("google.protobuf.Duration", "seconds"));
   EXPECT_TRUE(built.enum_value("envoy.config.cluster.v3.Cluster.LbPolicy", "ROUND_ROBIN"));
-  EXPECT_FALSE(built.enum_value("envoy.config.cluster.v3.Cluster.LbPolicy", "MAGLEV"));
+  EXPECT_FALSE(built.enum_value("envoy.config.cluster.v3.Cluster.LbPolicy", "LOAD_BALANCING_POLICY_CONFIG"));
   EXPECT_TRUE(built.enum_value("envoy.config.core.v3.HealthStatus", "DRAINING"))
       << "an enum that is not listed is whole";
 }

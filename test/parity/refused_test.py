@@ -57,6 +57,7 @@ def regex(pattern):
 
 
 BEYOND = {"pattern": {"regex": "a"}, "substitution": r"\3"}  # The pattern has no third group.
+BEYOND_KEY = [{"header": {"header_name": "a", "regex_rewrite": BEYOND}}]
 HEADER = {"key": "x-a", "value": "b"}
 ODD = virtual_host(route("a"), name="odd")
 HOSTS = [{"lb_endpoints": [{"endpoint": {"address": address(p, "a.example")}} for p in (1, 2)]}]
@@ -78,6 +79,26 @@ CASES = [
     ("cluster.dns_failure_refresh_rate", {}),
     ("cluster.cleanup_interval", "0s"),
     ("cluster.least_request_lb_config", {"choice_count": 1}),
+    ("cluster.lb_policy", "RING_HASH"),
+    ("cluster.lb_policy", "MAGLEV"),
+    ("cluster.common_lb_config", {"consistent_hashing_lb_config": {"use_hostname_for_hashing": True}}),
+    ("cluster.common_lb_config", {"consistent_hashing_lb_config": {"hash_balance_factor": 99}}),
+    ("cluster.upstream_bind_config", {"source_address": {"address": "a", "port_value": 0}}),
+    ("cluster.upstream_bind_config", {"source_address": {"address": "127.0.0.1"}}),
+    ("cluster.upstream_bind_config", {"socket_options": [{"level": 6, "name": 6}]}),
+    ("cluster.upstream_bind_config", {}),
+    ("cluster.upstream_connection_options", {"tcp_keepalive": {}}),
+    ("action.hash_policy", [{}]),
+    ("action.hash_policy", [{"header": {"header_name": ""}}]),
+    ("action.hash_policy", [{"header": {"header_name": "a b"}}]),
+    ("action.hash_policy", [{"header": {"header_name": "a", "regex_rewrite": regex("(")}}]),
+    ("action.hash_policy", BEYOND_KEY),
+    ("action.hash_policy", [{"cookie": {"name": ""}}]),
+    ("action.hash_policy", [{"cookie": {"name": "a", "ttl": "-1s"}}]),
+    ("action.hash_policy", [{"cookie": {"name": "a", "attributes": [{"name": "", "value": "b"}]}}]),
+    ("action.hash_policy", [{"cookie": {"name": "a", "attributes": [{"name": "a;", "value": "b"}]}}]),
+    ("action.hash_policy", [{"query_parameter": {"name": ""}}]),
+    ("action.hash_policy", [{"connection_properties": {"source_ip": False}}]),
     ("cluster.circuit_breakers", {"thresholds": [{"priority": "LOW"}]}),
     ("cluster.per_connection_buffer_limit_bytes", -1),
     ("cluster.per_connection_buffer_limit_bytes", "x"),
@@ -250,6 +271,7 @@ WHOLE = [
 APART = {
     "hcm.http_filters []": (1, 0),  # Nothing would ever answer a request.
     f"action.regex_rewrite {BEYOND}": (1, 0),  # It would rewrite nothing.
+    f"action.hash_policy {BEYOND_KEY}": (1, 0),  # Likewise.
     "action.idle_timeout 1ms": (0, 1),  # A note says that Envoy knows seconds only.
     "bootstrap.node {'locality': {'region': 1}}": (0, 1),  # A number can be read as text.
 }
@@ -275,6 +297,31 @@ def test_one_value(stage, path, value):
 @pytest.mark.parametrize("name", WHOLE)
 def test_values_together(stage, name):
     ours, theirs, said, told = verdicts(stage, whole(name))
+    assert ours == theirs, f"ours: {said}\ntheirs: {told}"
+
+
+# The policy and what is said of it or of another one.
+BALANCERS = [
+    ("RING_HASH", {"ring_hash_lb_config": {"minimum_ring_size": 9, "maximum_ring_size": 8}}),
+    ("RING_HASH", {"ring_hash_lb_config": {"minimum_ring_size": 1025, "maximum_ring_size": 1025}}),
+    ("RING_HASH", {"ring_hash_lb_config": {"maximum_ring_size": 1023}}),
+    ("RING_HASH", {"ring_hash_lb_config": {"maximum_ring_size": 8388609}}),
+    ("RING_HASH", {"ring_hash_lb_config": {"minimum_ring_size": 0}}),
+    ("RING_HASH", {"ring_hash_lb_config": {"hash_function": "DEFAULT_HASH"}}),
+    ("MAGLEV", {"maglev_lb_config": {"table_size": 12}}),
+    ("MAGLEV", {"maglev_lb_config": {"table_size": 0}}),
+    ("MAGLEV", {"maglev_lb_config": {"table_size": 2}}),
+    ("MAGLEV", {"maglev_lb_config": {"table_size": 5000017}}),
+    ("MAGLEV", {"ring_hash_lb_config": {"minimum_ring_size": 9, "maximum_ring_size": 8}}),
+    ("ROUND_ROBIN", {"maglev_lb_config": {"table_size": 12}}),
+    ("ROUND_ROBIN", {"ring_hash_lb_config": {"minimum_ring_size": 9, "maximum_ring_size": 8}}),
+]
+
+
+@pytest.mark.parametrize("policy, fields", BALANCERS)
+def test_balancers(stage, policy, fields):
+    changes = [put("cluster.lb_policy", policy), *(put(f"cluster.{name}", value) for name, value in fields.items())]
+    ours, theirs, said, told = verdicts(stage, changes)
     assert ours == theirs, f"ours: {said}\ntheirs: {told}"
 
 
