@@ -11,6 +11,8 @@ namespace {
 namespace file_v3 = envoy::extensions::access_loggers::file::v3;
 namespace stream_v3 = envoy::extensions::access_loggers::stream::v3;
 
+constexpr FormatOptions kOfLine{.one_line = true};
+
 // Where the lines go, and how they look. No format: it is wrong.
 struct Destination {
   std::string file;
@@ -19,15 +21,15 @@ struct Destination {
 
 template <class M>
 std::optional<AnyFormat> format_of(Compilation& c, const M& logger, const std::string& path) {
-  if (logger.has_log_format()) return compile_format(c, logger.log_format(), path + ".log_format");
-  return compile_text_format(c, std::string(kAccessLogFormatDefault), path);
+  if (logger.has_log_format()) return compile_format(c, logger.log_format(), path + ".log_format", kOfLine);
+  return compile_text_format(c, std::string(kAccessLogFormatDefault), path, kOfLine);
 }
 
 Destination read_file_log(Compilation& c, const file_v3::FileAccessLog& log, const std::string& path) {
   if (log.has_json_format()) return {log.path(), compile_json_format(c, log.json_format(), path + ".json_format")};
   if (log.has_typed_json_format())
     return {log.path(), compile_json_format(c, log.typed_json_format(), path + ".typed_json_format")};
-  if (!log.format().empty()) return {log.path(), compile_text_format(c, log.format(), path + ".format")};
+  if (!log.format().empty()) return {log.path(), compile_text_format(c, log.format(), path + ".format", kOfLine)};
   return {log.path(), format_of(c, log, path)};
 }
 

@@ -32,8 +32,7 @@ std::string_view text_at(const Value& root, const std::vector<std::string>& way,
 }
 
 FormatOptions options_of(Compilation& c, const envoy::config::core::v3::SubstitutionFormatString& format,
-                         const std::string& path) {
-  FormatOptions options;
+                         const std::string& path, FormatOptions options) {
   options.omit_empty = format.omit_empty_values();
   for (int i = 0; i < format.formatters_size(); i++) {
     std::string_view url = format.formatters(i).typed_config().type_url();
@@ -69,8 +68,9 @@ std::optional<AnyFormat> compile_json_format(Compilation& c, const google::proto
 }
 
 std::optional<AnyFormat> compile_format(Compilation& c, const envoy::config::core::v3::SubstitutionFormatString& format,
-                                        const std::string& path) {
-  FormatOptions options = options_of(c, format, path);
+                                        const std::string& path, FormatOptions given) {
+  FormatOptions options = options_of(c, format, path, given);
+  if (format.has_json_format()) options.one_line = false;  // JSON has escapes of its own.
   if (format.has_json_format()) return compile_json_format(c, format.json_format(), path + ".json_format", options);
   if (!format.has_text_format_source())
     return compile_text_format(c, format.text_format(), path + ".text_format", options);

@@ -17,7 +17,7 @@ namespace outrider::config {
 
 // Mistakes are reported under `path`, with the place of the operator; then there is none.
 std::optional<AnyFormat> compile_format(Compilation& c, const envoy::config::core::v3::SubstitutionFormatString& format,
-                                        const std::string& path);
+                                        const std::string& path, FormatOptions options = {});
 std::optional<AnyFormat> compile_text_format(Compilation& c, const std::string& text, const std::string& path,
                                              FormatOptions options = {});
 std::optional<AnyFormat> compile_json_format(Compilation& c, const google::protobuf::Struct& fields,

@@ -70,11 +70,14 @@ bool identify_at_edge(Exchange& x) {
 
 // The entry of the list before those of trusted proxies.
 bool detect_behind_proxies(const OriginalIpDetection& d, std::string_view list, ForwardedAddress& found) {
-  for (std::uint32_t skip = 0;; skip++) {
+  for (bool last = true;; last = false) {
     ForwardedAddress entry;
-    if (!forwarded_address(list, skip, entry)) return skip > 0;
-    found = entry;
-    if (!any_contains(d.trusted_proxies, entry.address) || (!d.recurse && skip > 0)) return true;
+    if (!forwarded_address(list, 0, entry)) return !last;
+    found = {entry.address, entry.only && last};
+    if (!any_contains(d.trusted_proxies, entry.address) || (!d.recurse && !last)) return true;
+    std::size_t comma = list.rfind(',');
+    if (comma == std::string_view::npos) return true;
+    list = list.substr(0, comma);
   }
 }
 

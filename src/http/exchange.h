@@ -150,6 +150,8 @@ struct Exchange {
   std::chrono::milliseconds stream_idle_timeout;  // The connection manager's, until a route says otherwise.
   std::chrono::milliseconds max_duration;         // Likewise of max_stream_duration.
   bool internal = false;                          // The client belongs to our own network.
+  // What of the request was made here and can stand in no message, by name: the router refuses it. Empty: nothing.
+  std::string_view unsendable;
   ExchangeRecord record;
   std::uint32_t deepest_filter = 0;      // Of the chain: the last one that was entered.
   bool unseen_reply = false;             // reply() was called; the filters that were not entered are to see it.

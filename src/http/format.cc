@@ -5,8 +5,10 @@
 #include <charconv>
 #include <optional>
 
+#include "core/hex.h"
 #include "core/utf8.h"
 #include "http/json_text.h"
+#include "wire/h1_chars.h"
 
 namespace outrider {
 
@@ -158,6 +160,7 @@ std::expected<Step, std::string> make_step(const Command& command, const FormatO
   Step step;
   step.value = row->value;
   step.shape = row->shape;
+  step.any_byte = row->any_byte;
   if (command.length) step.bytes_max = *command.length;
   if (row->read) {
     if (format::Failure failure = row->read(step, arguments)) return std::unexpected(std::move(*failure));
@@ -206,6 +209,24 @@ std::expected<Format, FormatError> Format::compile(std::string_view text, Format
   return made;
 }
 
+namespace {
+
+void escape_controls(std::string& text, std::size_t begin) {
+  if (std::ranges::none_of(std::string_view(text).substr(begin), h1::is_control)) return;
+  std::string value = text.substr(begin);
+  text.resize(begin);
+  for (char c : value) {
+    if (h1::is_control(c)) {
+      const auto& digits = kHexPairs[static_cast<unsigned char>(c)];
+      text.append("\\x").append(digits.data(), digits.size());
+    } else {
+      text += c;
+    }
+  }
+}
+
+}  // namespace
+
 void Format::append(const Exchange& x, std::string& out) const {
   for (const Step& step : steps_) {
     if (!step.value) {
@@ -215,9 +236,10 @@ void Format::append(const Exchange& x, std::string& out) const {
     std::size_t before = out.size();
     if (!step.value(x, step, out)) {
       if (!options_.omit_empty) out += '-';
-    } else if (out.size() - before > step.bytes_max) {
-      out.resize(before + step.bytes_max);
+      continue;
     }
+    if (out.size() - before > step.bytes_max) out.resize(before + step.bytes_max);
+    if (step.any_byte && options_.one_line) escape_controls(out, before);
   }
 }
 

@@ -26,6 +26,7 @@ struct FormatError {
 struct FormatOptions {
   bool omit_empty = false;         // A value that is not there writes nothing; else `-`.
   bool req_without_query = false;  // %REQ_WITHOUT_QUERY% exists: the formatter of that name is configured.
+  bool one_line = false;           // A control byte in a value, of a decoded query, is written as \x0a.
 };
 
 // Immutable; used by all threads at once.
@@ -36,7 +37,7 @@ class Format {
   static std::expected<Format, FormatError> compile(std::string_view text, FormatOptions options = {});
 
   // Appends the text with the operators replaced by what the exchange knows at this moment. Allocates only if `out` has
-  // to grow. Values are written as they are: nothing is escaped (no value can hold CR, LF or NUL).
+  // to grow. Values are written as they are, unless `one_line` is set: %QUERY_PARAM% and metadata may hold any byte.
   void append(const Exchange& x, std::string& out) const;
 
   // Appends a JSON value: of a single operator its own kind (number, text, structure), else the text in quotes. False:

@@ -247,7 +247,7 @@ constexpr Row kRows[] = {
     {"TRAILER", trailer, kText, kRequired, true, read_headers<true>},
     {"RESPONSE_TRAILER", trailer, kText, kRequired, true, read_headers<true>},
     {"PATH", path_value, kText, kOptional, true, read_path},
-    {"QUERY_PARAM", query_param, kText, kRequired, true, read_query_param},
+    {"QUERY_PARAM", query_param, kText, kRequired, true, read_query_param, true},
     {"QUERY_PARAMS", query_params, kText, kOptional, true, read_query_params},
     {"STREAM_ID", stream_id},
     {"REQUEST_HEADERS_BYTES", request_headers_bytes, kNumber},

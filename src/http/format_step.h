@@ -63,6 +63,7 @@ struct Step {
   std::vector<std::string> names;  // Of metadata: the name space, then the way into it.
   bool with_query = true;
   bool keep_spaces = false;  // Of RESPONSE_CODE_DETAILS.
+  bool any_byte = false;     // The value may hold bytes that no header field may.
 };
 
 using Failure = std::optional<std::string>;  // What is wrong with the arguments.
@@ -77,6 +78,7 @@ struct Row {
   Arguments arguments = Arguments::none;
   bool length_allowed = false;
   Failure (*read)(Step& step, std::string_view arguments) = nullptr;
+  bool any_byte = false;  // See Step.
 };
 
 std::span<const Row> field_rows();       // Header fields, the path, the query.

@@ -21,19 +21,22 @@ struct HeaderMutation {
   };
 
   Action action = Action::append;
-  std::string name;  // Lower case; may be a pseudo-header, ":path", where only one value is possible.
+  std::string name;  // Lower case; may be a pseudo-header of a request, ":path", which has one value.
   Known known = Known::none;
   std::string constant;  // The value, unless `format` is set.
   std::optional<Format> format;
   bool keep_empty = false;  // Add it even if its value is empty.
   StringMatcher names;      // Of remove_matching.
 
+  // A value may hold what no field may: a decoded parameter of the query, metadata. A request is then unsendable;
+  // elsewhere such bytes become spaces (RFC 9110 section 5.5).
   void apply(Exchange& x, RequestHead& request) const;
-  void apply(Exchange& x, ResponseHead& response) const;
-  void apply(Exchange& x, Headers& headers) const;
+  void apply(Exchange& x, ResponseHead& response) const { change(x, response.headers); }
+  void apply(Exchange& x, Headers& headers) const { change(x, headers); }
 
  private:
-  std::string_view value(Exchange& x) const;
+  std::string_view value(Exchange& x, bool& spoiled) const;
+  bool change(Exchange& x, Headers& headers) const;  // False: the value held what no field may.
 };
 
 using HeaderMutations = std::vector<HeaderMutation>;

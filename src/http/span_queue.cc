@@ -29,17 +29,25 @@ std::uint64_t SpanQueue::setting(const Batch& batch, std::string_view key, std::
   return worker_.runtime()->integer(batch.tracer->delivery().runtime_prefix + std::string(key), fallback);
 }
 
-SpanQueue::Batch& SpanQueue::batch_of(std::shared_ptr<const SendingTracer> tracer) {
-  for (const auto& batch : batches_) {
-    if (batch->tracer == tracer) return *batch;
-  }
-  Batch& added = *batches_.emplace_back(std::make_unique<Batch>(std::move(tracer)));
-  scope_.spawn(deliver, *this, added);
-  return added;
+std::size_t SpanQueue::spans_wanted(const Batch& batch) const {
+  return std::max<std::uint64_t>(1, setting(batch, "min_flush_spans", kMinFlushSpans));
+}
+
+SpanQueue::Batch* SpanQueue::batch_of(const SendingTracer& tracer) {
+  auto at = std::ranges::find_if(batches_, [&](const auto& batch) { return batch->tracer.get() == &tracer; });
+  return at == batches_.end() ? nullptr : at->get();
+}
+
+void SpanQueue::begin(std::shared_ptr<const SendingTracer> tracer, std::string span) {
+  Batch& batch = *batches_.emplace_back(std::make_unique<Batch>(std::move(tracer)));
+  batch.spans.push_back(std::move(span));
+  scope_.spawn(deliver, *this, batch);
 }
 
 void SpanQueue::add(std::shared_ptr<const SendingTracer> tracer, std::string span) {
-  Batch& batch = batch_of(std::move(tracer));
+  Batch* found = batch_of(*tracer);
+  if (!found) return begin(std::move(tracer), std::move(span));
+  Batch& batch = *found;
   const SpanDelivery& delivery = batch.tracer->delivery();
   if (batch.spans.size() >= delivery.spans_max) {
     batch.tracer->count(worker_.index(), DeliveryEvent::span_dropped, 1);
@@ -47,7 +55,7 @@ void SpanQueue::add(std::shared_ptr<const SendingTracer> tracer, std::string spa
     return;
   }
   batch.spans.push_back(std::move(span));
-  if (batch.spans.size() >= setting(batch, "min_flush_spans", kMinFlushSpans)) batch.enough.notify_all();
+  if (batch.spans.size() >= spans_wanted(batch)) batch.enough.notify_all();
 }
 
 Task<> SpanQueue::send(Batch& batch) {
@@ -71,7 +79,7 @@ Task<> SpanQueue::wait(Batch& batch) { co_await batch.enough.wait(); }
 
 Task<> SpanQueue::deliver(SpanQueue& self, Batch& batch) {
   for (;;) {
-    if (batch.spans.size() < self.setting(batch, "min_flush_spans", kMinFlushSpans)) {
+    if (batch.spans.size() < self.spans_wanted(batch)) {
       std::chrono::milliseconds interval(self.setting(batch, "flush_interval_ms", kFlushInterval_ms));
       bool timer = !(co_await within(interval, wait(batch)));
       if (timer) batch.tracer->count(self.worker_.index(), DeliveryEvent::timer_flushed, 1);

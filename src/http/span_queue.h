@@ -78,7 +78,9 @@ class SpanQueue {
   static Task<> deliver(SpanQueue& self, Batch& batch);
   static Task<> wait(Batch& batch);
   Task<> send(Batch& batch);
-  Batch& batch_of(std::shared_ptr<const SendingTracer> tracer);
+  Batch* batch_of(const SendingTracer& tracer);  // Null: it has none yet.
+  void begin(std::shared_ptr<const SendingTracer> tracer, std::string span);
+  std::size_t spans_wanted(const Batch& batch) const;  // Before they are sent; at least 1.
   std::uint64_t setting(const Batch& batch, std::string_view key, std::uint64_t fallback) const;
 
   Worker& worker_;

@@ -60,12 +60,15 @@ HeaderMutations to_mutations(
   for (int i = 0; i < list.size(); i++) {
     std::string at = path + "[" + std::to_string(i) + "]";
     if (list[i].has_append()) {
-      result.push_back(to_mutation(report, list[i].append(), at + ".append", true));
+      result.push_back(to_mutation(report, list[i].append(), at + ".append"));
       continue;
     }
     HeaderMutation m;
     m.action = list[i].has_remove_on_match() ? Action::remove_matching : Action::remove;
     m.name = ascii_lower(list[i].remove());
+    if (m.name == ":path" || m.name == ":method" || m.name == ":status")
+      report.fail(at + ".remove",
+                  "without '" + m.name + "' nothing can be sent: Envoy answers 503 or 502 to all requests");
     if (list[i].has_remove_on_match()) {
       m.names = compile_matcher(report, list[i].remove_on_match().key_matcher(), at + ".remove_on_match.key_matcher");
     }

@@ -18,7 +18,7 @@ class HeaderValueOption;
 
 namespace outrider::proto {
 
-// `pseudo_allowed`: ":path" and "host" may be changed; elsewhere they are refused.
+// `pseudo_allowed`: ":path" and "host" may be set: of a call of the proxy's own. Elsewhere they are refused.
 HeaderMutation to_mutation(Report& report, const envoy::config::core::v3::HeaderValueOption& option,
                            const std::string& path, bool pseudo_allowed = false);
 HeaderMutations to_mutations(

@@ -105,6 +105,7 @@ class WorkerCluster {
     return p ? *p : make_pool(endpoint);
   }
   const HostSet& hosts() const { return *hosts_; }
+  const HostSetPtr& host_set() const { return hosts_; }
   bool has_hosts() const { return !hosts_->eligible.empty(); }
   // Takes the cluster's present hosts; pools of hosts that left are drained.
   void refresh();

@@ -6,6 +6,7 @@
 
 #include "core/ascii.h"
 #include "upstream/virtual_host.h"
+#include "wire/h1_chars.h"
 
 namespace outrider {
 namespace {
@@ -24,9 +25,15 @@ std::string_view behind_match(const Route& route, std::string_view path) {
   return path.substr(std::min(matched, path.size()));
 }
 
-std::string formatted(const Exchange& x, const Format& format) {
+// `part`: the request's, ":path". What it may not hold makes the request unsendable.
+std::string formatted(Exchange& x, const Format& format, std::string_view part) {
   std::string text;
   format.append(x, text);
+  for (char& c : text) {
+    if (!h1::is_control(c) && c != ' ') continue;
+    x.unsendable = part;
+    c = '_';
+  }
   return text;
 }
 
@@ -42,7 +49,7 @@ std::string_view new_host(Exchange& x, const HostRewrite& rewrite) {
     re2::RE2::Replace(&path, *rewrite.regex, rewrite.substitution);
     return x.arena.copy(path);
   }
-  return rewrite.format ? x.arena.copy(formatted(x, *rewrite.format)) : std::string_view{};
+  return rewrite.format ? x.arena.copy(formatted(x, *rewrite.format, ":authority")) : std::string_view{};
 }
 
 bool contains(const std::vector<std::string>& list, std::string_view protocol) {
@@ -88,7 +95,7 @@ void rewrite_request(Exchange& x, const Route& route, bool envoy_headers) {
   std::string_view host = new_host(x, route.host_rewrite);
   if (!host.empty()) rewrite_host(x, route.host_rewrite, host, envoy_headers);
   const std::optional<Format>& format = route.path_rewrite.format;
-  std::string path = format ? formatted(x, *format) : rewritten_path(route, x.request.path);
+  std::string path = format ? formatted(x, *format, ":path") : rewritten_path(route, x.request.path);
   if (path.empty()) return;
   x.record.original_path = x.request.path;
   if (envoy_headers) x.request.headers.set(Known::x_envoy_original_path, x.request.path);

@@ -72,6 +72,13 @@ Response refuse_loop(Exchange& x, const Route& route) {
   return x.reply(508, kLoopReply, kLoopDetails);
 }
 
+Response refuse_unsendable(Exchange& x) {
+  std::string name(x.unsendable);
+  std::string details = "filter_removed_required_request_headers{invalid_header_value_for:_" + name + "}";
+  return x.reply(503, "invalid header value for: " + name, x.arena.copy(details),
+                 ResponseFlag::downstream_protocol_error);
+}
+
 Response refuse_late(Exchange& x) {
   x.stats[HttpStat::downstream_rq_max_duration_reached].add();
   return x.reply(504, "downstream duration timeout", "max_duration_timeout");
@@ -211,6 +218,7 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
     x.request.headers.remove(Known::x_envoy_upstream_rq_timeout_alt_response);
   }
   rewrite_request(x, route, envoy_headers);
+  if (!x.unsendable.empty()) co_return refuse_unsendable(x);
   prepare_tries(f, limits.per_try);
   Breaker& requests = to.breakers[static_cast<std::size_t>(route.priority)].requests;
   if (!requests.try_take()) {

@@ -248,16 +248,20 @@ bool Tries::refused(const Endpoint& host) const {
 void Tries::leave_out_priorities() {
   std::size_t step = policy_.priority_update_after;
   if (step == 0 || attempted_since_ < step || attempted_since_ % step != 0) return;
-  HostSetPtr all = f_.cluster.cluster->hosts();
-  for (const EndpointPtr& each : all->all) {
+  for (const EndpointPtr& each : f_.cluster.hosts().all) {
     bool tried = std::find(attempted_.end() - static_cast<std::ptrdiff_t>(attempted_since_), attempted_.end(),
                            each.get()) != attempted_.end();
     if (each->priority >= left_out_.size()) left_out_.resize(each->priority + 1);
     if (tried) left_out_[each->priority] = true;
   }
+  find_others();
+}
+
+void Tries::find_others() {
+  others_of_ = f_.cluster.host_set();
   std::vector<EndpointPtr> rest;
-  for (const EndpointPtr& each : all->all) {
-    if (!left_out_[each->priority]) rest.push_back(each);
+  for (const EndpointPtr& each : others_of_->all) {
+    if (each->priority >= left_out_.size() || !left_out_[each->priority]) rest.push_back(each);
   }
   bool usable = std::ranges::any_of(rest, [](const auto& e) { return e->health_now() != HostHealth::unhealthy; });
   others_ = usable ? make_host_set(std::move(rest)) : nullptr;
@@ -268,6 +272,7 @@ void Tries::leave_out_priorities() {
 
 Endpoint* Tries::pick() {
   Endpoint* host = nullptr;
+  if (others_ && others_of_ != f_.cluster.host_set()) find_others();
   if (retrying_) leave_out_priorities();
   std::uint32_t choices = retrying_ ? policy_.host_choices + 1 : 1;
   for (std::uint32_t i = 0; i < choices; i++) {

@@ -43,6 +43,7 @@ class Tries {
   void count(ClusterStat of_cluster, VirtualClusterStat of_others);
   bool refused(const Endpoint& host) const;
   void leave_out_priorities();
+  void find_others();
   void find_reset_interval(const ResponseHead& head);
 
   Forwarding& f_;
@@ -59,6 +60,7 @@ class Tries {
   std::vector<bool> left_out_;  // By priority.
   std::size_t attempted_since_ = 0;
   HostSetPtr others_;        // Without those priorities; null: all.
+  HostSetPtr others_of_;     // The cluster's hosts among which they are.
   Breaker* held_ = nullptr;  // The unit of the circuit breaker, from one retry to the next decision.
   bool retrying_ = false;
   bool waiting_ = false;

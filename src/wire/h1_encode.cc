@@ -121,7 +121,8 @@ char* encode_request_head(const RequestHead& head, BodyFraming framing, char* ou
   assert(stays_on_line(head.method_name) && stays_on_line(target) && stays_on_line(head.authority));
   out = put(head.method_name, out);
   *out++ = ' ';
-  out = put(kHttp11, put(target, out));
+  bool named = head.authority.data() != nullptr;
+  out = put(named ? kHttp11 : std::string_view(" HTTP/1.1"), put(target, out));
   out = put_line_end(put(head.authority, out));
   return put_fields(head.headers, kHostField | kCodingField, framing, out);
 }

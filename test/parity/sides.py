@@ -112,6 +112,7 @@ def compare(sides, data, to="GET"):
     ours, theirs = (side.exchange(data, to) for side in sides)
     found = different(ours, theirs)
     assert not found, found
+    return ours
 
 
 def compare_whole(sides, data, to="GET"):
