@@ -137,6 +137,16 @@ TEST_F(SpanQueueTest, ATracerThatReportsNoMoreIsLetGo) {
   });
 }
 
+TEST_F(SpanQueueTest, WhereNoneAreToBeWaitedForEachSpanIsSentAtOnce) {
+  Runtime::Layer layer{"static", {{"tracing.names.min_flush_spans", "0"}}};
+  worker_.set_runtime(std::make_shared<Runtime>(std::vector{layer}));
+  run([](SpanQueueTest& t) -> Task<> {
+    t.report(*t.tracer_, "a");
+    co_await sleep(std::chrono::seconds(2));
+    EXPECT_EQ(t.collector_.bodies, (std::vector<std::string>{"a"}));
+  });
+}
+
 TEST_F(SpanQueueTest, EachEndOfARequestIsCounted) {
   run([](SpanQueueTest& t) -> Task<> {
     auto report_one = [&t] { t.report(*t.tracer_, "a"); };

@@ -186,6 +186,30 @@ TEST(Tries, GoToTheNextPriority) {
   });
 }
 
+TEST(Tries, AtOtherPrioritiesGoToTheHostsOfTheMoment) {
+  RetryingProxy proxy("5xx", 3);
+  proxy.hosts[1] = test_endpoint(1, 1, 1);
+  proxy.hosts[2] = test_endpoint(2, 1, 1);
+  proxy.policy->priority_update_after = 2;
+  proxy.policy->retries = 4;
+  proxy.run([](TestProxy& p) -> Task<> {
+    TestClient client = p.connect();
+    TestClient host = co_await p.forward(client, kGet);
+    co_await host.send(kBad);
+    co_await host.read_to("\r\n\r\n");
+    co_await host.send(kBad);
+    TestClient other = co_await p.accept(1);
+    co_await other.read_to("\r\n\r\n");
+    p.cluster->set_hosts(make_host_set({p.hosts[0], p.hosts[2]}), p.stats->local(0));
+    p.clusters.refresh(p.cluster->slot);
+    co_await other.send("HTTP/1.1 503 Bad\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    TestClient last = co_await p.accept(2);
+    co_await last.read_to("\r\n\r\n");
+    co_await last.send(kOk);
+    EXPECT_THAT(co_await client.read_to("ok"), StartsWith("HTTP/1.1 200"));
+  });
+}
+
 TEST(Tries, AreNotMadeOfARequestWhoseClientFailed) {
   RetryingProxy proxy("5xx,reset");
   proxy.run([](TestProxy& p) -> Task<> {
