@@ -80,7 +80,9 @@ Response Exchange::reply(int status, std::string_view body, std::string_view det
   Response response = answer(status, details);
   ResponseHead& head = *response.head;
   if (sought_ && route()) {  // Of a cleared one, the one that it would be now, as in Envoy.
+    record.status = 0;       // As in Envoy, only local_reply_config knows %RESPONSE_CODE% of such a reply.
     for (const auto& mutations : route_->response_headers) apply_all(*mutations, *this, head);
+    record.status = status;
   }
   if (fields) {
     for (const Field& f : *fields) head.headers.add(f.name, f.known, f.value);
