@@ -100,7 +100,8 @@ static_resources:
               routes:
               - {match: {prefix: /old}, redirect: {host_redirect: new.example.com, path_redirect: /new}}
               - {match: {path: /Exact, case_sensitive: false}, route: {cluster: backend, timeout: 0s}}
-              - {match: {prefix: /named}, route: {cluster_header: x-cluster, cluster_not_found_response_code: NOT_FOUND}}
+              - match: {prefix: /named}
+                route: {cluster_header: x-cluster, cluster_not_found_response_code: NOT_FOUND}
               - match: {regex: "/r/[0-9]+", headers: [{name: x-one, value: "1"}, {name: x-there}]}
                 route: {weighted_clusters: {clusters: [{name: backend, weight: 0}, {name: other, weight: 100}]}}
               - match: {prefix: /match, headers: [{name: x-match, value: a|b, regex: true}]}
@@ -193,7 +194,8 @@ static_resources:
               routes:
               - {match: {prefix: /old}, redirect: {host_redirect: new.example.com, path_redirect: /new}}
               - {match: {path: /Exact, case_sensitive: false}, route: {cluster: backend, timeout: 0s}}
-              - {match: {prefix: /named}, route: {cluster_header: x-cluster, cluster_not_found_response_code: NOT_FOUND}}
+              - match: {prefix: /named}
+                route: {cluster_header: x-cluster, cluster_not_found_response_code: NOT_FOUND}
               - match:
                   safe_regex: {regex: "/r/[0-9]+"}
                   headers: [{name: x-one, string_match: {exact: "1"}}, {name: x-there, present_match: true}]

@@ -86,8 +86,10 @@ std::string rewritten_path(const Route& route, std::string_view path) {
 namespace {
 
 void replace_path(Exchange& x, std::string_view path, bool envoy_headers) {
-  x.record.original_path = x.request.path;
-  if (envoy_headers) x.request.headers.set(Known::x_envoy_original_path, x.request.path);
+  if (envoy_headers) {
+    x.record.original_path = x.request.path;
+    x.request.headers.set(Known::x_envoy_original_path, x.request.path);
+  }
   x.request.path = x.arena.copy(path);
 }
 

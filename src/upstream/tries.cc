@@ -319,6 +319,17 @@ Task<Attempt> attempt_in_time(Forwarding& f) {
   co_return Attempt{.failure = Failure::local_reset, .ended = idle_first ? TryEnd::idle_timeout : TryEnd::timeout};
 }
 
+// The span of an attempt that another one follows.
+void end_span(Forwarding& f, const Attempt& tried) {
+  Exchange& x = f.x;
+  tell_trace(*x.trace, tried);
+  bool answered = tried.failure == Failure::none;
+  if (answered && tried.response.body->length() == 0) x.record.response_end = x.worker.now();
+  if (answered) x.response_headers = &tried.response.head->headers;
+  x.trace->end_attempt(x);
+  x.response_headers = nullptr;
+}
+
 }  // namespace
 
 Task<Attempt> attempt_repeatedly(Forwarding& f) {
@@ -331,10 +342,7 @@ Task<Attempt> attempt_repeatedly(Forwarding& f) {
       if (head) f.note_status(*f.host, *head);
       co_return tried;
     }
-    if (f.x.trace) {
-      tell_trace(*f.x.trace, tried);
-      f.x.trace->end_attempt(f.x);
-    }
+    if (f.x.trace) end_span(f, tried);
     if (f.stream) co_await std::exchange(f.stream, nullptr)->give_up();
     co_await tries.wait();
     tries.prepare_request(tried.ended != TryEnd::itself);
