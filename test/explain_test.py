@@ -7,7 +7,8 @@ import pytest
 from config_text import bootstrap, cluster, listener, route, virtual_host
 from processes import BINARY, free_port
 
-FILE = """\
+# The lines around the fields of a connection manager, and a cluster behind them.
+HEAD = """\
 static_resources:
   listeners:
   - name: front
@@ -18,6 +19,21 @@ static_resources:
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: in
+"""
+TAIL = """\
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+  clusters:
+  - name: mine
+    load_assignment:
+      cluster_name: mine
+      endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 80}}}}]}]
+"""
+
+FILE = (
+    HEAD
+    + """\
           route_config:
             virtual_hosts:
             - name: special
@@ -35,16 +51,12 @@ static_resources:
               - name: shares
                 match: {prefix: /shares}
                 route: {weighted_clusters: {clusters: [{name: mine, weight: 1}, {name: theirs, weight: 3}]}}
-          http_filters:
-          - name: envoy.filters.http.router
-            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
-  clusters:
-  - name: mine
-    load_assignment:
-      cluster_name: mine
-      endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 80}}}}]}]
+"""
+    + TAIL
+    + """\
   - {name: theirs, load_assignment: {cluster_name: theirs}}
 """
+)
 
 
 def explain(*words):
@@ -97,17 +109,9 @@ def test_domains_and_redirects(tmp_path):
     assert found[-1] == "answer: a redirect, status 301, to 'http://elsewhere/'"
 
 
-EDGE = """\
-static_resources:
-  listeners:
-  - name: front
-    address: {socket_address: {address: 127.0.0.1, port_value: 8080}}
-    filter_chains:
-    - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: in
+EDGE = (
+    HEAD
+    + """\
           strip_matching_host_port: true
           normalize_path: true
           merge_slashes: true
@@ -135,16 +139,12 @@ static_resources:
               domains: [safe.example.com]
               require_tls: ALL
               routes: [{match: {prefix: /}, route: {cluster: mine}}]
-          http_filters:
-          - name: envoy.filters.http.router
-            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
-  clusters:
-  - name: mine
-    load_assignment:
-      cluster_name: mine
-      endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 80}}}}]}]
+"""
+    + TAIL
+    + """\
 layered_runtime: {layers: [{name: l, static_layer: {half: 50}}]}
 """
+)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from config_text import cluster, http1_cluster, route
+from config_text import cluster, http1_cluster, http_filter, http_filters, route
 from peers import Client, request_bytes, response_bytes, tally
 
 
@@ -364,6 +364,54 @@ def test_hop_by_hop_fields_do_not_pass(stage):
     assert "upgrade-insecure-requests" in seen
     assert not {"connection", "keep-alive", "proxy-connection"} & {n for n, _ in response.fields}
     assert response["x-kept"] == "1"
+
+
+ADDED = [
+    ("connection", "close"),
+    ("connection", "keep-alive, x-hop"),
+    ("te", "gzip"),
+    ("te", "trailers"),
+    ("transfer-encoding", "chunked"),
+    ("transfer-encoding", "gzip"),
+    ("keep-alive", "timeout=5"),
+    ("upgrade", "websocket"),
+    ("proxy-connection", "keep-alive"),
+    ("http2-settings", "x"),
+    ("content-length", "5"),
+]
+SCRIPT = """function envoy_on_request(h)
+  h:headers():replace(h:headers():get("x-name"), h:headers():get("x-value"))
+end"""
+
+
+def adding(stage, by, backend):
+    """A proxy that puts a field of ADDED into each request: by its route, or by a script."""
+    if by == "script":
+        filters = http_filters(http_filter("lua", "Lua", default_source_code={"inline_string": SCRIPT}))
+        return stage.proxy(backend, http_filters=filters)
+    routes = []
+    for i, (name, value) in enumerate(ADDED):
+        add = {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        routes.append({**route("backend", f"/{i}/"), "request_headers_to_add": [add]})
+    return stage.proxy(*routes, clusters=[cluster("backend", backend)])
+
+
+@pytest.mark.parametrize("by", ["route", "script"])
+@pytest.mark.parametrize("body", [None, b"abc"], ids=["empty", "body"])
+def test_fields_of_one_hop_that_are_added_do_not_pass(stage, by, body):
+    """Envoy lets them pass: the backend waits for chunks that never come, or takes a body for the next request."""
+    backend = stage.backend()
+    client = stage.client(adding(stage, by, backend))
+    for i, (name, value) in enumerate(ADDED):
+        fields = [("X-Hop", "1"), ("X-Name", name), ("X-Value", value)]
+        assert client.ask(f"/{i}/", "POST" if body else "GET", fields, body).status == 200
+        seen = backend.requests[i]
+        assert (seen.target, seen.body) == (f"/{i}/", body or b"")
+        assert ("x-hop" in seen.fields) == ("x-hop" not in value)
+        left = {n: v for n, v in seen.fields if n in dict(ADDED)}
+        length = {"content-length": str(len(body or b""))} if body or name == "content-length" else {}
+        assert left == {**({"te": "trailers"} if value == "trailers" else {}), **length}
+    assert len(backend.streams) == 1
 
 
 def test_te_trailers_passes(stage):

@@ -249,6 +249,7 @@ void compile_chains(Compilation& c, const lv3::Listener& proto, const std::strin
       http->read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
     }
     if (http) {
+      http->listener_name = proto.name();
       http->filter_chain_name = chain.name();
       if (chain.has_metadata()) http->filter_chain_metadata = metadata_of(chain.metadata());
       if (proto.has_metadata()) http->listener_metadata = metadata_of(proto.metadata());

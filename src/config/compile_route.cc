@@ -76,10 +76,10 @@ VirtualHostOptions host_options(Compilation& c, const v3::VirtualHost& host, con
     const auto& each = host.virtual_clusters(i);
     std::string at = path + ".virtual_clusters[" + std::to_string(i) + "].headers";
     o.clusters.push_back({proto::compile_list<HeaderMatcher>(c, each.headers(), at),
-                          stats_of(c, prefix + each.name() + "."), each.name()});
+                          stats_of(c, prefix + each.name() + "."), each.name(), false});
   }
   // What no other one takes.
-  if (!o.clusters.empty()) o.clusters.push_back({{}, stats_of(c, prefix + "other."), "other"});
+  if (!o.clusters.empty()) o.clusters.push_back({{}, stats_of(c, prefix + "other."), "other", true});
   return o;
 }
 

@@ -31,6 +31,22 @@ void mirror_policy(Upgrade& upgrade, Node& action, Node& value, const Path&) {
   upgrade.tree.append(*list, value);
 }
 
+// Early v2 changed fields in the action, not in the route.
+void fields_of_action(Upgrade& upgrade, Node& route, Node&, const Path&) {
+  Node* action = route.find("route");
+  if (action == nullptr || !action->is_mapping()) return;
+  for (std::string_view key : {"request_headers_to_add", "response_headers_to_add", "response_headers_to_remove"}) {
+    Node* changes = upgrade.tree.take(*action, key);
+    if (changes == nullptr) continue;
+    Node* list = route.find(key);
+    if (list == nullptr || !list->is_sequence()) {
+      upgrade.tree.set(route, key, *changes);
+    } else {
+      for_each(upgrade, *changes, [&](Node& one) { upgrade.tree.append(*list, one); });
+    }
+  }
+}
+
 constexpr int kRegexSizeMax = 100;  // Beyond it today's Envoy wants to be told.
 
 // matcher.safe_regex.regex. The expressions of other times had no limit.
@@ -146,6 +162,7 @@ constexpr Rule kRules[] = {
     {kVirtualHostMessage, "per_filter_config", nullptr, "typed_per_filter_config"},
     {kRouteMessage, "per_filter_config", nullptr, "typed_per_filter_config"},
     {kClusterWeightMessage, "per_filter_config", nullptr, "typed_per_filter_config"},
+    {kRouteMessage, kWhole, fields_of_action},
     {kRouteMatchMessage, "regex", regex},
     {kRouteMatchMessage, "runtime", runtime_of_match},
     {kRouteActionMessage, "host_rewrite", host_rewrite},

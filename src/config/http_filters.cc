@@ -1,4 +1,5 @@
-// The HTTP filters that outrider has, one line each: X(name) stands for src/filters/name.cc.
+// The HTTP filters that outrider has, one line each: X(name) is defined in src/filters/name.cc, lua_script in
+// src/filters/lua/filter.cc.
 #include "config/http_filters.h"
 
 #include "core/ascii.h"

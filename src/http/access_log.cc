@@ -28,7 +28,7 @@ void write_access_logs(Exchange& x, AccessLogType type) {
 void begin_access_log(Exchange& x) {
   const AccessLogOptions& o = x.options.access_log_options;
   if (o.on_new_request) {
-    if (const RouteEntry* route = x.route()) x.record.route_name = route->name;
+    x.route();
     write_access_logs(x, AccessLogType::downstream_start);
   }
   if (o.interval.count() > 0) x.arena.make_owned<PeriodicAccessLog>(x);

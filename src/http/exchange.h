@@ -22,6 +22,7 @@ class Cluster;
 class WorkerClusters;
 class HttpCaller;
 class RequestTrace;
+class H1Body;
 
 // What of a connection its exchanges may know; outlives them.
 struct DownstreamConnection {
@@ -92,11 +93,12 @@ struct ExchangeRecord {
   std::string_view original_path;  // Before a rewrite; empty: not rewritten.
   const Address* upstream_peer = nullptr;
   const Address* upstream_local = nullptr;  // Of the connection that carried the request; null: there was none.
-  const Cluster* cluster = nullptr;
+  Cluster* cluster = nullptr;  // Where the route leads, and the attempts; null: nowhere, or nobody knows it.
   std::string_view cluster_name;
   std::string_view route_name;
   std::string_view upstream_failure;  // %UPSTREAM_TRANSPORT_FAILURE_REASON%
   std::uint32_t attempts = 0;
+  std::uint32_t route_resolutions = 0;  // How often its way was looked up.
   AccessLogType log_type = AccessLogType::not_set;
   bool health_check = false;  // The health check filter has taken it for one.
   bool uncounted = false;     // Clusters do not count its response by code and time.
@@ -143,6 +145,7 @@ struct Exchange {
   Scope scope;  // Work that outlives handle(): pumps.
   RequestHead request;
   Body* request_body = &NoBody::shared();
+  const H1Body* received_body = nullptr;      // As it comes from the client; null: there is none.
   std::string_view upgrade;                   // Protocol asked for by an Upgrade request; empty: none.
   const Headers* response_headers = nullptr;  // For logs, once there are any.
   const Headers* response_trailers = nullptr;
@@ -219,7 +222,6 @@ struct Exchange {
   void find_route() {
     route_ = options.routes ? options.routes->match(*this) : nullptr;
     routed_ = sought_ = true;
-    if (route_) record.cluster_name = route_->cluster_name;
   }
   mutable const Address* client_ = nullptr;
   const RouteEntry* route_ = nullptr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <optional>
 
 #include "core/hex.h"
@@ -40,6 +41,33 @@ void quote(std::string& out, std::size_t from) {
   append_json_string(kept, out);
 }
 
+// Of a text that is always the same, or of a value: as far as the operator allows.
+static bool append_step(const Exchange& x, const Step& step, std::string& out) {
+  if (!step.value) return append_text(step.text, out);
+  std::size_t before = out.size();
+  if (!step.value(x, step, out)) return false;
+  if (out.size() - before > step.bytes_max) out.resize(before + step.bytes_max);
+  return true;
+}
+
+bool choose(const Exchange& x, const Step& step, std::string& out) {
+  return std::ranges::any_of(step.choices, [&](const Step& each) { return append_step(x, each, out); });
+}
+
+bool append_json_step(const Exchange& x, const Step& step, std::uint32_t bytes_max, std::string& out) {
+  bytes_max = std::min(bytes_max, step.bytes_max);
+  if (step.value == choose) {
+    return std::ranges::any_of(step.choices,
+                               [&](const Step& each) { return append_json_step(x, each, bytes_max, out); });
+  }
+  std::size_t before = out.size();
+  if (step.value ? !step.value(x, step, out) : !append_text(step.text, out)) return false;
+  if (step.shape == Shape::number || (step.shape == Shape::any && !is_text(x, step))) return true;
+  if (out.size() - before > bytes_max) out.resize(before + bytes_max);
+  quote(out, before);
+  return true;
+}
+
 }  // namespace format
 
 namespace {
@@ -63,17 +91,7 @@ void each_row(const F& visit) {
 // ------------------------------------------------------------------------------------------------ the operators
 
 // Operators of Envoy that mean something here too, but are not built.
-constexpr std::string_view kNotBuilt[] = {"BYTES_RETRANSMITTED",
-                                          "CEL",
-                                          "COALESCE",
-                                          "DOWNSTREAM_CX_RTT",
-                                          "DOWNSTREAM_DETECTED_CLOSE_TYPE",
-                                          "FILE_CONTENT",
-                                          "ROUTE_RESOLUTION_COUNT",
-                                          "ROUTE_RESOLUTION_TIME_US",
-                                          "SECRET",
-                                          "STREAM_INFO_REQ",
-                                          "UPSTREAM_DETECTED_CLOSE_TYPE"};
+constexpr std::string_view kNotBuilt[] = {"CEL", "FILE_CONTENT", "ROUTE_RESOLUTION_TIME_US", "SECRET", "TYPED_CEL"};
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -117,6 +135,20 @@ struct Command {
 
 bool is_operator_byte(char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
+// ":LENGTH%", or "%" alone.
+bool scan_end(std::string_view text, std::size_t at, Command& command) {
+  command.length.reset();
+  if (at < text.size() && text[at] == ':') {
+    std::uint32_t length = 0;
+    auto [end, error] = std::from_chars(text.data() + at + 1, text.data() + text.size(), length);
+    if (error != std::errc()) return false;
+    command.length = length;
+    at = static_cast<std::size_t>(end - text.data());
+  }
+  command.size = at + 1;
+  return at < text.size() && text[at] == '%';
+}
+
 // The command at the front of `text`, which begins with `%`.
 std::optional<Command> scan_command(std::string_view text) {
   Command command;
@@ -125,22 +157,54 @@ std::optional<Command> scan_command(std::string_view text) {
   command.name = text.substr(1, at - 1);
   if (command.name.empty()) return std::nullopt;
   if (at < text.size() && text[at] == '(') {
-    std::size_t close = text.find(')', at);
-    if (close == text.npos || close - at > kArgumentsBytesMax) return std::nullopt;
-    command.arguments = text.substr(at + 1, close - at - 1);
-    if (command.arguments->find('\n') != std::string_view::npos) return std::nullopt;
-    at = close + 1;
+    // The first bracket behind which the command ends.
+    for (std::size_t close = at;;) {
+      close = text.find(')', close + 1);
+      if (close == text.npos || close - at > kArgumentsBytesMax) return std::nullopt;
+      command.arguments = text.substr(at + 1, close - at - 1);
+      if (command.arguments->find('\n') != std::string_view::npos) return std::nullopt;
+      if (scan_end(text, close + 1, command)) return command;
+    }
   }
-  if (at < text.size() && text[at] == ':') {
-    std::uint32_t length = 0;
-    auto [end, error] = std::from_chars(text.data() + at + 1, text.data() + text.size(), length);
-    if (error != std::errc()) return std::nullopt;
-    command.length = length;
-    at = static_cast<std::size_t>(end - text.data());
+  return scan_end(text, at, command) ? std::optional(command) : std::nullopt;
+}
+
+std::expected<Step, std::string> make_step(const Command& command, const FormatOptions& options);
+
+// One operator of COALESCE: its name, or an object with "command", "param" and "max_length".
+std::expected<Step, std::string> make_choice(const Value& from, const FormatOptions& options) {
+  if (const std::string* name = from.text()) return make_step({*name, std::nullopt, std::nullopt}, options);
+  if (!from.fields()) return std::unexpected("an operator is a name, or an object with the field 'command'");
+  const Value *name = from.find("command"), *argument = from.find("param"), *length = from.find("max_length");
+  if (!name || !name->text()) return std::unexpected("an operator's object needs 'command', which is a text");
+  if (argument && !argument->text()) return std::unexpected("'param' must be a text");
+  Command command{*name->text(), std::nullopt, std::nullopt};
+  if (argument) command.arguments = *argument->text();
+  if (length) {
+    const double* number = length->number();
+    if (!number || std::trunc(*number) != *number) return std::unexpected("'max_length' must be an integer");
+    if (*number <= 0) return std::unexpected("'max_length' must be a positive integer");
+    command.length = static_cast<std::uint32_t>(std::min<double>(*number, UINT32_MAX));
   }
-  if (at >= text.size() || text[at] != '%') return std::nullopt;
-  command.size = at + 1;
-  return command;
+  return make_step(command, options);
+}
+
+std::optional<std::string> read_choices(Step& step, std::string_view arguments, const FormatOptions& options) {
+  std::optional<Value> json = parse_json(arguments);
+  if (!json) return "COALESCE: its parameters are no JSON";
+  const Value* operators = json->find("operators");
+  if (!operators) return "COALESCE: JSON configuration must contain 'operators' array";
+  if (!operators->list()) return "COALESCE: 'operators' must be an array";
+  if (operators->list()->empty()) return "COALESCE: 'operators' array must not be empty";
+  for (const Value& each : *operators->list()) {
+    auto choice = make_choice(each, options);
+    if (!choice) {
+      return "COALESCE: failed to parse operator at index " + std::to_string(step.choices.size()) + ": " +
+             choice.error();
+    }
+    step.choices.push_back(std::move(*choice));
+  }
+  return std::nullopt;
 }
 
 std::expected<Step, std::string> make_step(const Command& command, const FormatOptions& options) {
@@ -164,6 +228,9 @@ std::expected<Step, std::string> make_step(const Command& command, const FormatO
   if (command.length) step.bytes_max = *command.length;
   if (row->read) {
     if (format::Failure failure = row->read(step, arguments)) return std::unexpected(std::move(*failure));
+  }
+  if (step.value == format::choose) {
+    if (auto failure = read_choices(step, arguments, options)) return std::unexpected(std::move(*failure));
   }
   return step;
 }
@@ -250,12 +317,7 @@ bool Format::append_json(const Exchange& x, std::string& out) const {
     format::quote(out, before);
     return true;
   }
-  const Step& step = steps_[0];
-  if (!step.value(x, step, out)) return false;
-  if (step.shape == Shape::number || (step.shape == Shape::any && !format::is_text(x, step))) return true;
-  if (out.size() - before > step.bytes_max) out.resize(before + step.bytes_max);
-  format::quote(out, before);
-  return true;
+  return format::append_json_step(x, steps_[0], UINT32_MAX, out);
 }
 
 bool Format::constant() const {

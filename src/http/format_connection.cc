@@ -1,5 +1,6 @@
 // Operators that tell of addresses, connections and hosts, and of TLS.
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -161,6 +162,29 @@ bool filter_chain_name(const Exchange& x, const Step&, std::string& out) {
   return append_text(x.options.filter_chain_name, out);
 }
 
+bool listener_name(const Exchange& x, const Step&, std::string& out) {
+  return append_text(x.options.listener_name, out);
+}
+
+// Streams of HTTP/1 never see how their connection is closed: Envoy's word for that.
+bool close_type(const Exchange&, const Step&, std::string& out) { return append_text("Normal", out); }
+
+bool upstream_close_type(const Exchange& x, const Step& step, std::string& out) {
+  return x.record.upstream_peer && close_type(x, step, out);
+}
+
+// Only QUIC counts them.
+bool zero(const Exchange&, const Step&, std::string& out) { return append_number(0, out); }
+
+// The kernel's smoothed round-trip time, in milliseconds.
+bool round_trip(const Exchange& x, const Step&, std::string& out) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  int fd = x.connection.socket ? x.connection.socket->plain_fd() : -1;
+  if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
+  return append_number(info.tcpi_rtt / 1000, out);
+}
+
 constexpr auto kText = Shape::text, kNumber = Shape::number;
 constexpr auto kNone = Arguments::none, kOptional = Arguments::optional;
 
@@ -192,6 +216,12 @@ constexpr Row kRows[] = {
     {"DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", empty},
     {"DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID", empty},
     {"UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", upstream_empty},
+    {"LISTENER_NAME", listener_name},
+    {"DOWNSTREAM_DETECTED_CLOSE_TYPE", close_type},
+    {"UPSTREAM_DETECTED_CLOSE_TYPE", upstream_close_type},
+    {"DOWNSTREAM_CX_RTT", round_trip, kNumber},
+    {"BYTES_RETRANSMITTED", zero, kNumber},
+    {"PACKETS_RETRANSMITTED", zero, kNumber},
     {"CONNECTION_TERMINATION_DETAILS", absent},
     {"DOWNSTREAM_HANDSHAKE_DURATION", absent},
     {"DOWNSTREAM_LOCAL_CLOSE_REASON", absent},

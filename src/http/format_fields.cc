@@ -241,6 +241,7 @@ constexpr auto kText = Shape::text, kNumber = Shape::number;
 constexpr Row kRows[] = {
     {"REQ", request_field, kText, kRequired, true, read_headers<false>},
     {"REQUEST_HEADER", request_field, kText, kRequired, true, read_headers<false>},
+    {"STREAM_INFO_REQ", request_field, kText, kRequired, true, read_headers<false>},
     {"REQ_WITHOUT_QUERY", request_field_without_query, kText, kRequired, true, read_headers<false>},
     {"RESP", response_field, kText, kRequired, true, read_headers<true>},
     {"RESPONSE_HEADER", response_field, kText, kRequired, true, read_headers<true>},

@@ -7,6 +7,7 @@
 #include "core/worker.h"
 #include "http/format_step.h"
 #include "http/grpc_status.h"
+#include "http/h1_body.h"
 #include "http/json_text.h"
 
 namespace outrider::format {
@@ -194,6 +195,10 @@ bool transport_failure(const Exchange& x, const Step&, std::string& out) {
   return append_without_spaces(x.record.upstream_failure, out);
 }
 
+bool bytes_received(const Exchange& x, const Step&, std::string& out) {
+  return append_number(x.received_body ? x.received_body->bytes() : x.record.bytes_received, out);
+}
+
 template <WireBytes ExchangeRecord::* side, std::uint64_t WireBytes::* count>
 bool wire_bytes(const Exchange& x, const Step&, std::string& out) {
   return append_number(x.record.*side.*count, out);
@@ -219,7 +224,7 @@ constexpr Row kRows[] = {
     {"RESPONSE_FLAGS", flags},
     {"RESPONSE_FLAGS_LONG", long_flags},
     {"CUSTOM_FLAGS", empty},  // No filter sets any.
-    {"BYTES_RECEIVED", number_member<&R::bytes_received>, kNumber},
+    {"BYTES_RECEIVED", bytes_received, kNumber},
     {"BYTES_SENT", number_member<&R::bytes_sent>, kNumber},
     BYTES_ROWS("DOWNSTREAM", downstream_bytes),
     BYTES_ROWS("UPSTREAM", upstream_bytes),
@@ -228,6 +233,8 @@ constexpr Row kRows[] = {
     {"UPSTREAM_CLUSTER", upstream_cluster},
     {"UPSTREAM_CLUSTER_RAW", text_member<&R::cluster_name>},
     {"UPSTREAM_TRANSPORT_FAILURE_REASON", transport_failure},
+    {"COALESCE", choose, kAny, kRequired, true, nullptr, true},
+    {"ROUTE_RESOLUTION_COUNT", number_member<&R::route_resolutions>, kNumber},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", number_member<&R::attempts>, kNumber},
     {"GRPC_STATUS", grpc_status, kText, kOptional, false, read_grpc},
     {"GRPC_STATUS_NUMBER", grpc_status, kNumber, kNone, false, read_grpc_number},

@@ -62,8 +62,9 @@ struct Step {
   MetadataOf metadata = MetadataOf::request;
   std::vector<std::string> names;  // Of metadata: the name space, then the way into it.
   bool with_query = true;
-  bool keep_spaces = false;  // Of RESPONSE_CODE_DETAILS.
-  bool any_byte = false;     // The value may hold bytes that no header field may.
+  bool keep_spaces = false;   // Of RESPONSE_CODE_DETAILS.
+  bool any_byte = false;      // The value may hold bytes that no header field may.
+  std::vector<Step> choices;  // Of COALESCE: the first that has a value counts.
 };
 
 using Failure = std::optional<std::string>;  // What is wrong with the arguments.
@@ -91,6 +92,10 @@ bool append_text(std::string_view text, std::string& out);           // False fo
 bool append_number(std::uint64_t number, std::string& out);
 // Of an operator of metadata that has a value: it is a text.
 bool is_text(const Exchange& x, const Step& step);
+// Appends what COALESCE chooses.
+bool choose(const Exchange& x, const Step& step, std::string& out);
+// Appends the operator's value as JSON; a text is cut after `bytes_max` bytes.
+bool append_json_step(const Exchange& x, const Step& step, std::uint32_t bytes_max, std::string& out);
 // Makes a value of JSON out of a text that begins at `from`.
 void quote(std::string& out, std::size_t from);
 

@@ -217,6 +217,17 @@ TEST_F(FormatTest, ReadsTheEnvironmentOnce) {
   EXPECT_FALSE(Format::compile("%PROTOCOL%")->constant());
 }
 
+TEST_F(FormatTest, TakesTheFirstThatHasAValue) {
+  EXPECT_EQ(render(R"(%COALESCE({"operators":["GRPC_STATUS",{"command":"REQ","param":"none?x-twice"}]})%.)"), "first.");
+  EXPECT_EQ(render(R"(%COALESCE({"operators":["GRPC_STATUS"]})%)"), "-");
+  EXPECT_EQ(render(R"(%COALESCE({"operators":[{"command":"REQ","param":"x-twice","max_length":3}]}):2%)"), "fi");
+  EXPECT_EQ(render(R"(%COALESCE( {"x": [1e2, null, true, {}], "oper\u0061tors" : ["PROTOCOL"]} )%)"), "HTTP/1.1");
+  EXPECT_EQ(render(R"(%COALESCE({"operators":[{"command":"QUERY_PARAM","param":")%"},{"command":"QUERY_PARAM",)"
+                   R"("param":"a"}]})%)"),
+            "error at 0: COALESCE: its parameters are no JSON")
+      << "the first bracket before a percent sign ends the command";
+}
+
 TEST_F(FormatTest, LeavesOutWhatIsNotThere) { EXPECT_EQ(render("[%REQ(none)%]", {.omit_empty = true}), "[]"); }
 
 TEST_F(FormatTest, SaysWhatIsWrongAndWhere) {
@@ -229,6 +240,21 @@ TEST_F(FormatTest, SaysWhatIsWrongAndWhere) {
        "error at 3: Not supported field in StreamInfo: UPSTREAM_HOTS; did you mean %UPSTREAM_HOST%?"},
       {"%QQQQQQ%", "error at 0: Not supported field in StreamInfo: QQQQQQ"},
       {"%CEL(request.path)%", "%CEL% is not built yet"},
+      {"%TYPED_CEL(request.path)%", "%TYPED_CEL% is not built yet"},
+      {"%REQ(a)b)%", "Invalid header configuration"},
+      {"%COALESCE%", "COALESCE requires parameters"},
+      {"%COALESCE(x)%", "COALESCE: its parameters are no JSON"},
+      {"%COALESCE([1])%", "COALESCE: JSON configuration must contain 'operators' array"},
+      {"%COALESCE({\"operators\":1})%", "COALESCE: 'operators' must be an array"},
+      {"%COALESCE({\"operators\":[]})%", "COALESCE: 'operators' array must not be empty"},
+      {"%COALESCE({\"operators\":[\"PROTOCOL\",1]})%", "COALESCE: failed to parse operator at index 1: an operator is"},
+      {"%COALESCE({\"operators\":[\"\"]})%", "at index 0: Not supported field"},
+      {"%COALESCE({\"operators\":[{}]})%", "at index 0: an operator's object needs 'command'"},
+      {"%COALESCE({\"operators\":[{\"command\":\"REQ\"}]})%", "at index 0: REQ requires parameters"},
+      {"%COALESCE({\"operators\":[{\"command\":\"REQ\",\"param\":7}]})%", "'param' must be a text"},
+      {"%COALESCE({\"operators\":[{\"command\":\"REQ\",\"param\":\"a\",\"max_length\":1.5}]})%", "must be an integer"},
+      {"%COALESCE({\"operators\":[{\"command\":\"REQ\",\"param\":\"a\",\"max_length\":0}]})%", "a positive integer"},
+      {"%COALESCE({\"operators\":[{\"command\":\"PROTOCOL\",\"max_length\":1}]})%", "PROTOCOL does not take any"},
       {"%REQ%", "REQ requires parameters"},
       {"%REQ(a?b?c)%", "More than 1 alternative header specified in token: a?b?c"},
       {"%REQ(a b)%", "Invalid header configuration"},

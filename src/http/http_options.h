@@ -85,7 +85,7 @@ struct HttpOptions {
   std::shared_ptr<const LocalReplies> local_replies;  // Null: they stay as they are.
   std::vector<std::shared_ptr<AccessLog>> access_logs;
   AccessLogOptions access_log_options;
-  std::string filter_chain_name;                                             // For logs.
+  std::string listener_name, filter_chain_name;                              // For logs.
   std::shared_ptr<const Metadata> listener_metadata, filter_chain_metadata;  // Null: none.
 
   // Of the time-outs that a connection may run into; the longest time there is, when all are off.

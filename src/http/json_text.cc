@@ -163,6 +163,126 @@ bool is_json(std::string_view text) {
   }
 }
 
+namespace {
+
+void append_utf8(unsigned code, std::string& out) {
+  if (code < 0x80) {
+    out += static_cast<char>(code);
+  } else if (code < 0x800) {
+    out += static_cast<char>(0xc0 | (code >> 6));
+    out += static_cast<char>(0x80 | (code & 0x3f));
+  } else if (code < 0x10000) {
+    out += static_cast<char>(0xe0 | (code >> 12));
+    out += static_cast<char>(0x80 | ((code >> 6) & 0x3f));
+    out += static_cast<char>(0x80 | (code & 0x3f));
+  } else {
+    out += static_cast<char>(0xf0 | (code >> 18));
+    out += static_cast<char>(0x80 | ((code >> 12) & 0x3f));
+    out += static_cast<char>(0x80 | ((code >> 6) & 0x3f));
+    out += static_cast<char>(0x80 | (code & 0x3f));
+  }
+}
+
+// Reads a text that is_json() has let pass.
+class JsonValues {
+ public:
+  explicit JsonValues(std::string_view text) : rest_(text) {}
+
+  Value value() {
+    switch (next()) {
+      case '{':
+        return fields();
+      case '[':
+        return list();
+      case '"':
+        return string();
+      case 't':
+        return word(4), Value(true);
+      case 'f':
+        return word(5), Value(false);
+      case 'n':
+        return word(4), Value();
+      default:
+        return number();
+    }
+  }
+
+ private:
+  char next() {
+    rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\r\n"), rest_.size()));
+    return rest_[0];
+  }
+  void word(std::size_t size) { rest_.remove_prefix(size); }
+  bool closes(char bracket) {
+    char c = next();
+    if (c == ',' || c == bracket) word(1);
+    return c == bracket;
+  }
+  Value fields() {
+    Value::Struct all;
+    word(1);
+    while (!closes('}')) {
+      next();
+      std::string name = string();
+      next();
+      word(1);
+      all.insert_or_assign(std::move(name), value());
+    }
+    return all;
+  }
+  Value list() {
+    Value::List all;
+    word(1);
+    while (!closes(']')) all.push_back(value());
+    return all;
+  }
+  Value number() {
+    double n = 0;
+    auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), n);
+    word(static_cast<std::size_t>(end - rest_.data()));
+    return n;
+  }
+  unsigned code_unit() {
+    unsigned unit = 0;
+    std::from_chars(rest_.data() + 2, rest_.data() + 6, unit, 16);
+    word(6);
+    return unit;
+  }
+  void escape(std::string& out) {
+    constexpr std::string_view kNames = "bfnrt", kBytes = "\b\f\n\r\t";
+    if (rest_[1] != 'u') {
+      std::size_t at = kNames.find(rest_[1]);
+      out += at == kNames.npos ? rest_[1] : kBytes[at];
+      return word(2);
+    }
+    unsigned unit = code_unit();
+    bool high = unit >= 0xd800 && unit < 0xdc00;
+    if (high && rest_.starts_with("\\u")) unit = 0x10000 + ((unit - 0xd800) << 10) + ((code_unit() - 0xdc00) & 0x3ff);
+    append_utf8(unit, out);
+  }
+  std::string string() {
+    std::string text;
+    for (word(1); rest_[0] != '"';) {
+      if (rest_[0] == '\\') {
+        escape(text);
+      } else {
+        text += rest_[0];
+        word(1);
+      }
+    }
+    word(1);
+    return text;
+  }
+
+  std::string_view rest_;
+};
+
+}  // namespace
+
+std::optional<Value> parse_json(std::string_view text) {
+  return is_json(text) ? std::optional(JsonValues(text).value()) : std::nullopt;
+}
+
 void append_json_string(std::string_view text, std::string& out) {
   bool utf8 = is_utf8(text);
   out += '"';

@@ -1,5 +1,6 @@
 // JSON (RFC 8259) of unknown origin, and text of unknown origin as JSON.
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,5 +19,7 @@ void append_json(const Value& value, std::string& out);
 inline constexpr std::size_t kJsonDepthMax = 1000;  // Objects and arrays inside each other.
 // Whether the text is one JSON value in UTF-8, with white space around it at most. Deeper than kJsonDepthMax: no.
 bool is_json(std::string_view text);
+// The value of such a text; nothing: it is none. Of members with the same name the last one counts.
+std::optional<Value> parse_json(std::string_view text);
 
 }  // namespace outrider

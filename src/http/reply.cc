@@ -79,8 +79,12 @@ Response Exchange::answer(int status, std::string_view details) {
 Response Exchange::reply(int status, std::string_view body, std::string_view details, const Headers* fields) {
   Response response = answer(status, details);
   ResponseHead& head = *response.head;
-  if (sought_ && route()) {  // Of a cleared one, the one that it would be now, as in Envoy.
+  // Of a cleared one, the one that it would be now, as in Envoy. A route that answers itself has its word on nothing
+  // else.
+  if (sought_ && route() && (route_->forwards || details == "direct_response")) {
+    record.status = 0;  // As in Envoy, only local_reply_config knows %RESPONSE_CODE% of such a reply.
     for (const auto& mutations : route_->response_headers) apply_all(*mutations, *this, head);
+    record.status = status;
   }
   if (fields) {
     for (const Field& f : *fields) head.headers.add(f.name, f.known, f.value);

@@ -44,9 +44,9 @@ struct RouteEntry {
   std::vector<RouteFilter> filters;
   // RouteAction.cors and VirtualHost.cors, of which the CORS filter knows what they are.
   RouteFilter cors;
-  bool forwards = false;     // To a cluster: it is no redirect and no direct response.
+  bool forwards = false;                        // To a cluster: it is no redirect and no direct response.
   std::shared_ptr<const RouteTracing> tracing;  // Decorator and tracing; null: none.
-  std::string cluster_name;  // Where that is known beforehand; for logs.
+  std::string cluster_name;                     // Where that is known beforehand; for logs.
 };
 
 class RouteSource {
@@ -54,6 +54,8 @@ class RouteSource {
   virtual ~RouteSource() = default;
   // Null: there is none for this request.
   virtual const RouteEntry* match(Exchange& x) const = 0;
+  // Only tells the record of the virtual host: for requests that are refused before they are routed.
+  virtual void find_host(Exchange&) const {}
 };
 
 }  // namespace outrider

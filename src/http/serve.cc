@@ -101,6 +101,8 @@ bool has_no_body(const Exchange& x) {
 
 // The answer to bytes that are no request of ours; the connection ends behind it, unless the bytes were whole.
 Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
+  bool located = error.detail == kMissingHost || error.detail == kNoOriginalAddress || error.detail == kPathRefused;
+  if (located && x.options.routes) x.options.routes->find_host(x);
   if (error.status == 307) return redirect_to_path(x);
   if (error.detail == kNoOriginalAddress || error.detail == kPathRefused) {
     bool path = error.detail == kPathRefused;
@@ -173,6 +175,7 @@ std::optional<Response> admit(ServerConnection& c, Exchange& x) {
                                             x.stats[HttpStat::downstream_cx_rx_bytes_total], o.read_bytes_max);
     if (answers_expectation && x.request.version == Version::http11) body.continue_first();
     x.request_body = c.request_body = &body;
+    x.received_body = &body;
   } else {
     x.record.request_end = x.worker.now();
   }

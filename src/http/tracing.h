@@ -99,8 +99,10 @@ class RequestTrace {
   // A try to reach a host, which is told of the trace. A span of its own begins where there are such.
   void begin_attempt(Exchange& x, bool own_span);
   void attempt_answered(int status);
-  // In Envoy's words: "remote connection failure".
+  // In Envoy's words: "remote connection failure"; without any it was given up.
   void attempt_failed(std::string_view reason, ResponseFlag flag);
+  // The attempt is over, and another one follows: its span goes to the tracer.
+  void end_attempt(const Exchange& x) { report_attempt(x); }
   // Whether the response is to be shown.
   bool sees_response() const { return tracing_.egress || !decorated_.empty(); }
   void see_response(Exchange& x, Headers& response);

@@ -69,6 +69,7 @@ struct Sending {
 // Connection and its like are for one hop: what filters, scripts or the configuration put in goes no further.
 void strip_hop_by_hop(Exchange& x) {
   Headers& headers = x.request.headers;
+  if (!h1::has_hop_by_hop(headers)) return;
   bool upgrades = !x.upgrade.empty();
   if (!h1::strip_hop_by_hop(headers, upgrades)) return;
   headers.remove(Known::te);
@@ -86,6 +87,32 @@ Sending prepare(Exchange& x) {
 }
 
 }  // namespace
+
+FailureMeaning meaning_of(Failure failure) {
+  switch (failure) {
+    case Failure::connect_failed:
+      return {503, "remote connection failure", "remote_connection_failure", ResponseFlag::upstream_connection_failure};
+    case Failure::local_connect_failed:
+      return {503, "local connection failure", "local_connection_failure", ResponseFlag::upstream_connection_failure};
+    case Failure::connect_timeout:
+      return {503, "connection timeout", "connection_timeout", ResponseFlag::upstream_connection_failure};
+    case Failure::overflow:
+      return {503, "overflow", "overflow", ResponseFlag::upstream_overflow};
+    case Failure::protocol_error:
+    case Failure::too_large:
+      return {502, "protocol error", "protocol_error", ResponseFlag::upstream_protocol_error};
+    default:
+      return {503, "connection termination", "connection_termination", ResponseFlag::upstream_connection_termination};
+  }
+}
+
+void tell_trace(RequestTrace& trace, const Attempt& attempt) {
+  if (attempt.client_failed || attempt.no_host) return;
+  if (attempt.ended != TryEnd::itself) return trace.attempt_failed({}, ResponseFlag::upstream_request_timeout);
+  if (attempt.failure == Failure::none) return trace.attempt_answered(attempt.response.head->status);
+  FailureMeaning meaning = meaning_of(attempt.failure);
+  trace.attempt_failed(meaning.reset_reason, meaning.flag);
+}
 
 ReplayBody* Forwarding::keep_body() {
   if (kept_body || x.request_body == &NoBody::shared()) return kept_body;
@@ -108,7 +135,7 @@ void Forwarding::find_counters() {
   const VirtualCluster* named = route.host->cluster_of(x.request);
   if (!named) return;
   virtual_cluster = &named->stats.of(worker);
-  x.record.virtual_cluster_name = named->name;
+  if (!named->catches_all) x.record.virtual_cluster_name = named->name;
 }
 
 void Forwarding::count_request() {
@@ -127,10 +154,10 @@ void Forwarding::count_code(int status, bool canary) {
 }
 
 void Forwarding::note_status(Endpoint& endpoint, const ResponseHead& head) {
-  if (stream && !x.record.uncounted)
-    stream->time_response(origin_of(x.request), is_canary(head), virtual_cluster, of_route);
+  bool canary = !x.record.uncounted && is_canary(head);
+  if (stream && !x.record.uncounted) stream->time_response(origin_of(x.request), canary, virtual_cluster, of_route);
   if (declines_websocket(x, head)) return;
-  count_code(head.status, is_canary(head));
+  count_code(head.status, canary);
   auto& count = head.status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success;
   count.fetch_add(1, std::memory_order_relaxed);
 }

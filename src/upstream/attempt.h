@@ -25,6 +25,19 @@ struct Attempt {
   Response response = {};  // Where failure is none.
 };
 
+struct FailureMeaning {
+  int status;
+  std::string_view reset_reason;  // In the body.
+  std::string_view details;
+  ResponseFlag flag;
+};
+
+// How Envoy names each failure, and answers it.
+FailureMeaning meaning_of(Failure failure);
+
+// What came of the attempt. Nothing is told where there was no host, or where it is the client who failed.
+void tell_trace(RequestTrace& trace, const Attempt& attempt);
+
 // A connection from the pool may have died unnoticed: then the request is sent again on another one, at most this
 // often.
 inline constexpr int kReplaysMax = 4;

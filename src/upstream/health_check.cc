@@ -233,7 +233,10 @@ HealthChecks::Result HealthChecks::judge(Session& session, const ResponseHead& h
   const HealthCheckOptions::Http& http = *f.options.http;
   bool expected = any_has(http.expected, head.status);
   bool fails = !expected && head.headers.has(Known::x_envoy_immediate_health_check_fail);
-  session.endpoint->flags.set(HealthFlag::excluded_via_immediate_hc_fail, fails);
+  if (fails != session.endpoint->flags.has(HealthFlag::excluded_via_immediate_hc_fail)) {
+    session.endpoint->flags.set(HealthFlag::excluded_via_immediate_hc_fail, fails);
+    session.excluded_anew = true;
+  }
   if (!expected) {
     return any_has(http.retriable, head.status) ? Result::failed_retriable : Result::failed;
   }
@@ -252,7 +255,7 @@ milliseconds HealthChecks::take(Session& session, Result result) {
   Followed& f = *session.cluster;
   if (std::exchange(session.first, false)) asked_.notify_all();
   set_gauges(f);
-  if (changed) changed_(*f.cluster);
+  if (bool excluded_anew = std::exchange(session.excluded_anew, false); changed || excluded_anew) changed_(*f.cluster);
   if (healthy && passed_) passed_(*f.cluster, *session.endpoint);
   return interval(f, healthy, changed);
 }

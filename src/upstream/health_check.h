@@ -51,6 +51,7 @@ class HealthChecks {
     std::unique_ptr<Connection> connection;  // Null: none is kept.
     std::uint32_t healthy_in_a_row = 0, unhealthy_in_a_row = 0;
     bool first = true;
+    bool excluded_anew = false;  // Or no longer: what counts hosts is to hear of it.
     StopSource* stop = nullptr;
   };
   struct Followed {

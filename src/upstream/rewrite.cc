@@ -90,6 +90,18 @@ std::string rewritten_path(const Route& route, std::string_view path) {
   return done ? result.append(path.substr(bare.size())) : std::string();
 }
 
+namespace {
+
+void replace_path(Exchange& x, std::string_view path, bool envoy_headers) {
+  if (envoy_headers) {
+    x.record.original_path = x.request.path;
+    x.request.headers.set(Known::x_envoy_original_path, x.request.path);
+  }
+  x.request.path = x.arena.copy(path);
+}
+
+}  // namespace
+
 void rewrite_request(Exchange& x, const Route& route, bool envoy_headers) {
   for (const auto& mutations : route.request_headers) apply_all(*mutations, x, x.request);
   std::string_view host = new_host(x, route.host_rewrite);
@@ -97,9 +109,7 @@ void rewrite_request(Exchange& x, const Route& route, bool envoy_headers) {
   const std::optional<Format>& format = route.path_rewrite.format;
   std::string path = format ? formatted(x, *format, ":path") : rewritten_path(route, x.request.path);
   if (path.empty()) return;
-  x.record.original_path = x.request.path;
-  if (envoy_headers) x.request.headers.set(Known::x_envoy_original_path, x.request.path);
-  x.request.path = x.arena.copy(path);
+  replace_path(x, path, envoy_headers);
 }
 
 void rewrite_host(Exchange& x, const HostRewrite& rewrite, std::string_view host, bool envoy_headers) {
@@ -119,6 +129,20 @@ std::string url_of(const Exchange& x) {
   return url.append("://").append(x.request.authority).append(x.request.path);
 }
 
+namespace {
+
+// What the redirect makes of a path without its query by a prefix or an expression; nothing: it has neither.
+std::optional<std::string> redirected_path(const Route& route, std::string_view bare) {
+  const Redirect& r = *route.redirect;
+  if (!r.path.empty() || (!r.has_prefix_rewrite && !r.regex)) return std::nullopt;
+  if (r.has_prefix_rewrite) return r.prefix_rewrite + std::string(behind_match(route, bare));
+  std::string path(bare);
+  re2::RE2::GlobalReplace(&path, *r.regex, r.regex_substitution);
+  return path;
+}
+
+}  // namespace
+
 std::string redirect_location(const RequestHead& request, const Route& route) {
   const Redirect& r = *route.redirect;
   std::string scheme = r.https             ? "https"
@@ -132,17 +156,19 @@ std::string redirect_location(const RequestHead& request, const Route& route) {
   if (!r.path.empty()) {
     path = r.path;
     if (r.path.find('?') != std::string::npos) query = {};
-  } else if (r.has_prefix_rewrite) {
-    path = r.prefix_rewrite + std::string(behind_match(route, path));
-  } else if (r.regex) {
-    re2::RE2::GlobalReplace(&path, *r.regex, r.regex_substitution);
+  } else if (auto rewritten = redirected_path(route, bare)) {
+    path = std::move(*rewritten);
   }
   std::string location = scheme + "://" + redirect_authority(request, r, scheme) + path;
   return location.append(query);
 }
 
-Response redirect(Exchange& x, const Route& route) {
+Response redirect(Exchange& x, const Route& route, bool envoy_headers) {
   std::string location = redirect_location(x.request, route);
+  std::string_view bare = without_query(x.request.path);
+  if (auto path = redirected_path(route, bare)) {
+    replace_path(x, path->append(x.request.path.substr(bare.size())), envoy_headers);
+  }
   Response response = x.reply(route.redirect->status, "", "direct_response");
   if (x.request.method == Method::connect) return response;  // There is no URL that could change.
   response.head->headers.add(Known::location, x.arena.copy(location));

@@ -10,7 +10,8 @@ void rewrite_request(Exchange& x, const Route& route, bool envoy_headers);
 void rewrite_host(Exchange& x, const HostRewrite& rewrite, std::string_view host, bool envoy_headers);
 // "http://host/path?query" as the client asked for it.
 std::string url_of(const Exchange& x);
-Response redirect(Exchange& x, const Route& route);
+// From here on the request has the path that the redirect leads to, if it changes a part of it; logs show it.
+Response redirect(Exchange& x, const Route& route, bool envoy_headers);
 // Where it leads: the `location` of the answer.
 std::string redirect_location(const RequestHead& request, const Route& route);
 // What the backend sees for this path, where no format decides; empty: the path itself.

@@ -21,7 +21,7 @@ class Rewriting : public testing::Test {
   }
   std::string_view field(Known known) { return x.request.headers.value(known); }
   // What a client is told to ask instead.
-  std::string location() { return std::string(redirect(x, route).head->headers.value(Known::location)); }
+  std::string location() { return std::string(redirect(x, route, true).head->headers.value(Known::location)); }
   Redirect& aim() {
     if (!route.redirect) route.redirect = std::make_unique<Redirect>();
     return *route.redirect;
@@ -109,7 +109,7 @@ TEST_F(Rewriting, TellsNothingWhereEnvoysFieldsAreSuppressed) {
   EXPECT_EQ(x.request.path, "/new/b?q=1");
   EXPECT_EQ(x.request.authority, "new.example");
   EXPECT_EQ(x.request.headers.count(), 1u);
-  EXPECT_EQ(x.record.original_path, "/a/b?q=1") << "the log knows it all the same";
+  EXPECT_EQ(x.record.original_path, "") << "nor does the log know, as in Envoy";
 }
 
 TEST_F(Rewriting, ReplacesWhatAClientClaims) {
@@ -124,7 +124,7 @@ TEST_F(Rewriting, ReplacesWhatAClientClaims) {
 
 TEST_F(Rewriting, ARedirectKeepsWhatItDoesNotName) {
   aim().status = 307;
-  Response response = redirect(x, route);
+  Response response = redirect(x, route, true);
   EXPECT_EQ(response.head->status, 307);
   EXPECT_EQ(response.head->headers.value(Known::location), "http://h.example:8080/a/b?q=1");
   EXPECT_EQ(x.record.details, "direct_response");

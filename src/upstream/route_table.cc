@@ -4,6 +4,7 @@
 
 #include "core/ascii.h"
 #include "core/worker.h"
+#include "upstream/pool.h"
 
 namespace outrider {
 
@@ -79,16 +80,56 @@ const VirtualHost* RouteTable::host(std::string_view authority) const {
   return find_wildcard(name);
 }
 
+namespace {
+
+void note_host(Exchange& x, const VirtualHost* host) {
+  x.record.route_resolutions++;
+  x.record.virtual_host_metadata = host ? host->options().metadata.get() : nullptr;
+}
+
+void note_cluster(ExchangeRecord& record, Cluster* cluster) {
+  record.cluster = cluster;
+  record.cluster_metadata = cluster ? cluster->options.metadata.get() : nullptr;
+  record.cluster_alt_name = cluster ? std::string_view(cluster->options.alt_stat_name) : std::string_view{};
+  if (cluster) record.cluster_name = cluster->name();
+}
+
+// The cluster whose name a field of the request says; null: there is none.
+Cluster* named_cluster(Exchange& x, const Route& route) {
+  if (!x.connection.clusters) return nullptr;
+  std::string joined;
+  ClusterPtr found = x.connection.clusters->find(one_value(x.request, route.cluster_header, joined));
+  return found ? x.arena.make_owned<ClusterPtr>(std::move(found)).get() : nullptr;
+}
+
+void note_route(Exchange& x, const Route* route) {
+  ExchangeRecord& record = x.record;
+  if (!route) {
+    record.route_name = record.cluster_name = {};
+    record.route_metadata = nullptr;
+    return note_cluster(record, nullptr);
+  }
+  record.route_name = route->name;
+  record.cluster_name = route->cluster_name;
+  record.route_metadata = route->metadata.get();
+  note_cluster(record, route->cluster_header.empty() ? route->cluster.get() : named_cluster(x, *route));
+}
+
+}  // namespace
+
 const RouteEntry* RouteTable::match(Exchange& x) const {
   RouteQuery query{.request = x.request,
                    .runtime = *x.worker.runtime(),
                    .random = x.worker.random(),
                    .metadata = x.dynamic_metadata};
-  const Route* route = match(query);
+  const VirtualHost* in = host(x.request.authority);
+  const Route* route = in ? in->match(query) : nullptr;
   if (route && route->weighted) route = pick_cluster(*route, query);
-  x.record.route_name = route ? std::string_view(route->name) : std::string_view{};
-  x.record.cluster_name = route ? std::string_view(route->cluster_name) : std::string_view{};
+  note_host(x, in);
+  note_route(x, route);
   return route;
 }
+
+void RouteTable::find_host(Exchange& x) const { note_host(x, host(x.request.authority)); }
 
 }  // namespace outrider

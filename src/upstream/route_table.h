@@ -23,8 +23,9 @@ class RouteTable final : public RouteSource {
     const VirtualHost* h = host(query.request.authority);
     return h ? h->match(query) : nullptr;
   }
-  // Names the route and its cluster in the record: a filter may answer before the router sees the request.
+  // Tells the record of the host, the route and its cluster: a filter may answer before the router sees the request.
   const RouteEntry* match(Exchange& x) const override;
+  void find_host(Exchange& x) const override;
   const std::vector<std::unique_ptr<VirtualHost>>& hosts() const { return hosts_; }
 
  private:

@@ -19,42 +19,14 @@
 namespace outrider {
 namespace {
 
-struct Meaning {
-  int status;
-  std::string_view reset_reason;  // In the body.
-  std::string_view details;
-  ResponseFlag flag;
-};
-
-// How Envoy names each failure, and answers it.
-Meaning meaning_of(Failure failure) {
-  switch (failure) {
-    case Failure::connect_failed:
-      return {503, "remote connection failure", "remote_connection_failure", ResponseFlag::upstream_connection_failure};
-    case Failure::local_connect_failed:
-      return {503, "local connection failure", "local_connection_failure", ResponseFlag::upstream_connection_failure};
-    case Failure::connect_timeout:
-      return {503, "connection timeout", "connection_timeout", ResponseFlag::upstream_connection_failure};
-    case Failure::overflow:
-      return {503, "overflow", "overflow", ResponseFlag::upstream_overflow};
-    case Failure::protocol_error:
-    case Failure::too_large:
-      return {502, "protocol error", "protocol_error", ResponseFlag::upstream_protocol_error};
-    default:
-      return {503, "connection termination", "connection_termination", ResponseFlag::upstream_connection_termination};
-  }
-}
-
 // What the client of a declined WebSocket is told, as by Envoy: a reply with the status and the fields, but no body.
 Response without_body(Exchange& x, const ResponseHead& declined) {
   return x.reply(declined.status, "", "websocket_handshake_unsuccessful", &declined.headers);
 }
 
 // Whatever the route would do otherwise.
-Response refuse_upgrade(Exchange& x, const Route& route) {
+Response refuse_upgrade(Exchange& x) {
   x.stats[HttpStat::downstream_rq_ws_on_non_ws_route].add();
-  x.record.route_name = route.name;
-  if (route.cluster) x.record.cluster_name = route.cluster->name();
   return x.reply(403, "", "upgrade_failed");
 }
 
@@ -129,7 +101,7 @@ Response direct_response(Exchange& x, const DirectResponse& direct) {
 
 std::optional<Response> Router::answer(Exchange& x, const Route* route) const {
   if (route && !x.upgrade.empty()) {
-    if (!upgrade_allowed(x, *route)) return refuse_upgrade(x, *route);
+    if (!upgrade_allowed(x, *route)) return refuse_upgrade(x);
     x.stats[HttpStat::downstream_cx_upgrades_total].add();
   }
   x.stats[HttpStat::rq_total].add();
@@ -137,9 +109,6 @@ std::optional<Response> Router::answer(Exchange& x, const Route* route) const {
     x.stats[HttpStat::no_route].add();
     return x.reply(404, "", "route_not_found", ResponseFlag::no_route_found);
   }
-  x.record.route_name = route->name;
-  x.record.route_metadata = route->metadata.get();
-  if (route->host) x.record.virtual_host_metadata = route->host->options().metadata.get();
   if (route->idle_timeout || route->limits_stream) {
     x.stream_idle_timeout = route->idle_timeout.value_or(x.stream_idle_timeout);
     if (route->limits_stream && !limit_stream(x, *route)) return refuse_late(x);
@@ -147,7 +116,7 @@ std::optional<Response> Router::answer(Exchange& x, const Route* route) const {
   }
   if (route->redirect) {
     x.stats[HttpStat::rq_direct_response].add();
-    return redirect(x, *route);
+    return redirect(x, *route, !options_.suppress_envoy_headers);
   }
   if (route->direct) {
     x.stats[HttpStat::rq_direct_response].add();
@@ -161,13 +130,7 @@ OUTRIDER_FORWARDS Task<Response> Router::handle(Exchange& x, Next) const {
   if (std::optional<Response> own = answer(x, route)) return at_once(*own);
   if (!mark_hop(x, *route)) return at_once(refuse_loop(x, *route));
   if (route->cluster) return forward(x, *route, *route->cluster);
-  if (!route->cluster_header.empty()) {
-    std::string joined;
-    std::string_view name = one_value(x.request, route->cluster_header, joined);
-    if (ClusterPtr named = x.connection.clusters->find(name)) {
-      return forward(x, *route, *x.arena.make_owned<ClusterPtr>(std::move(named)));
-    }
-  }
+  if (!route->cluster_header.empty() && x.record.cluster) return forward(x, *route, *x.record.cluster);
   x.stats[HttpStat::no_cluster].add();
   return at_once(x.reply(route->cluster_not_found_status, "", "cluster_not_found", ResponseFlag::no_cluster_found));
 }
@@ -200,10 +163,6 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
            "'";
   });
   x.arena.make_owned<ClusterUse>(cluster);
-  x.record.cluster = &to;
-  x.record.cluster_metadata = to.options.metadata.get();
-  x.record.cluster_name = to.name();
-  x.record.cluster_alt_name = to.options.alt_stat_name;
   if (!options_.strict_headers.empty()) {
     if (std::optional<Response> refused = check_strictly(x, options_.strict_headers)) co_return *refused;
   }
@@ -236,6 +195,7 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
     count_time_out(f);
     co_return time_out(f, "response_timeout");
   }
+  if (x.trace) tell_trace(*x.trace, *tried);
   if (tried->ended != TryEnd::itself) {
     f.count_code(f.timeout_status);
     co_return time_out(f,
@@ -243,7 +203,6 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
   }
   if (tried->failure != Failure::none) co_return fail(f, *tried);
   x.record.details = "via_upstream";
-  if (x.trace) x.trace->attempt_answered(tried->response.head->status);
   if (tried->response.tunnel) f.timeout.limit.cancel();  // The route's time-out is one for responses.
   if (declines_websocket(x, *tried->response.head)) co_return without_body(x, *tried->response.head);
   finish(f, *tried->response.head);
@@ -290,8 +249,7 @@ Response Router::fail(Forwarding& f, const Attempt& attempt) const {
     tell_attempts(f, *response.head);
     return response;
   }
-  Meaning meaning = meaning_of(attempt.failure);
-  if (x.trace) x.trace->attempt_failed(meaning.reset_reason, meaning.flag);
+  FailureMeaning meaning = meaning_of(attempt.failure);
   if (!attempt.interim) f.count_code(meaning.status);
   std::string body = "upstream connect error or disconnect/reset before headers. ";
   body += f.tries && f.tries->retrying() ? "retried and the latest reset reason: " : "reset reason: ";

@@ -5,6 +5,7 @@
 
 #include "core/ascii.h"
 #include "core/decimal.h"
+#include "http/tracing.h"
 #include "upstream/virtual_host.h"
 
 namespace outrider {
@@ -226,10 +227,24 @@ void Tries::tell_expected_timeout() {
                         decimal(x.arena, static_cast<std::uint64_t>(expected.count())));
 }
 
+namespace {
+
+// What the record knows of the attempt that has failed: the next one makes it anew.
+void forget_attempt(ExchangeRecord& record) {
+  record.upstream_start.reset();
+  record.upstream_end.reset();
+  record.upstream_connect_begin.reset();
+  record.upstream_connect_end.reset();
+  record.upstream_local = nullptr;
+  record.response_start.reset();
+  record.response_end.reset();
+}
+
+}  // namespace
+
 void Tries::prepare_request(bool after_timeout) {
   Exchange& x = f_.x;
-  x.record.response_start.reset();
-  x.record.response_end.reset();
+  forget_attempt(x.record);
   if (f_.kept_body) f_.kept_body->rewind();
   if (f_.route.host && f_.route.host->options().tells_timeout_retry) {
     x.request.headers.set(Known::x_envoy_is_timeout_retry, after_timeout ? "true" : "false");
@@ -309,6 +324,17 @@ Task<Attempt> attempt_in_time(Forwarding& f) {
   co_return Attempt{.failure = Failure::local_reset, .ended = idle_first ? TryEnd::idle_timeout : TryEnd::timeout};
 }
 
+// The span of an attempt that another one follows.
+void end_span(Forwarding& f, const Attempt& tried) {
+  Exchange& x = f.x;
+  tell_trace(*x.trace, tried);
+  bool answered = tried.failure == Failure::none;
+  if (answered && tried.response.body->length() == 0) x.record.response_end = x.worker.now();
+  if (answered) x.response_headers = &tried.response.head->headers;
+  x.trace->end_attempt(x);
+  x.response_headers = nullptr;
+}
+
 }  // namespace
 
 Task<Attempt> attempt_repeatedly(Forwarding& f) {
@@ -321,6 +347,7 @@ Task<Attempt> attempt_repeatedly(Forwarding& f) {
       if (head) f.note_status(*f.host, *head);
       co_return tried;
     }
+    if (f.x.trace) end_span(f, tried);
     if (f.stream) co_await std::exchange(f.stream, nullptr)->give_up();
     co_await tries.wait();
     tries.prepare_request(tried.ended != TryEnd::itself);

@@ -21,6 +21,7 @@ struct VirtualCluster {
   std::vector<HeaderMatcher> matchers;
   LocalStats stats;
   std::string name;
+  bool catches_all = false;  // "other": what no other one takes; logs have no name for it.
 };
 
 enum class RequireTls : std::uint8_t { none, external_only, all };

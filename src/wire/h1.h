@@ -219,4 +219,12 @@ std::string_view requested_upgrade(const Headers& headers);
 // `keep_upgrade`: leave Connection and Upgrade as they came, for a message that opens a tunnel.
 std::optional<ProtocolError> strip_hop_by_hop(Headers& headers, bool keep_upgrade = false);
 
+inline constexpr std::uint64_t kHopByHop =
+    Headers::bit(Known::connection) | Headers::bit(Known::keep_alive) | Headers::bit(Known::proxy_connection) |
+    Headers::bit(Known::transfer_encoding) | Headers::bit(Known::upgrade) | Headers::bit(Known::http2_settings);
+// Whether strip_hop_by_hop() finds anything to do.
+inline bool has_hop_by_hop(const Headers& headers) {
+  return (headers.present() & (kHopByHop | Headers::bit(Known::te))) != 0;
+}
+
 }  // namespace outrider::h1

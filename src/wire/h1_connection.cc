@@ -93,9 +93,6 @@ std::optional<ProtocolError> keep_only_trailers(Headers& headers) {
   return std::nullopt;
 }
 
-constexpr uint64_t kHopByHop = Headers::bit(Known::connection) | Headers::bit(Known::keep_alive) |
-                               Headers::bit(Known::proxy_connection) | Headers::bit(Known::transfer_encoding) |
-                               Headers::bit(Known::upgrade) | Headers::bit(Known::http2_settings);
 constexpr uint64_t kUpgradeFields = Headers::bit(Known::connection) | Headers::bit(Known::upgrade);
 
 }  // namespace

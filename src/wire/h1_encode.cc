@@ -119,6 +119,9 @@ size_t trailers_size(const Headers& trailers) { return 3 + fields_size(trailers)
 char* encode_request_head(const RequestHead& head, BodyFraming framing, char* out) {
   std::string_view target = request_target(head);
   assert(stays_on_line(head.method_name) && stays_on_line(target) && stays_on_line(head.authority));
+  // No length but 0 is true of a request without body, whoever put it there.
+  bool empty = framing.kind == Kind::none && head.headers.has(Known::content_length);
+  if (empty) framing = {Kind::length, 0};
   out = put(head.method_name, out);
   *out++ = ' ';
   bool named = head.authority.data() != nullptr;

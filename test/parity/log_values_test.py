@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from config_text import cluster, route
+from config_text import cluster, http_filter, http_filters, route
 from peers import Client, Hangup, request_bytes, response_bytes
 from sides import both, needed
 
@@ -18,7 +18,9 @@ PLAIN = (
     "UPSTREAM_PROTOCOL UPSTREAM_REQUEST_ATTEMPT_COUNT UPSTREAM_TRANSPORT_FAILURE_REASON GRPC_STATUS GRPC_STATUS_NUMBER "
     "CONNECTION_TERMINATION_DETAILS DOWNSTREAM_LOCAL_CLOSE_REASON DOWNSTREAM_TRANSPORT_FAILURE_REASON "
     "DOWNSTREAM_TLS_VERSION DOWNSTREAM_PEER_SUBJECT DOWNSTREAM_PEER_CERT_V_START UPSTREAM_TLS_CIPHER "
-    "DOWNSTREAM_WIRE_BYTES_RECEIVED UPSTREAM_SERVER_NAME DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT"
+    "DOWNSTREAM_WIRE_BYTES_RECEIVED UPSTREAM_SERVER_NAME DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT "
+    "DOWNSTREAM_DETECTED_CLOSE_TYPE UPSTREAM_DETECTED_CLOSE_TYPE UPSTREAM_LOCAL_CLOSE_REASON LISTENER_NAME "
+    "ROUTE_RESOLUTION_COUNT BYTES_RETRANSMITTED PACKETS_RETRANSMITTED"
 ).split() + ["DOWNSTREAM_" + name for name in HEADER_BYTES[:1]]
 OTHERS = """
     REQ(:METHOD) REQ(:PATH):5 REQ(HOST) REQ(:AUTHORITY) REQ(:SCHEME) REQ(X-TWICE) REQ(X-EMPTY) REQ(NONE)
@@ -32,6 +34,7 @@ OTHERS = """
     ENVIRONMENT(NO_SUCH) DYNAMIC_METADATA(a:b) FILTER_STATE(a:PLAIN) UPSTREAM_METADATA(a) CLUSTER_METADATA(a:b)
     METADATA(ROUTE:com.x) METADATA(ROUTE:com.x:n) METADATA(ROUTE:com.x:n:y) METADATA(ROUTE:com.x:s):3
     METADATA(ROUTE:none)
+    STREAM_INFO_REQ(:PATH) STREAM_INFO_REQ(X-TWICE?:METHOD):2
     METADATA(LISTENER:a) METADATA(VIRTUAL_HOST:a) METADATA(DYNAMIC:a) METADATA(CLUSTER:a)
 """.split()
 FORMAT = {name: f"%{name}%" for name in PLAIN + OTHERS}
@@ -42,6 +45,21 @@ FORMAT |= {
     'é"': '"\\\n\té\u0001\u007f</>100%%',
     "null": None,
 }
+CHOICES = {
+    "numbers": ["GRPC_STATUS_NUMBER", "RESPONSE_CODE"],
+    "none": ["GRPC_STATUS_NUMBER", "REQUESTED_SERVER_NAME"],
+    "an empty one": [{"command": "REQ", "param": "x-empty"}, "PROTOCOL"],
+    "cut": [{"command": "REQ", "param": "none?x-twice", "max_length": 3}, {"command": "REQ", "param": ":path"}],
+    "an object": [{"command": "METADATA", "param": "ROUTE:com.x"}, {"command": "ENVIRONMENT", "param": "HOME"}],
+    "nested": [{"command": "COALESCE", "param": '{"operators": ["GRPC_STATUS"]}'}, "ROUTE_NAME", "HOSTNAME"],
+}
+for key, operators in CHOICES.items():
+    chosen = "%COALESCE(" + json.dumps({"operators": operators}) + ")"
+    FORMAT |= {
+        f"{key} chosen": f"{chosen}%",
+        f"{key} chosen, 2 bytes": f"{chosen}:2%",
+        f"{key} in a text": f"x{chosen}%",
+    }
 METADATA = {"filter_metadata": {"com.x": {"a": 1, "s": "text", "n": {"z": True, "y": [1, "2", None]}}}}
 
 
@@ -139,3 +157,22 @@ def test_values(logged, name):
     if name == "too large":
         different.pop("DOWNSTREAM_WIRE_BYTES_RECEIVED", None)  # How much was read before it is refused.
     assert not different, different
+
+
+NUMBERS = """function envoy_on_request(h)
+  local data = h:streamInfo():dynamicMetadata()
+  data:set("a", "nan", 0/0)
+  data:set("a", "list", {0/0, 1, 1e300})
+  data:set("b", "most", 1/0)
+  data:set("b", "least", -1/0)
+end"""
+
+
+def test_numbers_that_json_has_no_name_for(stage):
+    """They are null. Envoy writes `inf` where an infinite number stands, which is no JSON."""
+    log = {key: f"%DYNAMIC_METADATA({key})%" for key in ("a", "a:nan", "a:list", "b", "b:most", "b:least")}
+    script = http_filter("lua", "Lua", default_source_code={"inline_string": NUMBERS})
+    sides = both(stage, routes=[route("backend")], log={"json_format": log}, http_filters=http_filters(script))
+    ours, theirs = (side.exchange(request_bytes(), "GET")["log"][0] for side in sides)
+    assert ours == theirs.replace("-inf", "null").replace(":inf", ":null")
+    assert json.loads(ours)["b"] == {"most": None, "least": None}

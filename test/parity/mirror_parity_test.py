@@ -79,6 +79,28 @@ def test_a_body(sides, method, body):
     compare(sides, request_bytes("/one", method, body=body), 1, method)
 
 
+CHUNKED = b"POST /one HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n%s\r\n"
+
+
+@pytest.mark.parametrize("trailers", [b"", b"x-t: 1\r\n"])
+def test_chunks_become_a_length(sides, trailers):
+    """A copy leaves when its request is whole, and tells its length. Envoy's copy has chunks as the request had."""
+    ours, theirs = (side.shadowed(CHUNKED % trailers, 1) for side in sides)
+    framing = {("transfer-encoding", "chunked"), ("content-length", "7")}
+    (our_copy,), (their_copy,) = ours.pop("copies"), theirs.pop("copies")
+    assert framing & set(our_copy) == {("content-length", "7")}
+    assert framing & set(their_copy) == {("transfer-encoding", "chunked")}
+    assert [p for p in our_copy if p not in framing] == [p for p in their_copy if p not in framing]
+
+
+@pytest.mark.parametrize("host", ["a:x", "a:80:90", "[::1"])
+def test_a_host_that_is_none_is_not_copied(sides, host):
+    """It is refused. Envoy takes it, and writes `-shadow` where it finds a colon."""
+    before = len(sides[0].shadow.requests)
+    assert sides[0].exchange(request_bytes("/one", host=host), "GET")["line"] == "HTTP/1.1 400 Bad Request"
+    assert len(sides[0].shadow.requests) == before
+
+
 @pytest.mark.parametrize("field", [("x-forwarded-for", "1.2.3.4"), ("x-envoy-upstream-rq-timeout-ms", "700")])
 def test_fields(sides, field):
     compare(sides, request_bytes("/one", fields=[field]), 1)
