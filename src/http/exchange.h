@@ -98,9 +98,10 @@ struct ExchangeRecord {
   std::string_view upstream_failure;  // %UPSTREAM_TRANSPORT_FAILURE_REASON%
   std::uint32_t attempts = 0;
   AccessLogType log_type = AccessLogType::not_set;
-  bool health_check = false;  // The health check filter has taken it for one.
-  bool uncounted = false;     // Clusters do not count its response by code and time.
-  bool traced = false;        // The request belongs to a trace that is reported.
+  bool health_check = false;      // The health check filter has taken it for one.
+  bool uncounted = false;         // Clusters do not count its response by code and time.
+  bool without_protocol = false;  // The line is of a connection that has brought no request.
+  bool traced = false;            // The request belongs to a trace that is reported.
   std::optional<TimePoint> upstream_connect_begin, upstream_connect_end;  // Of the connection that carried it.
   std::optional<TimePoint> upstream_end;                                  // The last byte went upstream.
   std::optional<TimePoint> response_end;                                  // The last byte of the response came.
