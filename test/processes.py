@@ -116,7 +116,7 @@ class Process:
             return False
         for table in ("tcp", "tcp6"):
             with contextlib.suppress(OSError), open(f"/proc/{self.pid}/net/{table}") as lines:
-                if any(f":{port:04X} " in line[:30] and line.split()[3] == "0A" for line in lines):
+                if any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in lines):
                     return True
         return False
 

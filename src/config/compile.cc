@@ -21,7 +21,8 @@ std::chrono::milliseconds to_ms(const google::protobuf::Duration& d) {
   return std::min(kLongest, std::chrono::milliseconds(d.seconds() * 1000 + (d.nanos() + 999'999) / 1'000'000));
 }
 
-Address to_address(Compilation& c, const envoy::config::core::v3::Address& address, const std::string& path) {
+Address to_address(Compilation& c, const envoy::config::core::v3::Address& address, const std::string& path,
+                   AddressOf of) {
   if (address.has_pipe()) return Address::pipe(address.pipe().path());
   const auto& socket = address.socket_address();
   if (socket.protocol() == envoy::config::core::v3::SocketAddress::UDP) {
@@ -31,6 +32,12 @@ Address to_address(Compilation& c, const envoy::config::core::v3::Address& addre
   if (!parsed) {
     c.fail(path + ".socket_address.address", parsed.error());
     return {};
+  }
+  if (socket.ipv4_compat() && !parsed->takes_ipv4_too()) {
+    c.fail(path + ".socket_address.ipv4_compat", "only '::' or an IPv4-mapped address (::ffff:127.0.0.1) can have it");
+  }
+  if (!socket.network_namespace_filepath().empty() && of != AddressOf::listener) {
+    c.fail(path + ".socket_address.network_namespace_filepath", "is not built into outrider yet, but for listeners");
   }
   return *parsed;
 }
@@ -111,8 +118,7 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
   }
   compile_clusters(c, bootstrap.static_resources());
   for (int i = 0; i < bootstrap.static_resources().listeners_size(); i++) {
-    compile_listener(c, bootstrap.static_resources().listeners(i),
-                     "static_resources.listeners[" + std::to_string(i) + "]");
+    compile_listener(c, bootstrap.static_resources().listeners(i), static_cast<std::size_t>(i));
   }
   c.regex_sizes = {};  // Those of statistics may, too.
   StatsOptions stats = compile_stats(c, bootstrap);

@@ -147,6 +147,8 @@ void read_http(Compilation& c, const ClusterProto& proto, const std::string& pat
     if (common.has_max_requests_per_connection())
       o.max_requests_per_connection = common.max_requests_per_connection().value();
     if (common.has_max_response_headers_kb()) o.limits.head_bytes_max = common.max_response_headers_kb().value() * 1024;
+    const auto& http1 = http.explicit_http_config().http_protocol_options();
+    o.proper_case_names = http1.header_key_format().has_proper_case_words();
     if (common.has_max_headers_count()) o.limits.field_count_max = common.max_headers_count().value();
   }
 }

@@ -90,8 +90,11 @@ std::chrono::milliseconds to_ms(const google::protobuf::Duration& d);
 std::vector<CidrRange> to_ranges(Compilation& c,
                                  const google::protobuf::RepeatedPtrField<envoy::config::core::v3::CidrRange>& list,
                                  const std::string& path);
+// Only listeners can be in another network namespace.
+enum class AddressOf : std::uint8_t { listener, other };
 // Reports malformed addresses under `path`.
-Address to_address(Compilation& c, const envoy::config::core::v3::Address& address, const std::string& path);
+Address to_address(Compilation& c, const envoy::config::core::v3::Address& address, const std::string& path,
+                   AddressOf of = AddressOf::other);
 
 // The layers, in the order of the configuration, and what they say of regular expressions; the node must be known.
 void compile_runtime(Compilation& c, const envoy::config::bootstrap::v3::LayeredRuntime& runtime);
@@ -99,7 +102,11 @@ void compile_runtime(Compilation& c, const envoy::config::bootstrap::v3::Layered
 ConnectOptions compile_connections(Compilation& c, const envoy::config::cluster::v3::Cluster& cluster,
                                    const std::string& path);
 ClusterPtr compile_cluster(Compilation& c, const envoy::config::cluster::v3::Cluster& cluster, const std::string& path);
-void compile_listener(Compilation& c, const envoy::config::listener::v3::Listener& listener, const std::string& path);
+// Null if it cannot be used.
+std::shared_ptr<HttpOptions> compile_connection_manager(Compilation& c, const google::protobuf::Any& any,
+                                                        const StatScope& listener_stats, const std::string& path);
+// static_resources.listeners[index]
+void compile_listener(Compilation& c, const envoy::config::listener::v3::Listener& listener, std::size_t index);
 void compile_local_replies(
     Compilation& c, const envoy::extensions::filters::network::http_connection_manager::v3::LocalReplyConfig& proto,
     const std::string& path, HttpOptions& options);

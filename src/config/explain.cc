@@ -48,13 +48,13 @@ class Way {
 
   void tell() {
     const ListenerConfig& l = snapshot_.listeners[listener_];
-    say(Kind::place, 0, fmt::format("listener '{}' on {}", l.name, l.address.text()), "static_resources.listeners",
-        listener_);
+    say(Kind::place, 0, fmt::format("listener '{}' on {}", l.name, l.address().text()), "static_resources.listeners",
+        l.index);
     const auto* table = l.http ? dynamic_cast<const RouteTable*>(l.http->routes.get()) : nullptr;
     if (!table) return say(Kind::answer, 1, "it has no routes of HTTP");
     say(Kind::place, 1, fmt::format("filter chain 1: HTTP connection manager, stat_prefix '{}'", l.http->stat_prefix));
-    if (!edge(*l.http, l.address.port())) return;
-    lists_ = hosts_of(listener_);
+    if (!edge(*l.http, l.address().port())) return;
+    lists_ = hosts_of(l.index);
     const VirtualHost* host = table->host(request_.authority);
     if (!host) return say(Kind::answer, 1, fmt::format("404: no virtual host has the domain '{}'", request_.authority));
     auto at = std::ranges::find(table->hosts(), host, &std::unique_ptr<VirtualHost>::get) - table->hosts().begin();
@@ -234,7 +234,9 @@ std::string_view name_of(ExplainedStep::Kind kind) {
 std::vector<ExplainedStep> explain(const Snapshot& snapshot, const ExplainedRequest& asked, const Runtime& runtime) {
   std::vector<ExplainedStep> steps;
   const ExplainedUrl url = parse_explained_url(asked.url);
-  auto has_port = [&](const ListenerConfig& l) { return l.address.port() == url.port; };
+  auto has_port = [&](const ListenerConfig& l) {
+    return std::ranges::any_of(l.addresses, [&](const ListenerAddress& a) { return a.address.port() == url.port; });
+  };
   bool chosen = url.port != 0 && std::ranges::any_of(snapshot.listeners, has_port);
   if (url.port != 0 && !chosen) {
     steps.push_back({Kind::place, 0, fmt::format("no listener has the port {}: all are looked at", url.port), {}});

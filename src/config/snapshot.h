@@ -11,24 +11,40 @@
 #include "core/runtime_layers.h"
 #include "http/http_options.h"
 #include "http/matcher.h"
+#include "net/network.h"
 #include "upstream/pool.h"
 #include "upstream/route_table.h"
 
 namespace outrider {
 
-// One listening address and what its connections get.
-struct ListenerConfig {
-  std::string name;  // As configured; else made from the address.
+// Where a listener listens, and how its socket is made. Without `reuse_port`, all workers share one socket.
+struct ListenerAddress {
   Address address;
-  int backlog = 4096;
-  bool inbound = false;  // traffic_direction
-  bool binds = true;     // Else it gets what listeners with original_destination hand to it.
+  ListenOptions options = {};
+
+  bool operator==(const ListenerAddress&) const = default;
+};
+
+// As many connections taken in a row as would ever be there at once.
+inline constexpr std::uint32_t kAcceptsInARowLimit = 1 << 20;
+
+// A listener and what its connections get.
+struct ListenerConfig {
+  std::string name;                        // As configured; else made from the address.
+  std::size_t index = 0;                   // In static_resources.listeners.
+  std::vector<ListenerAddress> addresses;  // At least one; statistics are named after the first.
+  int accepts_in_a_row_max = 64;  // Connections that a worker takes before everything else that is ready gets its turn.
+  bool inbound = false;           // traffic_direction
+  bool binds = true;              // Else it gets what listeners with original_destination hand to it.
   // A connection that was led here by the kernel goes to the listener of the address that it was meant for.
   bool original_destination = false;
   std::shared_ptr<StatScope> stats;                        // listener.<address>.
+  std::vector<std::shared_ptr<AccessLog>> access_logs;     // Of connections that no chain takes.
   std::shared_ptr<const HttpOptions> http;                 // Of the first chain.
   std::vector<FilterChainMatch> matches;                   // Of each chain; empty where one takes all.
   std::vector<std::shared_ptr<const HttpOptions>> chains;  // The default one behind those that match.
+
+  const Address& address() const { return addresses.front().address; }
 };
 
 // Zero turns a time-out off.

@@ -100,9 +100,10 @@ struct ExchangeRecord {
   std::uint32_t attempts = 0;
   std::uint32_t route_resolutions = 0;  // How often its way was looked up.
   AccessLogType log_type = AccessLogType::not_set;
-  bool health_check = false;  // The health check filter has taken it for one.
-  bool uncounted = false;     // Clusters do not count its response by code and time.
-  bool traced = false;        // The request belongs to a trace that is reported.
+  bool health_check = false;      // The health check filter has taken it for one.
+  bool uncounted = false;         // Clusters do not count its response by code and time.
+  bool without_protocol = false;  // The line is of a connection that has brought no request.
+  bool traced = false;            // The request belongs to a trace that is reported.
   std::optional<TimePoint> upstream_connect_begin, upstream_connect_end;  // Of the connection that carried it.
   std::optional<TimePoint> upstream_end;                                  // The last byte went upstream.
   std::optional<TimePoint> response_end;                                  // The last byte of the response came.

@@ -147,7 +147,9 @@ bool upstream_connection_id(const Exchange& x, const Step&, std::string& out) {
 
 bool connection_id(const Exchange& x, const Step&, std::string& out) { return append_number(x.connection.id, out); }
 
-bool protocol(const Exchange& x, const Step&, std::string& out) { return append_text(name_of(x.request.version), out); }
+bool protocol(const Exchange& x, const Step&, std::string& out) {
+  return !x.record.without_protocol && append_text(name_of(x.request.version), out);
+}
 
 // HTTP/1.1 is what is spoken with hosts.
 bool upstream_protocol(const Exchange& x, const Step&, std::string& out) {

@@ -79,11 +79,13 @@ struct HttpOptions {
   // False for services of the program itself (admin, echo): their requests get no x-forwarded-proto or x-request-id.
   bool edge = true;
   const ServerHealth* health = &kHealthyServer;  // Of the process; outlives all options.
+  bool proper_case_names = false;                // Field names of responses are Written-So (header_key_format).
   std::vector<std::string> upgrades;             // Protocols that may be upgraded to on every route, lower case.
   std::shared_ptr<const RouteSource> routes;     // Null for services that have none.
   FilterChain filters;
   std::shared_ptr<const LocalReplies> local_replies;  // Null: they stay as they are.
   std::vector<std::shared_ptr<AccessLog>> access_logs;
+  std::vector<std::shared_ptr<AccessLog>> connection_logs;  // The listener's: a line when a connection has ended.
   AccessLogOptions access_log_options;
   std::string listener_name, filter_chain_name;                              // For logs.
   std::shared_ptr<const Metadata> listener_metadata, filter_chain_metadata;  // Null: none.

@@ -2,6 +2,7 @@
 #include "http/debug_log.h"
 #include "http/edge.h"
 #include "http/server_connection.h"
+#include "wire/h1_name_case.h"
 
 namespace outrider {
 namespace {
@@ -35,6 +36,7 @@ void add_frame(Pieces& pieces, Exchange& x, const Frame& frame, bool chunked, ch
     x.response_trailers = frame.trailers;
     char* out = static_cast<char*>(x.arena.allocate(h1::trailers_size(*frame.trailers), 1));
     char* end = h1::encode_last_chunk(*frame.trailers, out);
+    if (x.options.proper_case_names) h1::capitalize_names(out, end);
     pieces.add({out, static_cast<std::size_t>(end - out)});
   }
 }
@@ -108,6 +110,7 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
   Pieces pieces;
   Version version = x.options.accept_http_10 ? x.request.version : Version::http11;
   pieces.add({out, static_cast<std::size_t>(h1::encode_response_head(head, told, out, version) - out)});
+  if (x.options.proper_case_names) h1::capitalize_names(out, out + pieces.bytes);
   note_head(x, {out, pieces.bytes});
   char chunk_header[h1::kChunkHeaderSizeMax];
   c.head_sent = true;
@@ -147,6 +150,7 @@ Task<> ServerConnection::inform(const ResponseHead& head) {
   h1::BodyFraming framing{h1::BodyFraming::Kind::none, 0};
   std::string text(h1::response_head_size(head, framing), '\0');  // Not of the arena: a backend may send any number.
   char* end = h1::encode_response_head(head, framing, text.data());
+  if (exchange->options.proper_case_names) h1::capitalize_names(text.data(), end);
   iovec piece{text.data(), static_cast<std::size_t>(end - text.data())};
   informing = true;
   IoResult written = co_await transport->write(&piece, 1);

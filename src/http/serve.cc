@@ -4,6 +4,7 @@
 
 #include "core/log.h"
 #include "http/access_log.h"
+#include "http/connection_log.h"
 #include "http/debug_log.h"
 #include "http/edge.h"
 #include "http/server_connection.h"
@@ -117,6 +118,7 @@ Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
   c.closing = true;
   if (error.detail == kMissingHost) return x.reply(error.status, "", error.detail);  // It is a request, and whole.
   x.stats[HttpStat::downstream_cx_protocol_error].add();
+  c.broke_protocol = true;
   c.leave_request(x);
   x.request.version = Version::http11;  // The highest that we speak, whatever the client tried.
   Response response = x.reply(error.status, reason_phrase(error.status), error.detail);
@@ -337,9 +339,12 @@ Task<bool> serve_one(ServerConnection& c) {
   if (!head) head = co_await await_head(c, x, parser);
   c.first_request = false;
   if (head->outcome != HeadOutcome::parsed) {
-    if (head->outcome != HeadOutcome::gone || left_within_head(c)) co_await refuse(c, x, *head);
+    const bool begun = left_within_head(c);
+    if (head->outcome != HeadOutcome::gone || begun) co_await refuse(c, x, *head);
+    if (!c.broke_protocol && !c.spoken && (begun || head->outcome != HeadOutcome::gone)) c.spoken = x.request.version;
     co_return false;
   }
+  c.spoken = x.request.version;
   Held active(x.stats[HttpStat::downstream_rq_active]);
   begin_exchange(c, x);
   bool whole = co_await x.scope.run(answer(c, x));
@@ -384,6 +389,14 @@ Task<> serve_requests(ServerConnection& c) {
   }
 }
 
+void log_connection(ServerConnection& c) {
+  if (!c.slot->current() || c.options().connection_logs.empty()) return;
+  HttpPin pin(c.slot->current());
+  EndedConnection ended{c, c.accepted, {}, {}, c.spoken};
+  if (c.broke_protocol) ended.flags.set(ResponseFlag::downstream_protocol_error);
+  write_connection_logs(pin.options(), pin.stats(), ended);
+}
+
 // `remote`: the client was the first to end it.
 void count_end(ServerConnection& c, StatBlock& stats, bool remote) {
   stats[HttpStat::downstream_cx_destroy].add();
@@ -414,6 +427,7 @@ Task<> serve(ServiceWorker& service, std::unique_ptr<Transport> transport, std::
   // Behind a whole request and response the connection is ours to end; else the client is given time to do so.
   if (c.request_left || !c.response_ended) remote = c.transport->hung_up();
   count_end(c, stats, remote);
+  log_connection(c);
   debug(c, Logger::connection, [&] { return remote ? "remote close" : "closed"; });
 }
 

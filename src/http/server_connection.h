@@ -65,11 +65,13 @@ struct ServerConnection final : DownstreamConnection, ClientStream, Transport::H
   AbortReason abort_reason = AbortReason::none;
   bool first_request = true;
   bool head_sent = false;
-  bool informing = false;       // A 1xx is written in part: stopped there, nothing else can be said.
-  bool response_ended = false;  // Sent whole.
-  bool request_left = false;    // The response ends before the request does.
-  bool closing = false;         // No further request.
-  bool farewell = true;         // Before closing, the peer is given time to read what was sent.
+  bool informing = false;         // A 1xx is written in part: stopped there, nothing else can be said.
+  bool response_ended = false;    // Sent whole.
+  bool request_left = false;      // The response ends before the request does.
+  bool closing = false;           // No further request.
+  bool broke_protocol = false;    // What came was no HTTP.
+  std::optional<Version> spoken;  // Of the last request; none: not a byte came, or none that is HTTP.
+  bool farewell = true;           // Before closing, the peer is given time to read what was sent.
   std::uint32_t requests = 0;
   ServerConnection* next = nullptr;
   ServerConnection** link = nullptr;

@@ -2,6 +2,7 @@
 #include "http/access_log.h"
 #include "http/edge.h"
 #include "http/server_connection.h"
+#include "wire/h1_name_case.h"
 
 namespace outrider {
 namespace {
@@ -34,6 +35,7 @@ Task<bool> send_head(ServerConnection& c, Exchange& x, ResponseHead& head) {
   x.response_headers = &head.headers;
   char* out = static_cast<char*>(x.arena.allocate(h1::response_head_size(head, framing), 1));
   char* end = h1::encode_response_head(head, framing, out);
+  if (x.options.proper_case_names) h1::capitalize_names(out, end);
   iovec piece{out, static_cast<std::size_t>(end - out)};
   c.head_sent = true;
   co_return (co_await c.transport->write(&piece, 1)).ok();

@@ -96,6 +96,10 @@ std::string Address::ip_text() const {
   return text;
 }
 
+bool Address::takes_ipv4_too() const {
+  return family_ == AF_INET6 && (IN6_IS_ADDR_UNSPECIFIED(&v6_.sin6_addr) || IN6_IS_ADDR_V4MAPPED(&v6_.sin6_addr));
+}
+
 bool Address::is_loopback() const {
   if (family_ == AF_INET) return v4_.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
   return family_ == AF_INET6 && std::memcmp(&v6_.sin6_addr, &in6addr_loopback, sizeof in6addr_loopback) == 0;

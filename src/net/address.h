@@ -24,7 +24,9 @@ class Address {
 
   int family() const { return family_; }
   bool is_pipe() const { return family_ == AF_UNIX; }
-  bool is_loopback() const;                         // 127.0.0.1 or ::1, as Envoy sees it: not all of 127.0.0.0/8.
+  bool is_loopback() const;  // 127.0.0.1 or ::1, as Envoy sees it: not all of 127.0.0.0/8.
+  // Of an IPv6 socket: "::" or an address of ::ffff:0:0/96, where it may take connections of IPv4.
+  bool takes_ipv4_too() const;
   std::uint16_t port() const;                       // 0 for pipes.
   std::span<const unsigned char> ip_bytes() const;  // 4 or 16, in network order; none for pipes.
   Address with_port(std::uint16_t port) const;

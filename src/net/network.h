@@ -28,7 +28,11 @@ struct ListenOptions {
   int backlog = 4096;
   bool reuse_port = true;    // Each worker has a socket of its own; not for pipes.
   bool ipv4_compat = false;  // Of an IPv6 address: take IPv4 connections too (Envoy's SocketAddress.ipv4_compat).
-  bool bind_only = false;    // Connections are refused until the caller calls listen(2).
+  bool bind_only = false;    // Connections are refused until the caller calls listen_bound().
+  SocketOptions socket_options = {};
+  std::string network_namespace = {};  // The file of another one to be in; empty: this process's.
+
+  bool operator==(const ListenOptions&) const = default;
 };
 
 // Takes connections from one listening socket.

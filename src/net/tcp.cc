@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "net/network_namespace.h"
+
 namespace outrider {
 namespace {
 
@@ -176,25 +178,41 @@ std::string cannot(const char* step, const Address& at, int error) {
   return "cannot " + std::string(step) + " '" + at.text() + "': " + std::strerror(error);
 }
 
-std::expected<int, std::string> bound_socket(const Address& at, bool reuse_port, bool ipv4_compat) {
+std::expected<void, std::string> set_options(int fd, const Address& at, const ListenOptions& options,
+                                             SocketOption::Moment when) {
+  const int error = apply(options.socket_options, when, fd);
+  if (error != 0) return std::unexpected(cannot("set a socket option of", at, error));
+  return {};
+}
+
+// Of a socket that is new; on an error it stays as it is.
+std::expected<void, std::string> prepare_and_bind(int fd, const Address& at, const ListenOptions& options) {
   sockaddr_storage address;
   socklen_t length = at.fill(address);
   if (length == 0) return std::unexpected(cannot("bind", at, ENAMETOOLONG));
-  int fd = socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return std::unexpected(cannot("open a socket for", at, errno));
   int one = 1;
   if (!at.is_pipe()) {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (reuse_port) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+    if (options.reuse_port) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
   }
   if (at.family() == AF_INET6) {
-    int v6_only = !ipv4_compat;  // Said either way: the system's default would make [::] collide with 0.0.0.0.
+    int v6_only = !options.ipv4_compat;  // Said either way: the system's default would make [::] collide with 0.0.0.0.
     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
   }
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0) return fd;
-  std::string why = cannot("bind", at, errno);
-  close(fd);
-  return std::unexpected(why);
+  if (auto set = set_options(fd, at, options, SocketOption::Moment::prebind); !set) return set;
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), length) != 0) return std::unexpected(cannot("bind", at, errno));
+  return set_options(fd, at, options, SocketOption::Moment::bound);
+}
+
+std::expected<int, std::string> bound_socket(const Address& at, const ListenOptions& options) {
+  return in_network_namespace(options.network_namespace, [&]() -> std::expected<int, std::string> {
+    int fd = socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return std::unexpected(cannot("open a socket for", at, errno));
+    auto bound = prepare_and_bind(fd, at, options);
+    if (bound) return fd;
+    close(fd);
+    return std::unexpected(bound.error());
+  });
 }
 
 // One left by an earlier process would refuse the bind. What is not a socket stays, and refuses it.
@@ -261,13 +279,17 @@ std::unique_ptr<Acceptor> TcpNetwork::acceptor(int listening_fd) {
 
 std::expected<int, std::string> listen_on(const Address& at, const ListenOptions& options) {
   if (at.is_pipe()) remove_socket_file(at.text());
-  auto fd = bound_socket(at, options.reuse_port, options.ipv4_compat);
-  if (fd && !options.bind_only && listen(*fd, options.backlog) != 0) {
-    std::string why = cannot("listen on", at, errno);
-    close(*fd);
-    return std::unexpected(why);
-  }
-  return fd;
+  auto fd = bound_socket(at, options);
+  if (!fd || options.bind_only) return fd;
+  auto listening = listen_bound(*fd, at, options);
+  if (listening) return fd;
+  close(*fd);
+  return std::unexpected(listening.error());
+}
+
+std::expected<void, std::string> listen_bound(int fd, const Address& at, const ListenOptions& options) {
+  if (listen(fd, options.backlog) != 0) return std::unexpected(cannot("listen on", at, errno));
+  return set_options(fd, at, options, SocketOption::Moment::listening);
 }
 
 std::expected<void, std::string> probe_free(const Address& at, const ListenOptions& options) {
@@ -275,7 +297,9 @@ std::expected<void, std::string> probe_free(const Address& at, const ListenOptio
     if (pipe_in_use(at)) return std::unexpected(cannot("bind", at, EADDRINUSE));
     return {};
   }
-  auto fd = bound_socket(at, false, options.ipv4_compat);
+  ListenOptions alone = options;
+  alone.reuse_port = false;
+  auto fd = bound_socket(at, alone);
   if (!fd) return std::unexpected(fd.error());
   close(*fd);
   return {};

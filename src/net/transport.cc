@@ -6,7 +6,10 @@ IoResult Transport::try_read(char* buffer, std::size_t size) {
   assert(size > 0 && "a read of nothing looks like the end");
   if (!readable_) return IoResult::blocked();
   IoResult r = system_read(buffer, size);
-  if (r.ok()) last_progress_ = Worker::current()->now();
+  if (r.ok()) {
+    last_progress_ = Worker::current()->now();
+    bytes_read_ += r.bytes;
+  }
   // A short read means drained: the next bytes bring an event of their own. A hang-up has already had its event.
   if (r.state == IoResult::State::would_block || (r.ok() && r.bytes < size && !hung_up_)) readable_ = false;
   return r;
@@ -15,7 +18,10 @@ IoResult Transport::try_read(char* buffer, std::size_t size) {
 IoResult Transport::try_write(const iovec* pieces, int count) {
   if (!writable_) return IoResult::blocked();
   IoResult r = system_write(pieces, count);
-  if (r.ok()) last_progress_ = Worker::current()->now();
+  if (r.ok()) {
+    last_progress_ = Worker::current()->now();
+    bytes_written_ += r.bytes;
+  }
   if (r.state == IoResult::State::would_block) writable_ = false;
   return r;
 }

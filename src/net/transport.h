@@ -67,6 +67,9 @@ class Transport {
   bool hung_up() const { return hung_up_; }
   // Bytes (or an end) have arrived that nobody has read: for a connection that should be idle, a reason to drop it.
   bool has_unread() const { return readable_; }
+  // As far as the kernel gave and took them, or will at the end of the turn.
+  std::uint64_t bytes_read() const { return bytes_read_; }
+  std::uint64_t bytes_written() const { return bytes_written_; }
   // When bytes last moved, in either direction.
   TimePoint last_progress() const { return last_progress_; }
   // Ends a read() or readable() in progress as if there were nothing: `would_block`.
@@ -106,6 +109,7 @@ class Transport {
   Connected* connector_ = nullptr;
   HangupHook* hook_ = nullptr;
   TimePoint last_progress_{};
+  std::uint64_t bytes_read_ = 0, bytes_written_ = 0;
 };
 
 class Transport::Read : public Leaf {

@@ -40,7 +40,7 @@ bool AdminListener::open(const Snapshot& snapshot, const Flags& flags, AdminView
     log(Logger::main, LogLevel::critical, "admin: " + free.error());
     return false;
   }
-  auto fd = listen_on(*snapshot.admin, ListenOptions{128, false, true});
+  auto fd = listen_on(*snapshot.admin, {.backlog = 128, .reuse_port = false, .ipv4_compat = true});
   if (!fd) {
     log(Logger::main, LogLevel::critical, "admin: " + fd.error());
     return false;

@@ -15,47 +15,89 @@ Listeners::Listeners(Worker& main, StatRegistry& stats, const Flags& flags, Prox
       workers_(workers),
       stats_(stats.scope("listener_manager.", listener_manager_stat_table())) {}
 
-std::expected<void, std::string> Listeners::bind(const ListenerConfig& l, OpenListener& open) const {
-  bool ours = std::ranges::find(open_, l.address, &OpenListener::configured) != open_.end();
-  if (auto free = probe_free(l.address); !free && !ours) return free;
+// Also where it is only the port that is the same: the addresses may overlap.
+bool Listeners::is_ours(const Address& address) const {
+  return std::ranges::any_of(open_, [&](const OpenListener& o) {
+    return std::ranges::any_of(o.configured, [&](const ListenerAddress& a) {
+      return address.is_pipe() ? a.address == address : !a.address.is_pipe() && a.address.port() == address.port();
+    });
+  });
+}
+
+std::expected<void, std::string> Listeners::bind(const ListenerAddress& at, OpenListener& open) const {
+  ListenOptions options = at.options;
+  options.bind_only = true;
+  if (!is_ours(at.address)) {
+    if (auto free = probe_free(at.address, options); !free) return free;
+  }
+  const std::size_t place = open.bound.size();
+  open.bound.push_back(at.address);
   for (std::size_t w = 0; w < flags_.concurrency; w++) {
-    if (l.address.is_pipe() && w > 0) {
-      open.sockets.push_back(dup(open.sockets[0]));
+    if (w > 0 && (at.address.is_pipe() || !options.reuse_port)) {
+      open.sockets[w].push_back(dup(open.sockets[0][place]));
       continue;
     }
-    auto fd = listen_on(open.address, {.backlog = l.backlog, .bind_only = true});
+    auto fd = listen_on(open.bound.back(), options);
     if (!fd) return std::unexpected(fd.error());
-    open.sockets.push_back(*fd);
-    open.address = bound_address(*fd);  // Port 0 becomes a real one, the same for every worker.
+    open.sockets[w].push_back(*fd);
+    open.bound.back() = bound_address(*fd);  // The same for every worker.
   }
   return {};
 }
+
+namespace {
+
+void close_all(OpenListener& listener) {
+  for (std::vector<int>& of_worker : listener.sockets) {
+    for (int fd : std::exchange(of_worker, {})) close(fd);
+  }
+}
+
+}  // namespace
 
 std::expected<std::vector<OpenListener>, std::string> Listeners::open(const Snapshot& next) const {
   std::vector<OpenListener> opened;
   for (const ListenerConfig& l : next.listeners) {
     if (std::ranges::any_of(open_, [&](const OpenListener& o) { return o.is(l); })) continue;
-    opened.push_back({l.name, l.address, l.address, {}, l.backlog, l.binds});
-    if (!l.binds) continue;
-    auto bound = bind(l, opened.back());
-    if (bound) continue;
-    for (OpenListener& o : opened) std::ranges::for_each(o.sockets, close);
-    return std::unexpected(bound.error());
+    OpenListener& o = opened.emplace_back(l.name, l.addresses, l.binds);
+    o.sockets.resize(flags_.concurrency);
+    for (const ListenerAddress& at : l.addresses) {
+      if (!l.binds) {
+        o.bound.push_back(at.address);
+      } else if (auto bound = bind(at, o); !bound) {
+        std::ranges::for_each(opened, close_all);
+        return std::unexpected(bound.error());
+      }
+    }
   }
   return opened;
 }
 
+bool Listeners::start(OpenListener& o, const ListenerConfig& config) {
+  for (std::vector<int>& of_worker : o.sockets) {
+    for (std::size_t i = 0; i < of_worker.size(); i++) {
+      const ListenerAddress& at = config.addresses[i];
+      auto listening = listen_bound(of_worker[i], at.address, at.options);
+      if (listening) continue;
+      log(Logger::config, LogLevel::error, "the listener '" + o.name + "' is left out: " + listening.error());
+      close_all(o);
+      return false;
+    }
+  }
+  for (std::size_t w = 0; w < workers_.size(); w++) workers_[w]->add_listener(config, std::exchange(o.sockets[w], {}));
+  return true;
+}
+
 void Listeners::hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot) {
   for (OpenListener& o : opened) {
-    auto config = std::ranges::find(snapshot.listeners, o.name, &ListenerConfig::name);
-    for (std::size_t w = 0; w < workers_.size(); w++) {
-      if (config->binds) ::listen(o.sockets[w], o.backlog);
-      workers_[w]->add_listener(*config, config->binds ? o.sockets[w] : -1);
-    }
-    o.sockets.clear();
     stats()[ListenerManagerStat::listener_added].add();
-    stats()[ListenerManagerStat::listener_create_success].add();
-    open_.push_back(std::move(o));
+    if (start(o, *std::ranges::find(snapshot.listeners, o.name, &ListenerConfig::name))) {
+      stats()[ListenerManagerStat::listener_create_success].add();
+      open_.push_back(std::move(o));
+    } else {
+      stats()[ListenerManagerStat::listener_create_failure].add();
+      stats()[ListenerManagerStat::listener_removed].add();
+    }
   }
   stats()[ListenerManagerStat::total_listeners_active].set(open_.size());
 }
@@ -72,7 +114,9 @@ void Listeners::update(const Snapshot& next) {
 
 std::vector<std::pair<std::string, Address>> Listeners::addresses() const {
   std::vector<std::pair<std::string, Address>> list;
-  for (const OpenListener& l : open_) list.emplace_back(l.name, l.address);
+  for (const OpenListener& l : open_) {
+    for (const Address& address : l.bound) list.emplace_back(l.name, address);
+  }
   return list;
 }
 

@@ -17,15 +17,15 @@ namespace outrider {
 
 using ProxyWorkers = std::vector<std::unique_ptr<ProxyWorker>>;
 
-// Bound, but not listening yet.
+// What a listener holds in the main thread: its addresses as configured and as bound.
 struct OpenListener {
   std::string name;
-  Address configured;
-  Address address;           // As bound.
-  std::vector<int> sockets;  // One for each worker, until handed over.
-  int backlog = 4096;
+  std::vector<ListenerAddress> configured;
   bool binds = true;
-  bool is(const ListenerConfig& l) const { return l.name == name && l.address == configured && l.binds == binds; }
+  std::vector<Address> bound = {};             // A port 0 has become a real one.
+  std::vector<std::vector<int>> sockets = {};  // Of each worker one for each address, until handed over.
+
+  bool is(const ListenerConfig& l) const { return l.name == name && l.addresses == configured && l.binds == binds; }
 };
 
 class Listeners {
@@ -46,8 +46,11 @@ class Listeners {
   std::vector<std::pair<std::string, Address>> addresses() const;
 
  private:
-  // One socket for each worker; on an error those that were opened stay in `listener`.
-  std::expected<void, std::string> bind(const ListenerConfig& config, OpenListener& listener) const;
+  // Binds one address for every worker; on an error the sockets that were opened stay in `listener`.
+  std::expected<void, std::string> bind(const ListenerAddress& at, OpenListener& listener) const;
+  bool is_ours(const Address& address) const;
+  // On an error the listener is closed: the others go on, as in Envoy.
+  bool start(OpenListener& listener, const ListenerConfig& config);
   void stop(const std::vector<std::string>& names);
   static Task<> stop_after(Listeners& self, std::vector<std::string> names);
   StatBlock& stats() { return stats_->local(main_.index()); }

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "http/connection_log.h"
 #include "http/span_queue.h"
 #include "net/original_destination.h"
 #include "server/service_loop.h"
@@ -48,14 +49,18 @@ Task<> ProxyWorker::body(ProxyWorker& self) {
 
 Task<> ProxyWorker::live(ProxyWorker& self) { co_await self.scope_.run(body(self)); }
 
-Task<> ProxyWorker::accept(ProxyWorker& self, LocalListener& l) { co_await accept_loop(*l.acceptor, l, *l.stats); }
+Task<> ProxyWorker::accept(ProxyWorker& self, LocalListener& l, LocalSocket& socket) {
+  co_await accept_loop(*socket.acceptor, l, *l.stats, l.accepts_in_a_row_max);
+}
 
 ProxyWorker::LocalListener* ProxyWorker::listener_at(const Address& address) {
   LocalListener* of_port = nullptr;
   for (auto& [name, l] : listeners_) {
-    if (l->address == address) return l.get();
-    bool any = l->address.ip_text() == (address.family() == AF_INET6 ? "::" : "0.0.0.0");
-    if (any && l->address.family() == address.family() && l->address.port() == address.port()) of_port = l.get();
+    for (const Address& each : l->addresses) {
+      if (each == address) return l.get();
+      bool any = each.ip_text() == (address.family() == AF_INET6 ? "::" : "0.0.0.0");
+      if (any && each.family() == address.family() && each.port() == address.port()) of_port = l.get();
+    }
   }
   return of_port;
 }
@@ -73,6 +78,7 @@ void ProxyWorker::take(LocalListener& l, std::unique_ptr<Transport> transport) {
   }
   if (static_cast<std::size_t>(chain) >= to->slots.size()) {
     (*to->stats)[ListenerStat::no_filter_chain_match].add();
+    log_unserved(*to, *transport, true);
     return;
   }
   if (auto& slot = to->slots[static_cast<std::size_t>(chain)]) {
@@ -80,13 +86,30 @@ void ProxyWorker::take(LocalListener& l, std::unique_ptr<Transport> transport) {
   } else {  // A chain without filters closes.
     (*to->stats)[ListenerStat::downstream_cx_total].add();
     (*to->stats)[ListenerStat::downstream_cx_destroy].add();
+    log_unserved(*to, *transport, false);
   }
+}
+
+void ProxyWorker::log_unserved(LocalListener& l, Transport& transport, bool no_chain) {
+  if (l.access_logs.empty()) return;
+  HttpOptions options;
+  options.connection_logs = l.access_logs;
+  options.listener_metadata = l.metadata;
+  const DownstreamConnection connection{worker_, network_, &clusters_, &caller_, 0, &transport.peer(), &transport};
+  EndedConnection ended{connection, worker_.now()};
+  if (no_chain) {
+    ended.flags.set(ResponseFlag::no_route_found);
+    ended.details = "filter_chain_not_found";
+  }
+  write_connection_logs(options, *l.stats, ended);
 }
 
 // Connections that are open go on with the chain of the same number; those of chains that are gone end.
 void ProxyWorker::set_chains(LocalListener& l, const ListenerConfig& config) {
   l.matches = config.matches;
   l.original_destination = config.original_destination;
+  l.access_logs = config.access_logs;
+  l.metadata = config.http ? config.http->listener_metadata : nullptr;
   for (std::size_t i = 0; i < std::max(l.slots.size(), config.chains.size()); i++) {
     std::shared_ptr<const HttpOptions> options = i < config.chains.size() ? config.chains[i] : nullptr;
     if (i >= l.slots.size()) l.slots.emplace_back();
@@ -101,16 +124,19 @@ void ProxyWorker::set_chains(LocalListener& l, const ListenerConfig& config) {
   l.slots.resize(config.chains.size());
 }
 
-void ProxyWorker::add_listener(const ListenerConfig& config, int listening_fd) {
-  worker_.post([this, config, listening_fd] {
+void ProxyWorker::add_listener(const ListenerConfig& config, std::vector<int> listening_fds) {
+  worker_.post([this, config, listening_fds = std::move(listening_fds)] {
     auto l = std::make_unique<LocalListener>(*this);
-    l->address = config.address;
-    if (listening_fd >= 0) l->acceptor = network_.acceptor(listening_fd);
+    for (const ListenerAddress& at : config.addresses) l->addresses.push_back(at.address);
+    l->accepts_in_a_row_max = config.accepts_in_a_row_max;
     set_chains(*l, config);
     l->scope = config.stats;
     l->stats = &config.stats->local(worker_.index());
     LocalListener& added = *(listeners_[config.name] = std::move(l));
-    if (added.acceptor) added.accepting = scope_.spawn(accept, *this, added);
+    for (int fd : listening_fds) {
+      LocalSocket& socket = *added.sockets.emplace_back(std::make_unique<LocalSocket>(network_.acceptor(fd)));
+      socket.accepting = scope_.spawn(accept, *this, added, socket);
+    }
   });
 }
 
@@ -129,18 +155,21 @@ void ProxyWorker::update_listener(const ListenerConfig& config) {
   });
 }
 
-void ProxyWorker::close_acceptor(LocalListener& l) {
-  if (l.accepting) std::exchange(l.accepting, nullptr)->request();
+void ProxyWorker::stop_accepting(LocalListener& l) {
+  for (auto& socket : l.sockets) {
+    if (socket->accepting) std::exchange(socket->accepting, nullptr)->request();
+  }
 }
 
 // A connection that waits in the socket's queue would be reset with it, with the request that it may already carry.
-void ProxyWorker::close_socket(LocalListener& l) {
-  for (int i = 0; i < kLastAcceptsMax; i++) {
-    Acceptor::Accepted last = l.acceptor->try_accept();
-    if (!last.transport) break;
-    take(l, std::move(last.transport));
+void ProxyWorker::close_sockets(LocalListener& l) {
+  for (auto& socket : std::exchange(l.sockets, {})) {
+    for (int i = 0; i < kLastAcceptsMax; i++) {
+      Acceptor::Accepted last = socket->acceptor->try_accept();
+      if (!last.transport) break;
+      take(l, std::move(last.transport));
+    }
   }
-  l.acceptor.reset();
   drain_connections(service_);
 }
 
@@ -148,7 +177,7 @@ void ProxyWorker::remove_listener(const std::string& name) {
   worker_.post([this, name] {
     auto at = listeners_.find(name);
     if (at == listeners_.end()) return;
-    close_acceptor(*at->second);
+    stop_accepting(*at->second);
     drain_slots(*at->second);
     drain_connections(service_);
     closed_.push_back(std::move(at->second));
@@ -157,7 +186,7 @@ void ProxyWorker::remove_listener(const std::string& name) {
     worker_.post([this] {
       worker_.post([this] {
         for (auto& l : closed_) {
-          if (l->acceptor) close_socket(*l);
+          if (!l->sockets.empty()) close_sockets(*l);
         }
       });
     });
@@ -166,7 +195,7 @@ void ProxyWorker::remove_listener(const std::string& name) {
 
 void ProxyWorker::stop_listening() {
   worker_.post([this] {
-    for (auto& [name, l] : listeners_) close_acceptor(*l);
+    for (auto& [name, l] : listeners_) stop_accepting(*l);
     close_stopped();
   });
 }
@@ -175,7 +204,7 @@ void ProxyWorker::stop_listening(const std::string& name) {
   worker_.post([this, name] {
     auto at = listeners_.find(name);
     if (at == listeners_.end()) return;
-    close_acceptor(*at->second);
+    stop_accepting(*at->second);
     close_stopped();
   });
 }
@@ -185,7 +214,7 @@ void ProxyWorker::close_stopped() {
   worker_.post([this] {
     worker_.post([this] {
       for (auto& [name, l] : listeners_) {
-        if (!l->accepting && l->acceptor) close_socket(*l);
+        if (!l->sockets.empty() && !l->accepts()) close_sockets(*l);
       }
     });
   });

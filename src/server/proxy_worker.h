@@ -1,5 +1,6 @@
 // One worker of the proxy: a thread with its listeners, connections and clusters.
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,8 +27,8 @@ class ProxyWorker {
   void stop();
 
   // From the main thread; carried out on the worker's.
-  // Takes over the socket, which listens already; -1: there is none.
-  void add_listener(const ListenerConfig& config, int listening_fd);
+  // Takes over the sockets, which listen already; none: the listener is not bound.
+  void add_listener(const ListenerConfig& config, std::vector<int> listening_fds);
   // New requests get the new configuration, on connections that are open already too.
   void update_listener(const ListenerConfig& config);
   // Stops accepting; its connections end after their request.
@@ -52,33 +53,45 @@ class ProxyWorker {
   const WatchedPoller& turns() const { return turns_; }
 
  private:
+  struct LocalSocket {
+    std::unique_ptr<Acceptor> acceptor;  // Null when closed.
+    StopSource* accepting = nullptr;     // Null when not.
+  };
   struct LocalListener final : ConnectionTaker {
     explicit LocalListener(ProxyWorker& w) : worker(w) {}
     void take(std::unique_ptr<Transport> transport) override { worker.take(*this, std::move(transport)); }
 
     ProxyWorker& worker;
-    Address address;
+    std::vector<Address> addresses;
+    std::vector<std::unique_ptr<LocalSocket>> sockets;
+    int accepts_in_a_row_max = 1;
     bool original_destination = false;
-    std::unique_ptr<Acceptor> acceptor;
     std::vector<FilterChainMatch> matches;         // As ListenerConfig::matches.
     std::vector<std::shared_ptr<HttpSlot>> slots;  // Of each chain.
     std::shared_ptr<StatScope> scope;
     StatBlock* stats = nullptr;
-    StopSource* accepting = nullptr;  // Null when not.
+    std::vector<std::shared_ptr<AccessLog>> access_logs;
+    std::shared_ptr<const Metadata> metadata;
+
+    bool accepts() const {
+      return std::ranges::any_of(sockets, [](const auto& s) { return s->accepting != nullptr; });
+    }
   };
 
   static Task<> live(ProxyWorker& self);
   static Task<> body(ProxyWorker& self);
-  static Task<> accept(ProxyWorker& self, LocalListener& listener);
+  static Task<> accept(ProxyWorker& self, LocalListener& listener, LocalSocket& socket);
   // Serves the connection as the chain wants it that it belongs to.
   void take(LocalListener& listener, std::unique_ptr<Transport> transport);
+  // The line of a connection that nobody serves.
+  void log_unserved(LocalListener& listener, Transport& transport, bool no_chain);
   // The listener of that address, or of that port of every address; null: none.
   LocalListener* listener_at(const Address& address);
   void set_chains(LocalListener& listener, const ListenerConfig& config);
   static void drain_slots(LocalListener& listener);
-  void close_acceptor(LocalListener& listener);
+  void stop_accepting(LocalListener& listener);
   void close_stopped();
-  void close_socket(LocalListener& listener);
+  void close_sockets(LocalListener& listener);
 
   // Connections taken from a listening socket when it closes: enough for what came in a turn or two of the loop.
   static constexpr int kLastAcceptsMax = 4096;

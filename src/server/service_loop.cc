@@ -51,14 +51,14 @@ Task<> accept_and_serve(Acceptor& acceptor, ServiceWorker& service, std::shared_
   co_await accept_loop(acceptor, taker, listener_stats);
 }
 
-Task<> accept_loop(Acceptor& acceptor, ConnectionTaker& taker, StatBlock& listener_stats) {
+Task<> accept_loop(Acceptor& acceptor, ConnectionTaker& taker, StatBlock& listener_stats, int in_a_row_max) {
   bool pausing = false;
   for (int in_a_row = 1;; in_a_row++) {
     Acceptor::Accepted accepted = co_await acceptor.accept();
     if (accepted.transport) {
       pausing = false;
       taker.take(std::move(accepted.transport));
-      if (in_a_row % kAcceptsInARowMax == 0) co_await turn();
+      if (in_a_row % in_a_row_max == 0) co_await turn();
       continue;
     }
     if (out_of_resources(accepted.error)) listener_stats[ListenerStat::downstream_accept_emfile].add();

@@ -31,7 +31,8 @@ class ConnectionTaker {
 };
 
 // Takes connections until it is stopped.
-Task<> accept_loop(Acceptor& acceptor, ConnectionTaker& taker, StatBlock& listener_stats);
+Task<> accept_loop(Acceptor& acceptor, ConnectionTaker& taker, StatBlock& listener_stats,
+                   int in_a_row_max = kAcceptsInARowMax);
 // Takes connections until it is stopped, and serves each in a child of `connections`, whose run() must be in progress.
 // All references outlive `connections`.
 Task<> accept_and_serve(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<HttpSlot> slot,

@@ -67,7 +67,8 @@ struct ClusterOptions {
   std::chrono::milliseconds max_connection_duration{0};            // Of a connection; it ends when it is idle. 0: none.
   std::chrono::milliseconds max_stream_duration{0};                // Of a request on its connection; 0: none.
   std::uint32_t max_requests_per_connection = 0;                   // 0: no limit.
-  h1::Limits limits;                                               // Of responses.
+  bool proper_case_names = false;  // Field names of requests are Written-So (header_key_format).
+  h1::Limits limits;               // Of responses.
   DnsFamily dns_family = DnsFamily::automatic;
   std::chrono::milliseconds dns_refresh_rate{5000};
   std::chrono::milliseconds dns_failure_rate{5000};  // Doubles with each failure, up to the next.

@@ -7,6 +7,7 @@
 #include "http/inbox.h"
 #include "net/network.h"
 #include "upstream/health_check_stats.h"
+#include "wire/h1_name_case.h"
 
 namespace outrider {
 namespace {
@@ -182,7 +183,9 @@ Task<HealthChecks::Result> HealthChecks::ask_http(Session& session) {
   apply_all(http.request_headers, x, x.request);
   h1::BodyFraming framing = h1::outgoing_request_framing(x.request.method, 0);
   char* head = static_cast<char*>(x.arena.allocate(h1::request_head_size(x.request, framing), 1));
-  iovec piece{head, static_cast<std::size_t>(h1::encode_request_head(x.request, framing, head) - head)};
+  char* end = h1::encode_request_head(x.request, framing, head);
+  if (f.cluster->options.proper_case_names) h1::capitalize_names(head, end);
+  iovec piece{head, static_cast<std::size_t>(end - head)};
   if (!(co_await session.connection->transport->write(&piece, 1)).ok()) co_return Result::unreachable;
   co_return co_await read_answer(session, x);
 }

@@ -5,6 +5,7 @@
 
 #include "upstream/virtual_cluster_stats.h"
 #include "wire/h1_lines.h"
+#include "wire/h1_name_case.h"
 
 namespace outrider {
 
@@ -60,7 +61,9 @@ bool UpstreamStream::send(const RequestHead& head, h1::BodyFraming framing, cons
   auto add = [&](std::string_view piece) {
     unsent_[unsent_count_++] = {const_cast<char*>(piece.data()), piece.size()};
   };
-  add({out, static_cast<std::size_t>(h1::encode_request_head(head, framing, out) - out)});
+  char* end = h1::encode_request_head(head, framing, out);
+  if (pool_.owner.cluster->options.proper_case_names) h1::capitalize_names(out, end);
+  add({out, static_cast<std::size_t>(end - out)});
   // As Envoy counts: without the first line.
   constexpr std::size_t kAroundTarget = std::string_view("  HTTP/1.1\r\n\r\n").size();
   x_.record.upstream_bytes.head_sent = unsent_[0].iov_len - head.method_name.size() - head.path.size() - kAroundTarget;
@@ -133,7 +136,9 @@ Task<bool> UpstreamStream::write_frame(const Frame& frame) {
     if (chunked) add(frame.last ? std::string_view("\r\n0\r\n\r\n") : h1::kChunkEnd);
   } else if (chunked && frame.kind == Frame::Kind::trailers) {
     char* out = static_cast<char*>(x_.arena.allocate(h1::trailers_size(*frame.trailers), 1));
-    add({out, static_cast<std::size_t>(h1::encode_last_chunk(*frame.trailers, out) - out)});
+    char* end = h1::encode_last_chunk(*frame.trailers, out);
+    if (pool_.owner.cluster->options.proper_case_names) h1::capitalize_names(out, end);
+    add({out, static_cast<std::size_t>(end - out)});
   } else if (chunked) {
     add(h1::kLastChunk);
   }
