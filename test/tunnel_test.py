@@ -1,6 +1,7 @@
 """Upgrades and WebSocket: allowed where a route says so, refused with 403 elsewhere; each direction ends by itself."""
 
 import contextlib
+import threading
 
 import pytest
 from websockets.sync.client import connect
@@ -294,3 +295,69 @@ def test_a_tunnel_outlives_the_route_timeout(stage):
     assert stage.client(proxy).ask("/silent").status == 504  # So long at least it is open.
     client.send(b"still here")
     assert client.exactly(10) == b"still here"
+
+
+# --- CONNECT ------------------------------------------------------------------------------------------------------
+
+CONNECT = b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"
+
+
+def connect_proxy(stage, serve, **config):
+    backend = stage.backend(serve=serve)
+    upgrade = {"upgrade_type": "CONNECT", **config}
+    to = {"match": {"connect_matcher": {}}, "route": {"cluster": "backend", "upgrade_configs": [upgrade]}}
+    return stage.proxy(to, clusters=[cluster("backend", backend)])
+
+
+def test_what_follows_a_connect_reaches_no_backend_that_refuses_it(stage):
+    heard = []
+
+    def serve(stream):
+        stream.head()
+        stream.send(b"HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n")
+        heard.append(stream.rest())
+
+    client = stage.client(connect_proxy(stage, serve))
+    client.send(CONNECT + b"GET /inside HTTP/1.1\r\nHost: b\r\n\r\n")
+    assert client.response().status == 405 and client.at_end()
+    assert eventually(lambda: heard, "the end at the backend") == [b""]
+
+
+def test_what_follows_a_connect_goes_through_once_it_is_accepted(stage):
+    accept = threading.Event()
+
+    def serve(stream):
+        stream.head()
+        accept.wait(PATIENCE_S)
+        stream.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        echo_all(stream)
+
+    proxy = connect_proxy(stage, serve)
+    client = stage.client(proxy)
+    data = bytes(i % 251 for i in range(6_000_000))
+    sender = threading.Thread(target=client.send, args=[CONNECT + data])
+    sender.start()
+    proxy.wait_stat("cluster.backend.upstream_rq_active", 1)
+    accept.set()
+    assert client.head().status == 200
+    assert client.exactly(len(data)) == data
+    sender.join()
+
+
+def test_what_follows_a_connect_that_ends_here_goes_to_the_host(stage):
+    client = stage.client(connect_proxy(stage, echo_all, connect_config={}))
+    client.send(CONNECT + b"early")
+    assert client.head().status == 200
+    assert client.exactly(5) == b"early"
+
+
+def test_a_client_names_no_field_for_filters_to_lose(stage):
+    backend = tunnel_backend(stage, echo_all)
+    own = [{"header": {"key": "x-own", "value": "of the proxy"}}]
+    proxy = stage.proxy(
+        {**upgrade_route("backend"), "request_headers_to_add": own}, clusters=[cluster("backend", backend)]
+    )
+    fields = [("Connection", "Upgrade, x-own, x-request-id"), ("Upgrade", "chat"), ("x-own", "of the client")]
+    assert stage.client(proxy).ask("/", fields=fields).status == 101
+    seen = backend.requests[0]
+    assert (seen["connection"], seen["x-own"]) == ("upgrade", "of the proxy") and seen["x-request-id"]

@@ -78,7 +78,9 @@ Task<> run_tunnel(ServerConnection& c, Exchange& x, const Response& response) {
         c.worker, *c.transport, c.inbox, x.options.limits, h1::BodyFraming{h1::BodyFraming::Kind::tunnel, 0}, x.arena,
         x.stats[HttpStat::downstream_cx_rx_bytes_total], x.options.read_bytes_max);
   }
-  auto& up = x.arena.make_owned<Upload>(c, *c.request_body, *response.tunnel);
+  // Filters may have read ahead in what follows a CONNECT; what follows an upgrade is none of the request's body.
+  Body& from = x.request.method == Method::connect ? *x.request_body : *c.request_body;
+  auto& up = x.arena.make_owned<Upload>(c, from, *response.tunnel);
   x.scope.spawn(upload, up);
   co_await download(c, x, *response.body, up);
 }

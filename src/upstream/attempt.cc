@@ -77,8 +77,10 @@ void strip_hop_by_hop(Exchange& x) {
   (void)h1::strip_hop_by_hop(headers, upgrades);
 }
 
+// What follows a CONNECT is nobody's to read before it is accepted: to a host that refuses it, it would be a request.
 Sending prepare(Exchange& x) {
   strip_hop_by_hop(x);
+  if (x.request.method == Method::connect) return {h1::outgoing_request_framing(x.request.method, 0), {}, true};
   Frame first = x.request_body->poll(BlockPool::kBodyBytes);
   std::optional<std::uint64_t> length = x.request_body->length();
   if (first.kind == Frame::Kind::end && !length) length = 0;
@@ -202,6 +204,12 @@ UpstreamStream& begin_stream(Forwarding& f, EndpointPool& pool, UpstreamConnecti
   return stream;
 }
 
+Attempt without_connection(Forwarding& f, Endpoint& endpoint, const Acquired& acquired) {
+  debug(f.x, Logger::pool, [&] { return "no connection: " + std::string(acquired.reason); });
+  if (acquired.failure != Failure::overflow) note_failure(f, *(f.host = &endpoint));
+  return {.failure = acquired.failure, .reason = acquired.reason};
+}
+
 }  // namespace
 
 Task<Attempt> attempt(Forwarding& f) {
@@ -209,7 +217,7 @@ Task<Attempt> attempt(Forwarding& f) {
   WorkerCluster& cluster = f.cluster;
   Sending sending = prepare(x);
   if (sending.first.is_reset()) co_return Attempt{.failure = Failure::local_reset, .client_failed = true};
-  if (sending.whole) f.timeout.request_received(x);
+  if (sending.whole && x.request.method != Method::connect) f.timeout.request_received(x);
   std::string_view authority = x.request.authority;
   for (int replays = 0;; replays++) {
     x.record.attempts++;
@@ -229,9 +237,7 @@ Task<Attempt> attempt(Forwarding& f) {
       Acquired acquired = co_await acquire(
           cluster, pool, cluster.cluster->breakers[static_cast<std::size_t>(f.route.priority)], !terminates);
       if (!acquired.connection) {
-        debug(x, Logger::pool, [&] { return "no connection: " + std::string(acquired.reason); });
-        if (acquired.failure != Failure::overflow) note_failure(f, *(f.host = endpoint));
-        co_return Attempt{.failure = acquired.failure, .reason = acquired.reason};
+        co_return without_connection(f, *endpoint, acquired);
       }
       connection = acquired.connection;
       reused = connection->requests > 0;
