@@ -55,7 +55,7 @@ TimePoint ServerConnection::next_deadline() const {
       return std::min(deadline, after(std::max(phase_since, transport->last_progress()), o.stream_idle_timeout));
     case Phase::exchange:
       if (exchange) deadline = std::min(deadline, after(request_since, exchange->max_duration));
-      if (receiving()) deadline = std::min(deadline, after(request_since, o.request_timeout));
+      if (awaits_request()) deadline = std::min(deadline, after(request_since, o.request_timeout));
       return std::min(deadline, after(std::max(phase_since, transport->last_progress()),
                                       exchange ? exchange->stream_idle_timeout : o.stream_idle_timeout));
   }
@@ -90,7 +90,7 @@ void ServerConnection::expire(TimePoint now) {
     stop_waiting();
   } else if (phase == Phase::head && now >= after(request_since, o.request_headers_timeout)) {
     abort(AbortReason::head_timeout);
-  } else if (receiving() && now >= after(request_since, o.request_timeout)) {
+  } else if (awaits_request() && now >= after(request_since, o.request_timeout)) {
     abort(AbortReason::request_timeout);
   } else if (exchange && now >= after(request_since, exchange->max_duration)) {
     abort(AbortReason::max_duration);

@@ -48,6 +48,8 @@ struct ServerConnection final : DownstreamConnection, ClientStream, Transport::H
   }
   // The request has not been received whole.
   bool receiving() const { return phase == Phase::head || (request_body && !request_body->ended()); }
+  // It is still waited for: once the response has begun, the rest of it, or a tunnel, has all the time it wants.
+  bool awaits_request() const { return receiving() && !head_sent; }
   const HttpOptions& options() const { return *slot->current()->options; }
   StatBlock& http_stats() const { return *slot->current()->stats; }
 

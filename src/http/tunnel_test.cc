@@ -215,5 +215,22 @@ TEST(Tunnel, HoldsNoBufferWhileItWaits) {
   });
 }
 
+TEST(Tunnel, OutlivesTheTimeThatARequestHas) {
+  TestService service;
+  service.options->request_timeout = seconds(5);
+  service.handler = open_tunnel;
+  service.run([](TestService& s) -> Task<> {
+    TestClient client(s.connect());
+    co_await client.ask(kUpgrade, "\r\n\r\n");
+    co_await sleep(seconds(60));
+    far_side->say("still here");
+    EXPECT_EQ(co_await client.read_to("here"), "still here");
+    far_side->end();
+    client.transport().shutdown_write();
+    EXPECT_EQ(co_await client.read_all(), "<end>");
+    EXPECT_EQ(s.count(HttpStat::downstream_rq_timeout), 0u);
+  });
+}
+
 }  // namespace
 }  // namespace outrider
