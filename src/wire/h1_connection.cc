@@ -1,5 +1,6 @@
 // What concerns one connection only: options, persistence, upgrades (RFC 9110 §7.6.1, §7.8; RFC 9112 §9).
 
+#include <algorithm>
 #include <array>
 
 #include "wire/h1.h"
@@ -61,7 +62,13 @@ bool stays(const Field& field) {
   return field.known == Known::connection || field.known == Known::upgrade || field.known == Known::te;
 }
 
-std::optional<ProtocolError> strip_nominated(Headers& headers) {
+// Speaks of the connection itself; fields of these names are judged on their own.
+bool is_option(std::string_view name) {
+  constexpr std::string_view kOptions[] = {"close", "keep-alive", "upgrade", "te", "http2-settings"};
+  return std::ranges::any_of(kOptions, [&](std::string_view option) { return equals(name, option); });
+}
+
+std::optional<ProtocolError> strip_nominated(Headers& headers, bool keep_upgrade) {
   std::array<std::string_view, kNominatedMax> names;
   size_t count = 0;
   bool refused = any_item_of(headers, Known::connection, [&](std::string_view name) {
@@ -70,10 +77,14 @@ std::optional<ProtocolError> strip_nominated(Headers& headers) {
     return false;
   });
   if (refused) return kBadConnectionOption;
+  bool names_fields = false;
   for (size_t i = 0; i < count; ++i) {
-    if (equals(names[i], "close") || equals(names[i], "upgrade")) continue;
+    if (is_option(names[i])) continue;
+    names_fields = true;
     headers.remove_if([&](const Field& field) { return !stays(field) && equals(names[i], field.name); });
   }
+  // Of a name that is still here, the next hop would drop the field that a filter has put in its place.
+  if (keep_upgrade && names_fields) headers.set(Known::connection, "upgrade");
   return std::nullopt;
 }
 
@@ -119,7 +130,7 @@ std::optional<ProtocolError> strip_hop_by_hop(Headers& headers, bool keep_upgrad
     if (auto error = keep_only_trailers(headers)) return error;
   }
   if (headers.has(Known::connection)) {
-    if (auto error = strip_nominated(headers)) return error;
+    if (auto error = strip_nominated(headers, keep_upgrade)) return error;
   }
   uint64_t stripped = keep_upgrade ? kHopByHop & ~kUpgradeFields : kHopByHop;
   if ((headers.present() & stripped) != 0) {

@@ -96,6 +96,11 @@ TEST(HopByHop, UpgradeStaysForATunnel) {
   EXPECT_EQ(stripped(upgrade, true), upgrade);
 }
 
+TEST(HopByHop, OfAnUpgradeNoNamesOfFieldsGoOn) {
+  EXPECT_EQ(stripped({{"connection", "keep-alive, Upgrade, X"}, {"upgrade", "websocket"}, {"x", "1"}}, true),
+            (Fields{{"connection", "upgrade"}, {"upgrade", "websocket"}}));
+}
+
 TEST(HopByHop, NominationOfWhatAProxyReliesOnIsRefused) {
   for (const char* name : {"Host", "x-forwarded-for", "X-Forwarded-Host", "x-forwarded-proto", ":path"}) {
     EXPECT_EQ(refusal({{"connection", name}}), "http1.connection_header_rejected") << name;
