@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from config_text import bootstrap, cluster, listener, route, typed, virtual_host
-from peers import PATIENCE_S
+from peers import PATIENCE_S, response_bytes
 from processes import free_port
 
 LUA = "envoy.extensions.filters.http.lua.v3.Lua"
@@ -223,6 +223,43 @@ def test_a_chunk_means_nothing_once_the_next_has_come(stage):
         client.until(b"abc\r\n")
         seen.set()
         assert client.until(b"0\r\n\r\n").startswith(b"5\r\nfalse\r\n")
+
+
+def test_a_chunk_is_not_lost_with_the_attempt_that_it_was_read_for(stage):
+    code = """
+      function envoy_on_request(h)
+        for chunk in h:bodyChunks() do
+          h:httpCall("slow", {[":method"] = "GET", [":path"] = "/", [":authority"] = "s"}, nil, 0)
+          chunk:setBytes("<" .. chunk:getBytes(0, chunk:length()) .. ">")
+        end
+      end"""
+    called, answer = threading.Event(), threading.Event()
+
+    def slow(request):
+        called.set()
+        answer.wait(PATIENCE_S)
+        return response_bytes()
+
+    def serve(stream):
+        if len(backend.streams) > 1:
+            return backend.serve_requests(stream)
+        stream.head()
+        called.wait(PATIENCE_S)
+        stream.send(b"HTTP/1.1 503 Not Yet\r\ncontent-length: 0\r\n\r\n")
+
+    backend = stage.backend(serve=serve)
+    proxy = stage.proxy(
+        route("backend", retry_policy={"retry_on": "5xx"}, timeout="0s"),
+        clusters=[cluster("backend", backend), cluster("slow", stage.backend(slow))],
+        http_filters=[script(code), ROUTER],
+    )
+    with stage.client(proxy) as client:
+        client.send(b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        proxy.wait_stat("cluster.backend.upstream_rq_total", 2)
+        answer.set()
+        client.send(b"6\r\nsecond\r\n0\r\n\r\n")
+        assert client.response().status == 200
+    assert b"".join(r.body for r in backend.requests) == b"<first><second>"
 
 
 def test_a_body_of_any_size_goes_through_a_script(stage):

@@ -17,7 +17,8 @@ class Run;
 inline constexpr std::size_t kMemoryBytesMax = 64 * 1024 * 1024;
 // What a script may execute without waiting.
 inline constexpr int kInstructionsMax = 10'000'000;
-// How long it may take for that: a single instruction may be a call of string.rep or collectgarbage.
+// How long it may take for that: a single instruction may be a call of string.rep or collectgarbage. It is looked at
+// between instructions: a pattern that string.find and its like go through for long is not cut short.
 inline constexpr std::chrono::milliseconds kTimeMax{1000};
 // Of the thread's stack, for functions in C that call back into Lua, such as gsub.
 inline constexpr std::size_t kStackBytesMax = 512 * 1024;

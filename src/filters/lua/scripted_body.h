@@ -18,7 +18,8 @@ class ScriptedBody final : public Body {
   std::optional<std::uint64_t> length() const override { return told_; }
 
  private:
-  Task<Frame> feed(Frame frame);
+  void feed(Frame frame);
+  Task<Frame> take_back();
   Task<> answer_calls();
   Frame checked(Frame frame);
   Frame give_rest(std::size_t max);
@@ -28,6 +29,8 @@ class ScriptedBody final : public Body {
   void (*on_end_)(const void*, const Run&);
   const void* owner_;
   std::optional<std::uint64_t> told_;
+  Frame fed_;  // What the script has, while it waits for calls of its own; pending: nothing.
+  bool fed_as_chunk_ = false;
   std::string_view rest_;  // Of a chunk that the script has had.
   bool rest_is_last_ = false;
   std::uint64_t given_ = 0;
