@@ -1,5 +1,6 @@
 #include "upstream/pool.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <map>
@@ -314,6 +315,15 @@ bool WorkerCluster::reap() {
 }
 
 WorkerCluster& WorkerClusters::make(const ClusterPtr& cluster) {
+  // A request that was there before a reload may still come to a cluster that is gone, and its slot may be another's.
+  if (names_ && find(cluster->name()) != cluster) {
+    auto at = std::ranges::find_if(removed_, [&](const auto& each) { return each->cluster == cluster; });
+    if (at == removed_.end()) {
+      at = removed_.insert(at, std::make_unique<WorkerCluster>(worker_, network_, cluster));
+      (*at)->removed = true;
+    }
+    return **at;
+  }
   auto slot = static_cast<std::size_t>(cluster->slot);
   if (slot >= table_.size()) table_.resize(slot + 1);
   if (table_[slot]) remove(cluster->slot);

@@ -381,5 +381,21 @@ TEST(Pool, AClusterThatLeftMakesRoomForAnotherAtOnce) {
   });
 }
 
+TEST(Pool, AClusterThatIsGoneTakesNoPlaceOfAnother) {
+  TestCluster cluster;
+  cluster.run([](TestCluster& t) -> Task<> {
+    ClusterPtr old = std::exchange(t.cluster, std::make_shared<Cluster>(t.options, t.stats, 0));
+    t.cluster->set_hosts(make_host_set({test_endpoint(0)}), t.stats->local(0));
+    t.clusters.set_names(std::make_shared<ClusterMap>(ClusterMap{{"c", t.cluster}}));
+    WorkerCluster& present = t.local();
+    WorkerCluster& gone = t.clusters.get(old);
+    EXPECT_EQ(&t.clusters.get(old), &gone);
+    EXPECT_EQ(&t.local(), &present);
+    Acquired late = co_await outrider::acquire(gone, gone.pool(*t.hosts[0]), old->breakers[0]);
+    late.connection->pool.give_idle(*late.connection);
+    EXPECT_EQ(t.count(ClusterStat::upstream_cx_active), 0u) << "it keeps no connections";
+  });
+}
+
 }  // namespace
 }  // namespace outrider
