@@ -56,6 +56,11 @@ def regex(pattern):
     return {"pattern": {"regex": pattern}, "substitution": "x"}
 
 
+def mutating(name):
+    append = {"append": {"header": {"key": name, "value": "x"}}}
+    return http_filter("header_mutation", "HeaderMutation", mutations={"request_mutations": [append]})
+
+
 BEYOND = {"pattern": {"regex": "a"}, "substitution": r"\3"}  # The pattern has no third group.
 BEYOND_KEY = [{"header": {"header_name": "a", "regex_rewrite": BEYOND}}]
 HEADER = {"key": "x-a", "value": "b"}
@@ -153,6 +158,8 @@ CASES = [
     ("routes.virtual_hosts", [virtual_host(route("a"), domains=["x", "X"])]),
     ("routes.virtual_hosts", [virtual_host(route("a"), domains=["*.*"])]),
     ("routes.virtual_hosts", [virtual_host(route("a"), domains=["a*b"])]),
+    ("hcm.http_filters", http_filters(mutating(":path"))),
+    ("hcm.http_filters", http_filters(mutating("host"))),
     ("routes.request_headers_to_remove", ["x\ny"]),
     ("routes.request_headers_to_remove", [":path"]),
     ("routes.request_headers_to_add", [{"header": {"key": "", "value": "b"}}]),
