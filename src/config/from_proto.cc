@@ -1,5 +1,6 @@
 #include "config/from_proto.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/dynamic_message.h>
 #include <google/protobuf/io/tokenizer.h>
@@ -7,6 +8,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <memory>
+#include <vector>
 
 #include "config/reader.h"
 
@@ -26,6 +28,32 @@ class AnyTypes : public pb::TextFormat::Finder {
  private:
   const Schema& schema_;
 };
+
+// An Any may lie in another without end: nobody else counts them.
+bool is_too_deep(const pb::Message& message, const Schema& schema, int depth) {
+  if (depth > kDepthMax) return true;
+  const pb::Reflection& reflection = *message.GetReflection();
+  std::vector<const pb::FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  if (message.GetDescriptor()->full_name() == "google.protobuf.Any" && fields.size() == 2) {
+    const pb::Descriptor* type = schema.message(type_of_url(reflection.GetString(message, fields[0])));
+    if (type == nullptr) return false;
+    const std::unique_ptr<pb::Message> content(schema.factory().GetPrototype(type)->New());
+    return content->ParsePartialFromString(reflection.GetString(message, fields[1])) &&
+           is_too_deep(*content, schema, depth + 1);
+  }
+  for (const pb::FieldDescriptor* field : fields) {
+    if (field->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    if (!field->is_repeated()) {
+      if (is_too_deep(reflection.GetMessage(message, field), schema, depth + 1)) return true;
+      continue;
+    }
+    for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
+      if (is_too_deep(reflection.GetRepeatedMessage(message, field, i), schema, depth + 1)) return true;
+    }
+  }
+  return false;
+}
 
 class Errors : public pb::io::ErrorCollector {
  public:
@@ -56,6 +84,10 @@ std::string from_proto(std::string_view name, const std::string& text, const Sch
     if (!parser.ParseFromString(text, message.get())) return {};
   } else if (!message->ParsePartialFromString(text)) {
     problems.add({.file = std::string(name), .message = "is no serialized envoy.config.bootstrap.v3.Bootstrap"});
+    return {};
+  }
+  if (is_too_deep(*message, schema, 0)) {
+    problems.add({.file = std::string(name), .message = fmt::format("nested deeper than {} levels", kDepthMax)});
     return {};
   }
   pb::util::JsonPrintOptions options;

@@ -300,6 +300,10 @@ void Upgrade::any(Node& node, const Path& path) {
     name = newer;
     type->text = tree.keep(fmt::format("{}{}", kTypeUrl, newer));
   }
+  if (name == "google.protobuf.Any") {  // One in another: its content stands in `value`.
+    if (Node* content = node.find("value"); content != nullptr) any(*content, path);
+    return;
+  }
   const pb::Descriptor* descriptor = schema_.message(name);
   if (descriptor == nullptr) return;
   message(node, *descriptor, {}, path);
