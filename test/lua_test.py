@@ -366,7 +366,9 @@ def test_every_worker_has_globals_of_its_own_and_a_script_waits_alone(stage):
         ({"inline_code": "local x = = 1"}, "default_source_code: script load error: "),
         ({"inline_code": "error('no way')"}, "no way"),
         ({"inline_code": "while true do end"}, "executes more than"),
-        ({"default_source_code": {"filename": "/no/such/file.lua"}}, "cannot be read"),
+        ({"default_source_code": {"filename": "/no/such/file.lua"}}, "cannot read '/no/such/file.lua': No such file"),
+        ({"default_source_code": {"filename": "/tmp"}}, "cannot read '/tmp': not a regular file"),
+        ({"source_codes": {"a": {"filename": "/dev/zero"}}}, "cannot read '/dev/zero': not a regular file"),
         ({"source_codes": {"a": {"inline_string": "?"}}}, "unexpected symbol"),
     ],
 )

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "config/read_file.h"
 #include "envoy/config/core/v3/substitution_format_string.pb.h"
 #include "proto/matcher.h"
+#include "proto/read_source.h"
 
 namespace outrider::config {
 namespace {
@@ -12,7 +12,7 @@ namespace {
 void report(Compilation& c, const std::string& path, std::string_view text, const FormatError& error) {
   if (c.loaded.doubts(path)) return;
   Problem problem = c.loaded.at(path, error.message);
-  place_within(problem, text, error.position);
+  if (!c.problems.full()) place_within(problem, text, error.position);
   c.problems.add(std::move(problem));
 }
 
@@ -76,17 +76,13 @@ std::optional<AnyFormat> compile_format(Compilation& c, const envoy::config::cor
     return compile_text_format(c, format.text_format(), path + ".text_format", options);
   const auto& source = format.text_format_source();
   const std::string from = path + ".text_format_source";
-  if (!source.inline_bytes().empty())
-    return compile_text_format(c, source.inline_bytes(), from + ".inline_bytes", options);
-  if (source.has_environment_variable()) {
-    const char* value = std::getenv(source.environment_variable().c_str());
-    if (!value) c.fail(from + ".environment_variable", "there is no environment variable of this name");
-    return compile_text_format(c, value ? value : "", from + ".environment_variable", options);
-  }
-  if (!source.has_filename()) return compile_text_format(c, source.inline_string(), from + ".inline_string", options);
-  auto text = read_file(source.filename());
-  if (!text) c.fail(from + ".filename", text.error());
-  return compile_text_format(c, text.value_or(""), from + ".filename", options);
+  const auto text = proto::read_data_source(c, source, from);
+  if (!text) return std::nullopt;
+  const char* field = source.has_filename()               ? ".filename"
+                      : source.has_environment_variable() ? ".environment_variable"
+                      : source.inline_bytes().empty()     ? ".inline_string"
+                                                          : ".inline_bytes";
+  return compile_text_format(c, *text, from + field, options);
 }
 
 }  // namespace outrider::config

@@ -1,8 +1,8 @@
 #include "config/compile_format.h"
-#include "config/read_source.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "http/local_reply.h"
 #include "proto/header_mutation.h"
+#include "proto/read_source.h"
 
 namespace outrider::config {
 namespace {
@@ -26,7 +26,7 @@ std::optional<LocalReplyMapper> reply_mapper(Compilation& c, const hcm::Response
   if (!filter) return std::nullopt;
   LocalReplyMapper mapper{.filter = std::move(*filter), .status = {}, .body = {}, .format = {}, .headers = {}};
   if (proto.has_status_code()) mapper.status = static_cast<int>(proto.status_code().value());
-  if (proto.has_body()) mapper.body = read_data_source(c, proto.body(), path + ".body");
+  if (proto.has_body()) mapper.body = proto::read_data_source(c, proto.body(), path + ".body").value_or("");
   if (proto.has_body_format_override()) {
     mapper.format = reply_format(c, proto.body_format_override(), path + ".body_format_override");
   }

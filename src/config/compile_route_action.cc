@@ -4,11 +4,11 @@
 
 #include "config/compile_hashing.h"
 #include "config/nearest.h"
-#include "config/read_source.h"
 #include "config/route_scope.h"
 #include "core/ascii.h"
 #include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb.h"
 #include "envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite.pb.h"
+#include "proto/read_source.h"
 
 namespace outrider::config {
 
@@ -263,7 +263,7 @@ std::unique_ptr<DirectResponse> compile_direct(Compilation& c, const v3::DirectR
                                                const std::string& path, std::size_t bytes_max) {
   auto d = std::make_unique<DirectResponse>();
   d->status = static_cast<int>(action.status());
-  d->body = read_data_source(c, action.body(), path + ".body");
+  d->body = proto::read_data_source(c, action.body(), path + ".body").value_or("");
   if (d->body.size() > bytes_max) {
     c.fail(path + ".body", "has " + std::to_string(d->body.size()) +
                                " bytes, more than max_direct_response_body_size_bytes (" + std::to_string(bytes_max) +

@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <fstream>
 
 #include "config/compile_format.h"
@@ -38,6 +39,7 @@ void place_within(Problem& problem, std::string_view text, std::size_t position)
   if (end != token.npos) token = token.substr(0, token[end] == '%' ? end + 1 : end);
   if (token.size() < 2 || problem.line == 0) return;
   std::size_t left = count_before(text, position, token);
+  if (std::error_code error; !std::filesystem::is_regular_file(problem.file, error)) return;  // A pipe is read once.
   std::ifstream file(problem.file);
   std::string line;
   for (int number = 1; number < problem.line + kLinesMax && std::getline(file, line); number++) {

@@ -1,6 +1,4 @@
 // Runs Lua scripts on requests and responses. Envoy's document: "Lua".
-#include <cstdlib>
-#include <fstream>
 #include <map>
 
 #include "envoy/extensions/filters/http/lua/v3/lua.pb.h"
@@ -8,6 +6,7 @@
 #include "http/http_stats.h"
 #include "proto/http_filter.h"
 #include "proto/matcher.h"
+#include "proto/read_source.h"
 
 namespace outrider::filters {
 namespace {
@@ -193,22 +192,6 @@ Task<Response> LuaFilter::run_on_response(Exchange& x, Machine& m, Response resp
 
 // --- from the configuration ---
 
-std::optional<std::string> read(const proto::FilterSource& source, const envoy::config::core::v3::DataSource& from,
-                                const std::string& field) {
-  if (!from.inline_string().empty()) return from.inline_string();
-  if (!from.inline_bytes().empty()) return from.inline_bytes();
-  if (!from.environment_variable().empty()) {
-    const char* value = std::getenv(from.environment_variable().c_str());
-    if (value) return value;
-    source.fail(field + ".environment_variable", "is not set: " + from.environment_variable());
-    return std::nullopt;
-  }
-  std::ifstream file(from.filename(), std::ios::binary);
-  if (!from.filename().empty() && file) return std::string(std::istreambuf_iterator<char>(file), {});
-  source.fail(field, from.filename().empty() ? "holds no script" : "cannot be read: " + from.filename());
-  return std::nullopt;
-}
-
 // Null: it cannot be loaded, and that is said.
 ScriptPtr to_script(const proto::FilterSource& source, const std::string& code, const std::string& field) {
   auto tried = Machine::make(code);
@@ -219,7 +202,7 @@ ScriptPtr to_script(const proto::FilterSource& source, const std::string& code, 
 
 ScriptPtr to_script(const proto::FilterSource& source, const envoy::config::core::v3::DataSource& from,
                     const std::string& field) {
-  auto code = read(source, from, field);
+  auto code = proto::read_data_source(source.report, from, source.path + "." + field);
   return code ? to_script(source, *code, field) : nullptr;
 }
 

@@ -8,7 +8,7 @@
 #include <expected>
 #include <string>
 
-namespace outrider::config {
+namespace outrider {
 
 inline constexpr std::size_t kNamedFileBytesMax = std::size_t{64} << 20;
 
@@ -33,4 +33,4 @@ inline std::expected<std::string, std::string> read_file(const std::string& path
   return text;
 }
 
-}  // namespace outrider::config
+}  // namespace outrider
