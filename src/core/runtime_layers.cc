@@ -10,6 +10,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kDirectoriesMax = 10'000;  // More are left out: symbolic links may lead round.
+
 // Without comments and without blanks at the end.
 std::string value_of(std::string_view text) {
   std::string out;
@@ -32,13 +34,15 @@ bool read_file(const fs::path& path, std::string& text) {
   return !file.bad() && (file.eof() || file) && text.size() <= kRuntimeFileBytesMax;
 }
 
-bool read_directory(const fs::path& directory, const std::string& prefix, int depth, RuntimeValues& values) {
+bool read_directory(const fs::path& directory, const std::string& prefix, int depth, int& directories,
+                    RuntimeValues& values) {
+  if (depth > kRuntimeDepthMax || ++directories > kDirectoriesMax) return false;
   std::error_code error;
   bool whole = true;
   for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
     const std::string key = prefix + at->path().filename().string();
     if (at->is_directory(error)) {
-      whole &= depth < kRuntimeDepthMax && read_directory(at->path(), key + ".", depth + 1, values);
+      whole &= read_directory(at->path(), key + ".", depth + 1, directories, values);
     } else if (!at->is_regular_file(error) || values.size() >= kRuntimeFilesMax) {
       whole = false;
     } else if (std::string text; read_file(at->path(), text)) {
@@ -55,7 +59,8 @@ bool read_directory(const fs::path& directory, const std::string& prefix, int de
 bool read_runtime_files(const std::string& directory, RuntimeValues& values) {
   std::error_code error;
   if (!fs::is_directory(directory, error)) return true;
-  bool whole = read_directory(directory, "", 1, values);
+  int directories = 0;
+  bool whole = read_directory(directory, "", 1, directories, values);
   std::ranges::sort(values);
   return whole;
 }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -32,6 +33,14 @@ TEST_F(RuntimeFiles, AreValuesByTheirPath) {
   RuntimeValues values;
   EXPECT_TRUE(read_runtime_files(root_, values));
   EXPECT_THAT(values, ElementsAre(Pair("a.b.c", "5"), Pair("empty", ""), Pair("x", "text")));
+}
+
+TEST_F(RuntimeFiles, AreNotReadForEverWhereLinksLeadRound) {
+  write("a/b", "1");
+  for (const char* name : {"a/x", "a/y", "a/z"}) std::filesystem::create_symlink(".", root_ / name);
+  RuntimeValues values;
+  EXPECT_FALSE(read_runtime_files(root_, values));
+  EXPECT_EQ(std::ranges::count(values, std::pair<std::string, std::string>("a.b", "1")), 1);
 }
 
 TEST_F(RuntimeFiles, ThatAreTooLargeAreLeftOut) {
