@@ -1,6 +1,7 @@
 #include "observe/counters.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace outrider {
 namespace {
@@ -183,6 +184,8 @@ std::shared_ptr<StatScope> StatRegistry::scope(std::string name, const StatTable
   if (!scope) {
     scope = std::make_shared<StatScope>(std::move(name), table, this);
     slot = scope;
+    // At each doubling those that are gone leave: they cost no more than those that are there.
+    if (std::has_single_bit(scopes_.size())) std::erase_if(scopes_, [](const auto& s) { return s.second.expired(); });
   }
   return scope;
 }

@@ -132,6 +132,15 @@ TEST(CountersTest, TheRegistryKeepsAScopeAsLongAsSomebodyDoes) {
   EXPECT_EQ(value(*registry.scope("cluster.a.", kTable), Stat::total), 0u);
 }
 
+TEST(CountersTest, TheRegistryForgetsWhatNobodyHolds) {
+  StatRegistry registry;
+  const auto kept = registry.scope("cluster.kept.", kTable);
+  const std::uint64_t before = process_memory().allocated;
+  for (int i = 0; i < 20'000; i++) registry.scope("cluster.with_a_longer_name_" + std::to_string(i) + ".", kTable);
+  EXPECT_LT(process_memory().allocated, before + 1'000'000);
+  EXPECT_EQ(registry.scope("cluster.kept.", kTable), kept);
+}
+
 TEST(CountersTest, AreReadWhileTheyAreWritten) {
   StatRegistry registry;
   auto scope = registry.scope("cluster.a.", kTable);
