@@ -53,6 +53,8 @@ def test_help_names_every_flag_of_the_documents(stage, flag):
         (["--no-such-flag"], "--no-such-flag"),
         (["-c"], "-c"),
         (["--concurrency", "many"], "--concurrency"),
+        (["--concurrency", "4294967295"], "--concurrency is at most 4096"),
+        (["/dev/null"], "Did you mean --config-path /dev/null?"),
         (["-l", "loud"], "loud"),
         (["--mode", "dream"], "dream"),
     ],
@@ -207,3 +209,15 @@ def test_a_verb_without_file_says_so(verb):
     done = subprocess.run([BINARY, verb], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith("outrider: FILE is missing\nusage:")
+
+
+def test_the_verb_validate_tells_notes_too(stage):
+    retried = listener(1, [virtual_host(route("b", retry_policy={"retry_on": "5xx,5xxx"}))])
+    done = run(stage, "validate", stage.file(bootstrap([retried], [cluster("b", 1)])))
+    assert done.status == 0
+    assert "retry_policy.retry_on: note: no reason to retry, and left out: 5xxx" in done.stderr
+
+
+def test_a_value_of_a_verb_may_follow_an_equals_sign(stage):
+    path = stage.file(bootstrap([], []))
+    assert run(stage, "convert", "--format=json", path).stdout == run(stage, "convert", "--format", "json", path).stdout

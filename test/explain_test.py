@@ -197,6 +197,8 @@ def test_a_running_proxy_is_asked_at_its_admin_page(stage):
     hosts = [virtual_host(route("b", prefix="/a"))]
     proxy = stage.start(bootstrap([listener(port, hosts)], [cluster("b", 1)], admin), ports=[port], admin=admin)
     found = lines(f"127.0.0.1:{admin}", "GET", f"http://x:{port}/a")
+    found = [line.replace(str(proxy.config), "FILE") for line in found]
+    assert found == lines(proxy.config, "GET", f"http://x:{port}/a")
     assert any(line.startswith("route 1 takes it: prefix '/a'  [") for line in found)
     assert proxy.alive
 

@@ -1,5 +1,6 @@
 #include "config/route_scope.h"
 #include "core/ascii.h"
+#include "core/log.h"
 #include "envoy/extensions/retry/host/omit_host_metadata/v3/omit_host_metadata_config.pb.h"
 #include "envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config.pb.h"
 
@@ -56,11 +57,25 @@ void compile_intervals(Compilation& c, const v3::RetryPolicy& proto, const std::
   if (limited.has_max_interval()) policy.reset_interval_max = to_ms(limited.max_interval());
 }
 
+// As Envoy, which goes on without them.
+void warn_of_unknown_words(const Compilation& c, const std::string& list, const std::string& path) {
+  std::string unknown;
+  each_listed(list, [&](std::string_view word) {
+    if (parse_retry_on(word).any() || parse_retry_grpc_on(word).any()) return;
+    unknown.append(unknown.empty() ? "" : ", ").append(word);
+  });
+  if (unknown.empty()) return;
+  Problem note = c.loaded.at(path, "no reason to retry, and left out: " + unknown);
+  note.fatal = false;
+  log(Logger::config, LogLevel::warning, to_text(note));
+}
+
 }  // namespace
 
 std::shared_ptr<const RetryPolicy> compile_retry(Compilation& c, const v3::RetryPolicy& proto,
                                                  const std::string& path) {
   auto policy = std::make_shared<RetryPolicy>();
+  warn_of_unknown_words(c, proto.retry_on(), path + ".retry_on");
   policy->on = parse_retry_on(proto.retry_on());
   policy->on.add(parse_retry_grpc_on(proto.retry_on()));
   if (proto.has_num_retries()) policy->retries = proto.num_retries().value();

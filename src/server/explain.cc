@@ -105,8 +105,9 @@ std::expected<std::string, std::string> ask(const Request& r) {
   if (!fd) return std::unexpected(fd.error());
   std::string fields;
   for (const std::string& field : r.fields) fields.append(field).append("\n");
+  // In HTTP/1.0 the answer has no chunks.
   std::string text = "GET /explain?format=text&method=" + percent_encoded(r.method) + "&url=" + percent_encoded(r.url) +
-                     "&fields=" + percent_encoded(fields) + " HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n";
+                     "&fields=" + percent_encoded(fields) + " HTTP/1.0\r\nhost: admin\r\n\r\n";
   std::string answer;
   bool sent = send(*fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
   char buffer[16384];
@@ -116,7 +117,7 @@ std::expected<std::string, std::string> ask(const Request& r) {
   }
   close(*fd);
   std::size_t head = answer.find("\r\n\r\n");
-  if (!answer.starts_with("HTTP/1.1 200 ") || head == std::string::npos) {
+  if (!answer.starts_with("HTTP/1.0 200 ") || head == std::string::npos) {
     return std::unexpected("the answer is '" + answer.substr(0, answer.find("\r\n")) + "'");
   }
   return answer.substr(head + 4);

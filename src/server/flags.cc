@@ -71,6 +71,12 @@ Outcome choose(Choice& member, std::string_view what, std::string_view value,
   return std::unexpected(fmt::format("unknown {} '{}': one of {}", what, value, names));
 }
 
+Outcome set_concurrency(Flags& flags, std::string_view value) {
+  if (auto read = set<&Flags::concurrency>(flags, value); !read) return read;
+  if (flags.concurrency <= kConcurrencyMax) return {};
+  return std::unexpected(fmt::format("--concurrency is at most {}", kConcurrencyMax));
+}
+
 Outcome set_mode(Flags& flags, std::string_view value) {
   static constexpr std::pair<std::string_view, Mode> kModes[] = {
       {"serve", Mode::serve}, {"validate", Mode::validate}, {"init_only", Mode::init_only}};
@@ -162,7 +168,7 @@ constexpr Flag kFlags[] = {
      "the listeners.",
      set_mode},
     {"concurrency", 0, Takes::number,
-     "Worker threads. Default: one for each hardware thread that this process may use.", set<&Flags::concurrency>},
+     "Worker threads. Default: one for each hardware thread that this process may use.", set_concurrency},
     {"no-environment", 0, Takes::nothing,
      "Leave ${NAME} and ${NAME:-default} in the configuration as they stand (outrider's own flag).",
      [](Flags& flags, std::string_view) -> Outcome { return flags.substitute_environment = false, Outcome(); }},
@@ -305,6 +311,10 @@ std::expected<void, FlagError> parse_one(std::span<const char* const>& arguments
   std::string_view argument = arguments.front();
   arguments = arguments.subspan(1);
   auto [flag, value] = take_apart(argument);
+  if (!flag && !argument.starts_with('-') && seen == std::array<bool, kFlagCount>{} &&
+      ::access(argument.data(), F_OK) == 0) {
+    return refused(argument, "Couldn't find match for argument", "config-path " + std::string(argument));
+  }
   if (!flag) return refused(argument, "Couldn't find match for argument", nearest_flag(argument));
   if (!flag->set) return std::unexpected(FlagError{ending(*flag), 0});
 

@@ -16,6 +16,8 @@ namespace outrider {
 inline constexpr std::string_view kConfigPathDefault = "/etc/envoy/envoy.yaml";
 inline constexpr std::string_view kLogFormatDefault = "[%Y-%m-%d %T.%e][%t][%l][%n] [%g:%#] %v";
 
+inline constexpr std::uint32_t kConcurrencyMax = 4096;
+
 enum class Mode : unsigned char {
   serve,
   validate,   // read the configuration, say whether it is right, end

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "config/convert.h"
 #include "config/lint.h"
+#include "core/log.h"
 #include "server/proxy.h"
 
 namespace outrider {
@@ -46,16 +48,23 @@ int usage(bool asked) {
 std::expected<Words, int> read_words(std::span<char*> rest) {
   Words out;
   for (std::size_t i = 0; i < rest.size(); i++) {
-    const std::string_view word = rest[i];
-    const bool has_value = i + 1 < rest.size();
+    std::string_view word = rest[i];
+    std::optional<std::string_view> behind;  // What follows a '='.
+    for (const std::string_view takes_value : {"--config-yaml=", "--format="}) {
+      if (!word.starts_with(takes_value)) continue;
+      behind = word.substr(takes_value.size());
+      word = word.substr(0, takes_value.size() - 1);
+    }
+    const bool has_value = behind || i + 1 < rest.size();
+    const auto value = [&] { return behind ? *behind : std::string_view(rest[++i]); };
     if (word == "--no-environment") {
       out.source.substitute_environment = false;
     } else if (word == "--allow-unknown-static-fields" || word == "--allow-unknown-fields") {
       out.source.allow_unknown_fields = true;
     } else if (word == "--config-yaml" && has_value) {
-      out.source.overlay_yaml = rest[++i];
+      out.source.overlay_yaml = value();
     } else if (word == "--format" && has_value) {
-      const std::string_view name = rest[++i];
+      const std::string_view name = value();
       if (name != "yaml" && name != "json") return std::unexpected(usage(false));
       out.form = name == "json" ? config::Form::json : config::Form::yaml;
     } else if (word == "--help" || word == "-h") {
@@ -82,9 +91,16 @@ void tell(const std::vector<config::Problem>& problems) {
   if (!problems.empty()) std::fprintf(stderr, "%s\n", to_text(problems).c_str());
 }
 
+// The notes on a configuration go to the log.
+void tell_note(Logger, LogLevel level, std::string_view message) {
+  if (level < LogLevel::warning) return;
+  std::fprintf(stderr, "%s\n", std::string(message).c_str());
+}
+
 }  // namespace
 
 int run_validate(int argc, char** argv) {
+  log_state::sink.store(tell_note, std::memory_order_release);
   auto words = words_of(argc, argv);
   if (!words) return words.error();
   int code = 0;
