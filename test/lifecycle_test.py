@@ -488,3 +488,57 @@ def test_an_admin_address_that_comes_back_has_not_changed(stage):
     seen = len(proxy.lines["stderr"])
     rewrite(proxy, configuration(admin))
     assert not [line for line in proxy.lines["stderr"][seen:] if "admin address" in line]
+
+
+# --- reloads at a bad time ------------------------------------------------------------------------------------------
+
+
+def checked(host):
+    """A cluster whose health is not known before the host answers."""
+    check = {"timeout": "60s", "interval": "60s", "unhealthy_threshold": 1, "healthy_threshold": 1}
+    return cluster("checked", host, health_checks=[{**check, "http_health_check": {"path": "/"}}])
+
+
+def test_a_reload_during_the_start_waits_for_its_end(stage):
+    gate, old, new, admin = Gate(stage), free_port(), free_port(), free_port()
+    clusters = [checked(gate.backend)]
+    proxy = stage.start(bootstrap([listener(old, [direct("old")], name="a")], clusters, admin), ports=[admin])
+    gate.backend.wait_requests(1)
+    line = rewrite(proxy, bootstrap([listener(new, [direct("new")], name="b")], clusters, admin))
+    assert "will be reloaded once all clusters are initialized" in line
+    gate.open.set()
+    proxy.wait_line("the configuration was reloaded")
+    assert ask(new).body == b"new" and not proxy.listening(old)
+
+
+def test_a_draining_proxy_takes_no_configuration(stage):
+    gate, port, other = Gate(stage), free_port(), free_port()
+    clusters = [cluster("b", gate.backend)]
+    proxy = stage.start(bootstrap([listener(port, [virtual_host(route("b"))], name="a")], clusters), ports=[port])
+    client = stage.client(port)
+    gate.hold(client)
+    proxy.signal(signal.SIGTERM)
+    proxy.wait_line("draining")
+    assert "not reloaded" in rewrite(proxy, bootstrap([listener(other, [direct("x")], name="b")], clusters))
+    assert not proxy.listening(other)
+    gate.open.set()
+    assert client.response().body == b"done"
+    assert proxy.wait() == 0
+
+
+def test_a_reload_that_cannot_bind_changes_no_statistics(stage):
+    port, admin, backend = free_port(), free_port(), stage.backend()
+    proxy = stage.start(bootstrap([listener(port, [direct("a")])], [], admin), ports=[port], admin=admin)
+    none = {"stats_config": {"stats_matcher": {"reject_all": True}}}
+    rewrite(proxy, bootstrap([listener(backend.port, [direct("x")], name="b")], [], admin, **none))
+    assert proxy.stat("server.config_reload_failure") == 1
+
+
+def test_a_mistake_in_a_configuration_from_a_pipe_is_told(stage):
+    pipe = stage.directory / "pipe"
+    os.mkfifo(pipe)
+    config = bootstrap([listener(free_port(), [direct("x")], access_log=[file_log("/dev/null", "%NOTHING%")])], [])
+    proxy = stage.ending.enter_context(Proxy(["-c", pipe, "--mode", "validate"]))
+    pipe.write_text(json.dumps(config))
+    assert proxy.wait() == 1
+    assert "NOTHING" in proxy.stderr

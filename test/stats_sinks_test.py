@@ -1,5 +1,6 @@
 """Where statistics are sent, and which there are."""
 
+import signal
 import socket
 
 from config_text import address, cluster, typed
@@ -124,3 +125,18 @@ def test_tags_of_ones_own(stage):
     proxy = counted(stage, bootstrap={"stats_config": {"stats_tags": tags, "use_all_default_tags": False}})
     text = proxy.ask_admin("/stats/prometheus").body.decode()
     assert 'envoy_cluster_membership_total{mine="always",first_letter="b"} 1' in text
+
+
+def test_a_reload_while_a_peer_is_waited_for(stage):
+    with socket.socket() as silent, socket.socket() as waiting:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        waiting.connect(silent.getsockname())  # The queue is full now: who comes next gets no answer.
+        named = [sink(STATSD, "statsd", tcp_cluster_name="statsd", prefix=f"a-name-of-its-own-{i}") for i in range(3)]
+        peer = cluster("statsd", silent.getsockname()[1], connect_timeout="0.1s")
+        proxy = counted(stage, *named, clusters=[peer])
+        for i in range(3):
+            proxy.wait_line("no connection to the cluster 'statsd'", len(proxy.lines["stderr"]))
+            proxy.signal(signal.SIGHUP)
+            proxy.wait_line("reloaded", len(proxy.lines["stderr"]))
+        assert proxy.alive

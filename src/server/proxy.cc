@@ -36,8 +36,8 @@ std::string machine_address(const Flags& flags) {
 LogFiles::Options log_file_options(const Flags& flags, StatRegistry& stats) {
   LogFiles::Options o;
   o.workers = static_cast<int>(flags.concurrency) + 1;
-  o.flush_interval = std::chrono::milliseconds(flags.file_flush_interval_ms);
-  o.flush_bytes = flags.file_flush_min_size_kb * 1024;
+  o.flush_interval = std::max(std::chrono::milliseconds(1), std::chrono::milliseconds(flags.file_flush_interval_ms));
+  o.flush_bytes = std::size_t{flags.file_flush_min_size_kb} * 1024;
   o.touches_files = flags.opens_logs;
   o.stats = stats.scope("filesystem.", file_stat_table());
   o.writer_stats_index = static_cast<int>(flags.concurrency) + 1;
@@ -110,10 +110,15 @@ void Proxy::fail_at_once(ClusterPtr cluster, EndpointPtr host) {
 }
 
 int Proxy::next_slot() {
-  if (free_slots_.empty()) return slots_++;
-  int slot = free_slots_.back();
+  if (free_slots_.empty()) free_slots_.push_back(slots_++);
+  taken_slots_.push_back(free_slots_.back());
   free_slots_.pop_back();
-  return slot;
+  return taken_slots_.back();
+}
+
+void Proxy::give_slots_back() {
+  free_slots_.insert(free_slots_.end(), taken_slots_.begin(), taken_slots_.end());
+  taken_slots_.clear();
 }
 
 int Proxy::run() {
@@ -197,6 +202,7 @@ Task<> Proxy::body(Proxy& self) {
   self.listeners_.hand_over(std::move(self.pending_), *self.snapshot_);
   self.listeners_.mark_started();
   if (self.state_ == ServerState::initializing) self.state_ = ServerState::live;
+  if (self.reload_after_start_) self.reload();
   self.set_server_stats();
   self.server_stats_->local(self.main_.index())
       .record(ServerStat::initialization_time_ms,

@@ -70,6 +70,7 @@ class Proxy final : public HealthObserver {
   // As it is told: a server whose health fails calls itself draining.
   ServerState state() const;
   int next_slot();
+  void give_slots_back();
   AdminView admin_view();
   // Reads the layers and tells all workers.
   void load_runtime();
@@ -93,8 +94,10 @@ class Proxy final : public HealthObserver {
   WallTime configured_;                      // When it came into force.
   std::optional<Address> admin_configured_;  // Where the admin page is, as the first configuration wrote it.
   std::vector<int> free_slots_;
+  std::vector<int> taken_slots_;  // By the configuration that is being read.
   int slots_ = 0;
   std::vector<OpenListener> pending_;  // Bound at the start; they listen once the clusters are ready.
+  bool reload_after_start_ = false;    // Asked for before.
   CaresResolver resolver_;
   Discovery discovery_;
   HealthChecks health_checks_;

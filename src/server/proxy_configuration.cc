@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/log.h"
+#include "observe/stats_options.h"
 #include "server/proxy.h"
 
 namespace outrider {
@@ -41,7 +42,9 @@ std::expected<SnapshotPtr, std::vector<config::Problem>> Proxy::load_snapshot(co
   for (const config::Problem& note : loaded->notes) log(Logger::config, LogLevel::warning, config::to_text(note));
   server_stats_->local(main_.index())[ServerStat::static_unknown_fields].add(
       static_cast<std::uint64_t>(std::ranges::count(loaded->notes, true, &config::Problem::unknown_field)));
+  taken_slots_.clear();
   auto compiled = config::compile(*loaded, previous, process_);
+  if (!compiled) give_slots_back();
   loaded = std::unexpected(std::vector<config::Problem>{});  // Frees the tree.
   malloc_trim(0);
   return compiled;
@@ -86,6 +89,14 @@ void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
 }
 
 void Proxy::reload() {
+  if (state_ == ServerState::draining) {
+    return log(Logger::config, LogLevel::warning, "draining: the configuration is not reloaded");
+  }
+  // What is bound must not lose its configuration before it listens.
+  reload_after_start_ = state_ != ServerState::live;
+  if (reload_after_start_) {
+    return log(Logger::config, LogLevel::info, "the configuration will be reloaded once all clusters are initialized");
+  }
   const bool done = reload_configuration();
   server_stats_->local(main_.index())[done ? ServerStat::config_reload_success : ServerStat::config_reload_failure]
       .add();
@@ -98,6 +109,7 @@ bool Proxy::reload_configuration() {
         "the configuration was not reloaded: '" + flags_.config_path + "' is not a regular file");
     return false;
   }
+  StatsOptions statistics = stats_options();  // Until the new configuration is in force.
   auto next = load_snapshot(snapshot_);
   if (!next) {
     log(Logger::config, LogLevel::error,
@@ -109,6 +121,8 @@ bool Proxy::reload_configuration() {
   }
   auto opened = listeners_.open(**next);
   if (!opened) {
+    give_slots_back();
+    set_stats_options(std::move(statistics));
     log(Logger::config, LogLevel::error, "the configuration was not reloaded; the old one stays: " + opened.error());
     return false;
   }

@@ -82,9 +82,10 @@ Task<> StatSinks::send_stream(const StatSinkOptions& sink, const std::vector<Sta
 }
 
 Task<> StatSinks::flush(const Snapshot& snapshot) {
-  if (stats_options().sinks.empty()) co_return;
+  const std::vector<StatSinkOptions> sinks = stats_options().sinks;  // Reloads replace them while one is waited for.
+  if (sinks.empty()) co_return;
   std::vector<StatSample> samples = sampler_.take(registry_);
-  for (const StatSinkOptions& sink : stats_options().sinks) {
+  for (const StatSinkOptions& sink : sinks) {
     if (sink.cluster.empty()) {
       send_datagrams(sink, samples);
     } else {
