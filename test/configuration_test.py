@@ -516,3 +516,13 @@ def test_config_yaml_alone_is_enough(stage):
     process = stage.process([BINARY, "--config-yaml", json.dumps(simple(port, 1))])
     process.wait_listening(port)
     assert ask(port).status == 503
+
+
+@pytest.mark.parametrize("depth", [1, 2, 150])
+def test_an_any_in_an_any_comes_to_an_end(stage, depth):
+    any_in_any = {"@type": "type.googleapis.com/google.protobuf.Any"}
+    for _ in range(depth - 1):
+        any_in_any = {"@type": "type.googleapis.com/google.protobuf.Any", "value": any_in_any}
+    process = validate(stage, {"stats_sinks": [{"name": "s", "typed_config": any_in_any}]})
+    assert process.wait() == 1
+    assert "stats_sinks[0]" in process.stderr

@@ -368,30 +368,6 @@ TEST(Load, AFileMayBeProtobufItself) {
   EXPECT_THAT(joined(load_text("f.pb_text", "node {\n  idd: 'x' }").error()), HasSubstr("f.pb_text:2:6: "));
 }
 
-// Nobody has a use for it; whoever looks into it must come to an end.
-TEST(Load, AnAnyInAnAnyEnds) {
-  const std::string any = "\"@type\": type.googleapis.com/google.protobuf.Any";
-  for (const int depth : {1, 2, 150}) {
-    std::string text = "{" + any + "}";
-    for (int i = 1; i < depth; ++i) text = "{" + any + ", value: " + text + "}";
-    EXPECT_THAT(bytes_of("a.yaml", "stats_sinks: [{name: s, typed_config: " + text + "}]"), HasSubstr("Any"));
-  }
-}
-
-TEST(Load, ProtobufsAnyInAnAnyEnds) {
-  const auto field = [](char number, const std::string& bytes) {
-    std::string out(1, static_cast<char>(number << 3 | 2));
-    std::size_t size = bytes.size();
-    for (; size > 127; size >>= 7) out += static_cast<char>(size & 127 | 128);
-    return out + static_cast<char>(size) + bytes;
-  };
-  std::string any;
-  for (int i = 0; i < 2000; ++i) {
-    any = field(1, "type.googleapis.com/google.protobuf.Any") + (any.empty() ? "" : field(2, any));
-  }
-  EXPECT_THAT(bytes_of("a.pb", field(6, field(1, "s") + field(3, any))), HasSubstr("nested deeper than 200 levels"));
-}
-
 TEST(Load, JsonOfAMessageShowsAnyContent) {
   EXPECT_THAT(
       json_of("f.yaml", with_hcm("http_filters: [{name: router}]")),
