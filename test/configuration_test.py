@@ -336,7 +336,6 @@ ALL_KINDS_EXPECTED = [
     (19, "matsch"),
     (21, "a.example"),
     (23, "neither"),
-    (25, "a listener named 'one'"),
     (26, "example.com"),
     (25, "filter chain"),
     (29, "STRICT_DNS"),

@@ -95,6 +95,7 @@ Route compile_route(Compilation& c, const v3::Route& from, const std::string& pa
   r.filters = compile_route_filters(c, from.typed_per_filter_config(), path, scope.filters);
   r.tracing = compile_route_tracing(c, from, path);
   r.forwards = from.has_route();
+  r.answers = from.has_redirect() || from.has_direct_response();
   r.cors = from.route().has_cors() ? cors_word(c, from.route().cors(), path + ".route.cors", scope.cors) : scope.cors;
   compile_match(c, from.match(), path + ".match", r);
   compile_action(c, from, path, scope, compile_headers(c, from, path), r);

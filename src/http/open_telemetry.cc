@@ -1,5 +1,6 @@
 #include "http/open_telemetry.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "core/worker.h"
@@ -107,6 +108,21 @@ std::string OpenTelemetryTracer::name_of(bool egress, std::string_view host) con
   return egress ? "egress " + std::string(host) : "ingress";
 }
 
+namespace {
+
+// Semantic conventions of OpenTelemetry, "Status" of HTTP spans, and of those of gRPC.
+bool failed(const Span& span) {
+  if (span.status >= (span.start.client ? 400 : 500)) return true;
+  auto grpc =
+      std::ranges::find(span.tags, std::string_view("grpc.status_code"), [](const auto& tag) { return tag.first; });
+  if (grpc == span.tags.end()) return false;
+  if (span.start.client) return grpc->second != "0";
+  constexpr std::string_view kOfServer[] = {"2", "4", "12", "13", "14", "15"};
+  return std::ranges::find(kOfServer, grpc->second) != std::end(kOfServer);
+}
+
+}  // namespace
+
 std::string OpenTelemetryTracer::encode(const Span& span) const {
   const SpanIds& ids = span.start.ids;
   ProtobufWriter out;
@@ -114,12 +130,13 @@ std::string OpenTelemetryTracer::encode(const Span& span) const {
   if (ids.parent) out.text(4, bytes_of(ids.parent));
   out.text(5, span.name).number(6, span.start.client ? kClient : kServer);
   out.fixed64(7, nanoseconds(span.begin)).fixed64(8, nanoseconds(span.begin + span.length));
-  for (const auto& [name, value] : span.tags) out.message(9, attribute(name, value));
+  for (const auto& [name, value] : span.tags) {
+    if (!value.empty()) out.message(9, attribute(name, value));
+  }
   for (const auto& [name, at] : span.notes) {
     out.message(11, ProtobufWriter().fixed64(1, nanoseconds(at)).text(2, name).take());
   }
-  // What counts as an error: semantic conventions of OpenTelemetry, "Status" of HTTP spans.
-  if (span.status >= (span.start.client ? 400 : 500)) out.message(15, ProtobufWriter().number(3, kError).take());
+  if (failed(span)) out.message(15, ProtobufWriter().number(3, kError).take());
   return out.fixed32(16, kSampled | kRemoteKnown | (ids.remote_parent ? kRemote : 0)).take();
 }
 

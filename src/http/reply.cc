@@ -81,7 +81,7 @@ Response Exchange::reply(int status, std::string_view body, std::string_view det
   ResponseHead& head = *response.head;
   // Of a cleared one, the one that it would be now, as in Envoy. A route that answers itself has its word on nothing
   // else.
-  if (sought_ && route() && (route_->forwards || details == "direct_response")) {
+  if (sought_ && route() && (!route_->answers || details == "direct_response")) {
     record.status = 0;  // As in Envoy, only local_reply_config knows %RESPONSE_CODE% of such a reply.
     for (const auto& mutations : route_->response_headers) apply_all(*mutations, *this, head);
     record.status = status;

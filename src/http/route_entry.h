@@ -45,6 +45,7 @@ struct RouteEntry {
   // RouteAction.cors and VirtualHost.cors, of which the CORS filter knows what they are.
   RouteFilter cors;
   bool forwards = false;                        // To a cluster: it is no redirect and no direct response.
+  bool answers = false;                         // By itself: a redirect or a direct response.
   std::shared_ptr<const RouteTracing> tracing;  // Decorator and tracing; null: none.
   std::string cluster_name;                     // Where that is known beforehand; for logs.
 };
