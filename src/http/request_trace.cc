@@ -285,7 +285,8 @@ void RequestTrace::report(const Exchange& x) {
     add_note(x, "last_downstream_rx_byte_received", r.request_end, span);
     add_upstream_notes(x, span);
     add_note(x, "first_downstream_tx_byte_sent", r.downstream_start, span);
-    bool cut = (r.response_start && !broken_by(r).empty()) || r.flags.has(ResponseFlag::downstream_connection_termination);
+    bool cut =
+        (r.response_start && !broken_by(r).empty()) || r.flags.has(ResponseFlag::downstream_connection_termination);
     if (!cut) add_note(x, "last_downstream_tx_byte_sent", r.end, span);
   }
   add_common(x, r.status, r.flags.text(), span);
