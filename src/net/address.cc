@@ -100,6 +100,15 @@ bool Address::takes_ipv4_too() const {
   return family_ == AF_INET6 && (IN6_IS_ADDR_UNSPECIFIED(&v6_.sin6_addr) || IN6_IS_ADDR_V4MAPPED(&v6_.sin6_addr));
 }
 
+Address Address::unmapped() const {
+  if (family_ != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&v6_.sin6_addr)) return *this;
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = v6_.sin6_port;
+  std::memcpy(&v4.sin_addr, v6_.sin6_addr.s6_addr + 12, sizeof v4.sin_addr);
+  return from(reinterpret_cast<const sockaddr*>(&v4), sizeof v4);
+}
+
 bool Address::is_loopback() const {
   if (family_ == AF_INET) return v4_.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
   return family_ == AF_INET6 && std::memcmp(&v6_.sin6_addr, &in6addr_loopback, sizeof in6addr_loopback) == 0;

@@ -27,6 +27,8 @@ class Address {
   bool is_loopback() const;  // 127.0.0.1 or ::1, as Envoy sees it: not all of 127.0.0.0/8.
   // Of an IPv6 socket: "::" or an address of ::ffff:0:0/96, where it may take connections of IPv4.
   bool takes_ipv4_too() const;
+  // Of ::ffff:0:0/96, as an IPv6 socket sees a peer of IPv4, that address of IPv4; else the address itself.
+  Address unmapped() const;
   std::uint16_t port() const;                       // 0 for pipes.
   std::span<const unsigned char> ip_bytes() const;  // 4 or 16, in network order; none for pipes.
   Address with_port(std::uint16_t port) const;

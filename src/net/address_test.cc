@@ -45,6 +45,12 @@ TEST(Address, RefusesWhatIsNoIpAddress) {
   EXPECT_LT(Address::parse(long_text, 80).error().size(), 100u);
 }
 
+TEST(Address, OfAPeerOfIpv4IsThatOfIpv4) {
+  EXPECT_EQ(Address::parse("::ffff:10.0.0.1", 80)->unmapped().text(), "10.0.0.1:80");
+  EXPECT_EQ(Address::parse("::1", 80)->unmapped().text(), "[::1]:80");
+  EXPECT_EQ(Address::parse("10.0.0.1", 80)->unmapped().text(), "10.0.0.1:80");
+}
+
 TEST(Address, SurvivesTheWayThroughASockaddr) {
   for (const Address& address : {*Address::parse("10.1.2.3", 8080), *Address::parse("2001:db8::2", 53),
                                  Address::pipe("/run/x.sock"), Address::pipe("@abstract"), Address::any4(1)}) {

@@ -67,7 +67,8 @@ class TcpTransport final : public Transport, public EventTarget, private Deferre
   int plain_fd() const override { return fd_; }
   const Address& peer() const override { return peer_; }
   const Address& local() override {
-    if (local_.family() == AF_UNSPEC) local_ = bound_address(fd_);
+    if (local_.family() == AF_UNSPEC)
+      local_ = peer_.family() == AF_INET ? bound_address(fd_).unmapped() : bound_address(fd_);
     return local_;
   }
 
@@ -150,6 +151,8 @@ class TcpAcceptor final : public Acceptor, public EventTarget {
   void on_events(std::uint32_t) override { notify_acceptable(); }
   void attach(EpollPoller& poller) {
     poller_ = &poller;
+    Address bound = bound_address(fd_);
+    unmaps_ = bound.takes_ipv4_too() && bound.unmapped().family() == AF_INET6;
     poller.watch(fd_, *this, EPOLLIN | EPOLLET);
   }
 
@@ -164,14 +167,16 @@ class TcpAcceptor final : public Acceptor, public EventTarget {
         return {nullptr, errno};
       }
       if (from.ss_family != AF_UNIX) set_no_delay(fd);
-      auto transport =
-          std::make_unique<TcpTransport>(*poller_, fd, Address::from(reinterpret_cast<sockaddr*>(&from), length));
+      Address peer = Address::from(reinterpret_cast<sockaddr*>(&from), length);
+      if (unmaps_) peer = peer.unmapped();
+      auto transport = std::make_unique<TcpTransport>(*poller_, fd, std::move(peer));
       poller_->watch(fd, *transport, kStreamEvents);
       return {std::move(transport), 0};
     }
   }
   const int fd_;
   EpollPoller* poller_ = nullptr;
+  bool unmaps_ = false;  // Bound to "::": the peers of IPv4 are told as such, as by Envoy.
 };
 
 std::string cannot(const char* step, const Address& at, int error) {
