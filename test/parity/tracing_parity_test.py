@@ -88,7 +88,7 @@ class TracedSide(Side):
         self.taken += len(got)
         assert len(got) == spans, got
         known = {span["id"] for span in got}
-        got.sort(key=lambda span: int(span["tags"].get("retry.count", 0)))
+        got.sort(key=lambda span: (span["name"], int(span["tags"].get("retry.count", 0))))
         got.sort(key=lambda span: span["parent"] in known)
         got.sort(key=lambda span: span["kind"], reverse=True)
         result = {"line": seen.get("line")}
