@@ -246,7 +246,10 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
     o.panic_percent = proto.common_lb_config().healthy_panic_threshold().value();
   }
   read_http(c, proto, path, o);
-  o.connect = compile_connections(c, proto, path);
+  ConnectOptions connection = compile_connections(c, proto, path);
+  if (connection.source || !connection.socket_options.empty()) {
+    o.connect = std::make_shared<ConnectOptions>(std::move(connection));
+  }
   if (c.problems.any_fatal()) return nullptr;  // Nothing is made for a configuration that is refused.
 
   std::string stat_name = o.alt_stat_name.empty() ? o.name : o.alt_stat_name;

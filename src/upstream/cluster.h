@@ -85,7 +85,11 @@ struct ClusterOptions {
   std::shared_ptr<const OutlierOptions> outlier;           // Null: none.
   std::shared_ptr<const SubsetOptions> subset;             // Null: none.
   OriginalDestination original_destination;
-  ConnectOptions connect;  // Of connections to its hosts.
+  std::shared_ptr<const ConnectOptions> connect;  // Of connections to its hosts; null: nothing is asked of them.
+  const ConnectOptions& connection() const {
+    static const ConnectOptions plain;
+    return connect ? *connect : plain;
+  }
   struct Threshold {
     std::uint64_t connections = 1024, pending_requests = 1024, requests = 1024, retries = 3;
     std::optional<RetryBudget> retry_budget = std::nullopt;  // Instead of `retries`.

@@ -139,7 +139,7 @@ Task<bool> HealthChecks::connect(Session& session) {
   if (kept && !kept->transport->hung_up() && kept->inbox.empty()) co_return true;
   session.connection.reset();
   auto started = network_.connect(session.endpoint->check.address.value_or(session.endpoint->address),
-                                  session.cluster->cluster->options.connect);
+                                  session.cluster->cluster->options.connection());
   if (!started) co_return false;
   session.connection = std::make_unique<Connection>(std::move(*started));
   co_return co_await session.connection->transport->connected() == 0;

@@ -187,7 +187,7 @@ class Pending {
 
 // Within the breaker's count, which the connection takes over.
 Task<Acquired> open(WorkerCluster& cluster, EndpointPool& pool, Breaker& breaker, bool http) {
-  auto started = cluster.network.connect(pool.endpoint->address, cluster.cluster->options.connect);
+  auto started = cluster.network.connect(pool.endpoint->address, cluster.cluster->options.connection());
   if (!started) {
     breaker.give();
     auto [error, step] = started.error();
@@ -195,7 +195,7 @@ Task<Acquired> open(WorkerCluster& cluster, EndpointPool& pool, Breaker& breaker
     Acquired failed = connect_failed(cluster, pool, Failure::local_connect_failed, 0);
     if (step == ConnectError::Step::bind) {
       cluster.stats[ClusterStat::bind_errors].add();
-      failed.reason = bind_failure(*cluster.cluster->options.connect.source, error);
+      failed.reason = bind_failure(*cluster.cluster->options.connection().source, error);
     }
     co_return failed;
   }
