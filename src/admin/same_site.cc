@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/ascii.h"
+#include "core/blanks.h"
 
 namespace outrider {
 namespace {
@@ -21,16 +22,10 @@ bool same_authority(std::string_view origin, std::string_view host) {
   return ascii_lower(without_port(origin.substr(end + 3), scheme)) == ascii_lower(without_port(host, scheme));
 }
 
-std::string_view trimmed(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-  return text;
-}
-
 bool all_own(std::string_view sites) {
   for (;;) {
     const std::size_t comma = std::min(sites.find(','), sites.size());
-    const std::string site = ascii_lower(trimmed(sites.substr(0, comma)));
+    const std::string site = ascii_lower(without_blanks(sites.substr(0, comma)));
     if (site != "same-origin" && site != "none") return false;
     if (comma == sites.size()) return true;
     sites.remove_prefix(comma + 1);

@@ -2,19 +2,12 @@
 
 #include <algorithm>
 
+#include "core/blanks.h"
 #include "http/exchange.h"
 #include "http/matcher.h"
 
 namespace outrider {
 namespace {
-
-constexpr std::string_view kBlanks = " \t";
-
-std::string_view trimmed(std::string_view text) {
-  std::size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-}
 
 // As Envoy: an entry with a port is no address.
 std::optional<Address> parse_entry(std::string_view entry) {
@@ -101,7 +94,7 @@ std::expected<bool, ProtocolError> detect(Exchange& x) {
       return found.only;
     }
     std::string joined;
-    std::optional<Address> address = parse_entry(trimmed(one_value(x.request, d.header, joined)));
+    std::optional<Address> address = parse_entry(without_blanks(one_value(x.request, d.header, joined)));
     if (!address && d.reject_status == 0) continue;
     if (!address) {
       return std::unexpected(
@@ -147,7 +140,7 @@ bool forwarded_address(std::string_view list, std::uint32_t skip, ForwardedAddre
   std::size_t comma = list.rfind(',');
   bool lone = comma == std::string_view::npos;
   if (!lone) list.remove_prefix(comma + 1);
-  std::optional<Address> address = parse_entry(trimmed(list));
+  std::optional<Address> address = parse_entry(without_blanks(list));
   if (!address) return false;
   found = {*address, lone && first};
   return true;

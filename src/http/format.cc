@@ -296,17 +296,14 @@ void escape_controls(std::string& text, std::size_t begin) {
 
 void Format::append(const Exchange& x, std::string& out) const {
   for (const Step& step : steps_) {
+    std::size_t before = out.size();
     if (!step.value) {
       out += step.text;
-      continue;
-    }
-    std::size_t before = out.size();
-    if (!step.value(x, step, out)) {
+    } else if (!format::append_step(x, step, out)) {
       if (!options_.omit_empty) out += '-';
-      continue;
+    } else if (step.any_byte && options_.one_line) {
+      escape_controls(out, before);
     }
-    if (out.size() - before > step.bytes_max) out.resize(before + step.bytes_max);
-    if (step.any_byte && options_.one_line) escape_controls(out, before);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/ascii.h"
 #include "http/format_step.h"
+#include "http/query.h"
 
 namespace outrider::format {
 namespace {
@@ -174,32 +175,10 @@ std::optional<std::string_view> query(const Exchange& x) {
   return path.substr(0, path.find('#'));
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c = ascii_lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-void append_decoded(std::string_view text, std::string& out) {
-  for (std::size_t i = 0; i < text.size(); i++) {
-    int high = i + 2 < text.size() && text[i] == '%' ? hex_digit(text[i + 1]) : -1;
-    int low = high < 0 ? -1 : hex_digit(text[i + 2]);
-    out += low < 0 ? text[i] : static_cast<char>(high * 16 + low);
-    if (low >= 0) i += 2;
-  }
-}
-
 bool query_param(const Exchange& x, const Step& step, std::string& out) {
-  std::string_view rest = query(x).value_or("");
-  while (!rest.empty()) {
-    std::string_view pair = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
-    std::size_t equals = std::min(pair.find('='), pair.size());
-    if (pair.substr(0, equals) != step.text) continue;
-    append_decoded(pair.substr(std::min(equals + 1, pair.size())), out);
-    return true;
-  }
-  return false;
+  std::optional<std::string_view> value = raw_parameter(query(x).value_or(""), step.text);
+  if (value) out += percent_decode(*value);
+  return value.has_value();
 }
 
 bool query_params(const Exchange& x, const Step&, std::string& out) { return append_text(query(x).value_or(""), out); }

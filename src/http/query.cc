@@ -48,6 +48,16 @@ std::string percent_decode(std::string_view text) {
   return out;
 }
 
+std::optional<std::string_view> raw_parameter(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    std::size_t equals = std::min(pair.find('='), pair.size());
+    if (pair.substr(0, equals) == name) return pair.substr(std::min(equals + 1, pair.size()));
+  }
+  return std::nullopt;
+}
+
 std::string percent_encode(std::string_view text) {
   return encode(text, [](char c) { return letter_or_digit(c) || c == '-' || c == '_' || c == '.' || c == '*'; });
 }

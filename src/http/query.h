@@ -12,6 +12,9 @@ std::string percent_decode(std::string_view text);
 // As the value of a parameter: all but letters, digits and `-_.*` is escaped.
 std::string percent_encode(std::string_view text);
 
+// The first value of that name in "a=1&b=2", both as they are written. Nothing: there is none.
+std::optional<std::string_view> raw_parameter(std::string_view query, std::string_view name);
+
 class QueryParameters {
  public:
   // Of "/path?a=1&b=2".

@@ -10,6 +10,7 @@
 #include "core/hex.h"
 #include "http/cookie.h"
 #include "http/matcher.h"
+#include "http/query.h"
 
 namespace outrider {
 namespace {
@@ -84,13 +85,8 @@ std::optional<std::uint64_t> of_query(const Exchange& x, const HashMethod& metho
   std::string_view path = x.request.path.substr(0, x.request.path.find('#'));
   std::size_t mark = path.find('?');
   if (mark == std::string_view::npos) return std::nullopt;
-  for (std::string_view rest = path.substr(mark + 1); !rest.empty();) {
-    std::string_view one = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
-    std::size_t equals = std::min(one.size(), one.find('='));
-    if (one.substr(0, equals) == method.name) return xx_hash(one.substr(std::min(one.size(), equals + 1)));
-  }
-  return std::nullopt;
+  std::optional<std::string_view> value = raw_parameter(path.substr(mark + 1), method.name);
+  return value ? std::optional(xx_hash(*value)) : std::nullopt;
 }
 
 std::optional<std::uint64_t> hash_of(const Exchange& x, const HashMethod& method, Arena& arena,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/blanks.h"
 #include "wire/h1.h"
 #include "wire/h1_chars.h"
 #include "wire/h1_errors.h"
@@ -24,18 +25,12 @@ bool equals(std::string_view text, std::string_view lower) {
   return true;
 }
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 // Calls `each(item)` for the non-empty items of a comma-separated list until it says true; whether it did.
 template <class Each>
 bool any_item(std::string_view list, Each each) {
   while (!list.empty()) {
     size_t comma = list.find(',');
-    std::string_view item = trimmed(list.substr(0, comma));
+    std::string_view item = without_blanks(list.substr(0, comma));
     if (!item.empty() && each(item)) return true;
     if (comma == std::string_view::npos) return false;
     list.remove_prefix(comma + 1);
