@@ -3,17 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+
+#include "core/hex.h"
 
 namespace outrider {
 namespace {
-
-std::optional<unsigned> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return std::nullopt;
-}
 
 // RFC 3986 section 2.1. A per cent sign without two digits behind it stays as it is.
 std::string_view decode(std::string_view text, Arena& arena) {
@@ -21,17 +15,9 @@ std::string_view decode(std::string_view text, Arena& arena) {
   char* const begin = static_cast<char*>(arena.allocate(text.size(), 1));
   char* to = begin;
   for (std::size_t i = 0; i < text.size(); i++) {
-    std::optional<unsigned> high, low;
-    if (text[i] == '%' && i + 2 < text.size()) {
-      high = hex_digit(text[i + 1]);
-      low = hex_digit(text[i + 2]);
-    }
-    if (high && low) {
-      *to++ = static_cast<char>(*high * 16 + *low);
-      i += 2;
-    } else {
-      *to++ = text[i];
-    }
+    const int byte = escaped_byte(text, i);
+    *to++ = byte < 0 ? text[i] : static_cast<char>(byte);
+    if (byte >= 0) i += 2;
   }
   return {begin, static_cast<std::size_t>(to - begin)};
 }

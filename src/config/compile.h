@@ -14,13 +14,13 @@ namespace outrider::config {
 struct Process {
   StatRegistry& stats;
   LogFiles& logs;
-  int workers;                                // Indices 0 … workers - 1 serve requests; `workers` is the main thread's.
-  std::function<int()> next_cluster_slot;     // A number that no living cluster has.
+  int workers;                             // Indices 0 … workers - 1 serve requests; `workers` is the main thread's.
+  std::function<int()> next_cluster_slot;  // A number that no cluster of the configuration has.
   std::string service_node, service_cluster, service_zone;  // From the command line, over the file's.
-  std::string machine_address;                // An IP by which other machines know this one.
-  const ServerHealth* health = &kHealthyServer;  // Outlives every snapshot.
-  HealthObserver* observer = nullptr;            // Of the health of clusters' hosts; outlives every snapshot.
-  bool keep_sources = false;  // Snapshots know their files and lines even where no admin page shows them.
+  std::string machine_address;                              // An IP by which other machines know this one.
+  const ServerHealth* health = &kHealthyServer;             // Outlives every snapshot.
+  HealthObserver* observer = nullptr;  // Of the health of clusters' hosts; outlives every snapshot.
+  bool keep_sources = false;           // Snapshots know their files and lines even where no admin page shows them.
 };
 
 // Clusters whose configuration has not changed are those of the previous snapshot (null: there is none), with their

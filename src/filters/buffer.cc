@@ -29,7 +29,6 @@ class Buffer final : public Filter {
 
  private:
   static Task<Response> gather(Exchange& x, Next next, std::uint64_t bytes_max);
-  static Response too_large(Exchange& x);
 
   Settings settings_;
   int slot_;
@@ -39,7 +38,8 @@ Task<Response> Buffer::gather(Exchange& x, Next next, std::uint64_t bytes_max) {
   auto& body = x.arena.make_owned<BufferedBody>(*x.request_body);
   switch (co_await body.fill(bytes_max)) {
     case BufferedBody::Filled::too_long:
-      co_return too_large(x);
+      x.request_body->poll(BlockPool::kBodyBytes);  // For the log: as much as Envoy reads at once.
+      co_return x.request_too_large();
     case BufferedBody::Filled::reset:
       body.replace({});  // The backend gets nothing of it.
       break;
@@ -48,13 +48,6 @@ Task<Response> Buffer::gather(Exchange& x, Next next, std::uint64_t bytes_max) {
   }
   x.request_body = &body;
   co_return co_await next(x);
-}
-
-Response Buffer::too_large(Exchange& x) {
-  x.stats[HttpStat::downstream_rq_too_large].add();
-  x.request_body->poll(BlockPool::kBodyBytes);  // For the log: as much as Envoy reads at once.
-  if (x.client) x.client->leave_request(x);
-  return x.reply(413, "Payload Too Large", "request_payload_too_large");
 }
 
 std::unique_ptr<Filter> make(const proto::FilterSource& source) {

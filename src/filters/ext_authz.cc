@@ -143,12 +143,6 @@ void ExtAuthz::write_call(Exchange& x, std::string_view body, RequestHead& call)
   apply_all(settings_.request_additions, x, call);
 }
 
-Response too_large(Exchange& x) {
-  x.stats[HttpStat::downstream_rq_too_large].add();
-  if (x.client) x.client->leave_request(x);
-  return x.reply(413, "Payload Too Large", "request_payload_too_large");
-}
-
 Task<Response> ExtAuthz::check(Exchange& x, Next next, const RouteSettings* route) const {
   std::string_view body;
   RequestHead call(x.arena);
@@ -158,7 +152,7 @@ Task<Response> ExtAuthz::check(Exchange& x, Next next, const RouteSettings* rout
     x.request_body = &buffered;
     BufferedBody::Filled filled = co_await buffered.fill(limits.bytes_max);
     bool cut = filled == BufferedBody::Filled::too_long;
-    if (cut && !limits.partial) co_return too_large(x);
+    if (cut && !limits.partial) co_return x.request_too_large();
     body = buffered.bytes().substr(0, limits.bytes_max);
     call.headers.add("x-envoy-auth-partial-body", cut ? "true" : "false");
   }

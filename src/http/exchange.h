@@ -214,6 +214,8 @@ struct Exchange {
   // A response of our own. `details` says why, in Envoy's words (static text). The body is text/plain, unless empty.
   // `fields` stand behind those of the route, before local_reply_config changes them.
   Response reply(int status, std::string_view body, std::string_view details, const Headers* fields = nullptr);
+  // 413: more than a filter that needs the whole request may hold. What is still to come of it is not waited for.
+  Response request_too_large();
   Response reply(int status, std::string_view body, std::string_view details, ResponseFlag flag) {
     record.flags.set(flag);
     return reply(status, body, details);

@@ -108,7 +108,7 @@ bool flags(const Exchange& x, const Step&, std::string& out) { return x.record.f
 bool long_flags(const Exchange& x, const Step&, std::string& out) { return x.record.flags.append_names(out), true; }
 
 bool grpc_status(const Exchange& x, const Step& step, std::string& out) {
-  if (!is_grpc_request(x)) return false;
+  if (!is_grpc_request(x.request)) return false;
   auto code = grpc_status_of(x);
   if (!code) return false;
   if (step.grpc == GrpcForm::number || *code >= kGrpcStatusNames.size()) return append_number(*code, out);

@@ -143,9 +143,10 @@ Task<Frame> H1Body::pull(std::size_t max) {
     if (!frame.pending()) co_return frame;
     if (continue_first_) {
       continue_first_ = false;
-      continue_sent_ = true;
+      continue_unfinished_ = true;
       iovec piece{const_cast<char*>(h1::kContinue.data()), h1::kContinue.size()};
-      co_await transport_.write(&piece, 1);
+      continue_sent_ = (co_await transport_.write(&piece, 1)).ok();
+      continue_unfinished_ = false;
     }
     if (window_ == window_end_) {
       block_.reset();  // A waiting stream holds no buffer.

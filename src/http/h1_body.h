@@ -28,7 +28,11 @@ class H1Body : public Body {
   TimePoint ended_at() const { return ended_at_; }          // Once it has ended.
   // Before the first read from the transport, `100 Continue` is written to the peer.
   void continue_first() { continue_first_ = true; }
+  // The response begins: no informational one may follow.
+  void continue_no_more() { continue_first_ = false; }
   bool continue_owed() const { return continue_first_; }
+  // It is written in part: stopped there, nothing else can be said.
+  bool continue_unfinished() const { return continue_unfinished_; }
   bool continue_sent() const { return continue_sent_; }
   // The body has ended, and what follows it on the connection is a tunnel: its bytes are read from here on.
   void become_tunnel();
@@ -67,6 +71,7 @@ class H1Body : public Body {
   TimePoint ended_at_{};
   bool failed_ = false;
   bool continue_first_ = false;
+  bool continue_unfinished_ = false;
   bool continue_sent_ = false;
   bool inbox_free_ = false;
 };

@@ -3,22 +3,10 @@
 #include <array>
 #include <optional>
 
+#include "core/hex.h"
+
 namespace outrider {
 namespace {
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// The byte that the escape at this place stands for; -1 if it is none.
-int escaped_byte(std::string_view text, std::size_t at) {
-  if (text.size() < at + 3 || text[at] != '%') return -1;
-  int high = hex_digit(text[at + 1]), low = hex_digit(text[at + 2]);
-  return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
 
 constexpr bool is_unreserved(unsigned char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||

@@ -1,7 +1,7 @@
 #include "http/query.h"
 
 #include <algorithm>
-#include <charconv>
+#include "core/hex.h"
 
 namespace outrider {
 namespace {
@@ -38,12 +38,9 @@ std::string percent_decode(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); i++) {
-    unsigned byte = 0;
-    const char* digits = text.data() + i + 1;
-    bool escape =
-        text[i] == '%' && i + 2 < text.size() && std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
-    out += escape ? static_cast<char>(byte) : text[i];
-    if (escape) i += 2;
+    int byte = escaped_byte(text, i);
+    out += byte < 0 ? text[i] : static_cast<char>(byte);
+    if (byte >= 0) i += 2;
   }
   return out;
 }

@@ -2,32 +2,11 @@
 #include "http/debug_log.h"
 #include "http/exchange.h"
 #include "http/grpc_status.h"
+#include "http/http_stats.h"
 #include "http/local_reply.h"
 
 namespace outrider {
-
 namespace {
-
-// The gRPC status that an HTTP status stands for (gRPC's document "HTTP to gRPC Status Code Mapping").
-std::string_view grpc_status(int status) {
-  switch (status) {
-    case 400:
-      return "13";
-    case 401:
-      return "16";
-    case 403:
-      return "7";
-    case 404:
-      return "12";
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return "14";
-    default:
-      return "2";
-  }
-}
 
 // A grpc-message: bytes outside of printable ASCII, and '%', are escaped.
 std::string percent_encoded(std::string_view text) {
@@ -46,9 +25,9 @@ std::string percent_encoded(std::string_view text) {
 
 // A client that speaks gRPC finds the status in fields, and no body.
 void put_grpc_body(ResponseHead& head, std::string_view body, std::string_view details, Arena& arena) {
-  constexpr std::string_view kDeadlineExceeded = "4";
+  constexpr std::uint32_t kDeadlineExceeded = 4;
   bool late = details == "max_duration_timeout";
-  head.headers.add(Known::grpc_status, late ? kDeadlineExceeded : grpc_status(head.status));
+  head.headers.add(Known::grpc_status, decimal(arena, late ? kDeadlineExceeded : grpc_status_of(head.status)));
   if (!body.empty()) head.headers.add(Known::grpc_message, arena.copy(percent_encoded(body)));
   head.headers.set(Known::content_type, "application/grpc");
   head.status = 200;
@@ -101,7 +80,7 @@ Response Exchange::reply(int status, std::string_view body, std::string_view det
   } else {
     body = arena.copy(body);
   }
-  if (is_grpc_request(*this)) {
+  if (is_grpc_request(request)) {
     put_grpc_body(head, body, details, arena);
     record.status = head.status;
     return response;
@@ -109,6 +88,12 @@ Response Exchange::reply(int status, std::string_view body, std::string_view det
   put_body(head, body, content_type, own_type, arena);
   if (!body.empty() && request.method != Method::head) response.body = &arena.make_owned<TextBody>(body);
   return response;
+}
+
+Response Exchange::request_too_large() {
+  stats[HttpStat::downstream_rq_too_large].add();
+  if (client) client->leave_request(*this);
+  return reply(413, "Payload Too Large", "request_payload_too_large");
 }
 
 }  // namespace outrider

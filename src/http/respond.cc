@@ -85,7 +85,7 @@ void note_head(Exchange& x, std::string_view encoded) {
 }  // namespace
 
 Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& response) {
-  if (c.informing) {
+  if (c.informing || (c.request_body && c.request_body->continue_unfinished())) {
     c.reset();
     co_return false;
   }
@@ -114,6 +114,7 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
   note_head(x, {out, pieces.bytes});
   char chunk_header[h1::kChunkHeaderSizeMax];
   c.head_sent = true;
+  if (c.request_body) c.request_body->continue_no_more();
   Cell& sent = x.stats[HttpStat::downstream_cx_tx_bytes_total];
   for (int steps = 1;; steps++) {
     if (steps % kStepsInARowMax == 0) co_await turn();

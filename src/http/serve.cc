@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/log.h"
 #include "http/access_log.h"
 #include "http/connection_log.h"
@@ -126,12 +127,6 @@ Response refusal(ServerConnection& c, Exchange& x, const ProtocolError& error) {
   return response;
 }
 
-bool equals_continue(std::string_view expectation) {
-  constexpr std::string_view kName = "100-continue";
-  return std::ranges::equal(expectation, kName,
-                            [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
-}
-
 // An HTTP/1.0 request names its host if it likes; an empty name is one.
 std::expected<void, ProtocolError> find_host(Exchange& x) {
   if (x.request.authority.data()) return {};
@@ -170,7 +165,7 @@ std::optional<Response> admit(ServerConnection& c, Exchange& x) {
   });
   if (!h1::persistent(x.request.version, x.request.headers)) c.closing = true;
   const Field* expect = x.request.headers.find(Known::expect);
-  bool answers_expectation = expect && equals_continue(expect->value) && !o.proxy_100_continue;
+  bool answers_expectation = expect && equals_ignore_case(expect->value, "100-continue") && !o.proxy_100_continue;
   if (framing->kind != h1::BodyFraming::Kind::none &&
       !(framing->kind == h1::BodyFraming::Kind::length && framing->length == 0)) {
     auto& body = x.arena.make_owned<H1Body>(c.worker, *c.transport, c.inbox, o.limits, *framing, x.arena,
@@ -410,7 +405,8 @@ void count_end(ServerConnection& c, StatBlock& stats, bool remote) {
 }  // namespace
 
 Task<> serve(ServiceWorker& service, std::unique_ptr<Transport> transport, std::shared_ptr<HttpSlot> slot,
-             StatBlock& listener_stats) {
+             std::shared_ptr<StatBlock> of_listener) {
+  StatBlock& listener_stats = *of_listener;
   ServerConnection c(service, std::move(transport), std::move(slot), listener_stats);
   debug(c, Logger::connection, [&] { return "new connection from " + c.peer->text(); });
   std::shared_ptr<StatScope> scope = c.options().stats;  // Outlives a reload that drops the listener.

@@ -95,7 +95,7 @@ struct ServiceWorker {
 
 // Serves the connection until either side ends it. To be spawned. The slot says how; it may be told to drain meanwhile.
 Task<> serve(ServiceWorker& service, std::unique_ptr<Transport> transport, std::shared_ptr<HttpSlot> slot,
-             StatBlock& listener_stats);
+             std::shared_ptr<StatBlock> listener_stats);
 
 // Ends the idle connections of draining slots (see HttpSlot), and the others after their request.
 void drain_connections(ServiceWorker& service);

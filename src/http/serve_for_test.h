@@ -123,7 +123,7 @@ class TestService {
   static Task<> take_connections(TestService& s, Acceptor& acceptor, Scope& connections) {
     for (;;) {
       auto accepted = co_await acceptor.accept();
-      connections.spawn(serve, s.service, std::move(accepted.transport), s.slot, s.listener_stats->local(0));
+      connections.spawn(serve, s.service, std::move(accepted.transport), s.slot, StatScope::local(s.listener_stats, 0));
     }
   }
   static Task<> run_beside(TestService& s, Task<> (*body)(TestService&), Acceptor& acceptor, Scope& connections) {

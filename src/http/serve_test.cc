@@ -182,16 +182,52 @@ TEST(Serve, KeepsABodysLength) {
   });
 }
 
+constexpr std::string_view kExpecting =
+    "POST /a HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n";
+
 TEST(Serve, AsksForABodyOnlyWhenItIsRead) {
+  TestService service;
+  service.handler = [](TestService&, Exchange& x) -> Task<Response> {
+    Frame frame = co_await x.request_body->pull(100);
+    co_return x.reply(200, frame.data, "direct_response");
+  };
+  service.run([](TestService& s) -> Task<> {
+    TestClient client(s.connect());
+    co_await client.send(kExpecting);
+    EXPECT_EQ(co_await client.read_to("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    co_await client.send("ab");
+    EXPECT_THAT(co_await client.read_to("ab"), StartsWith("HTTP/1.1 200"));
+    EXPECT_EQ(s.count(HttpStat::downstream_rq_1xx), 1u);
+  });
+}
+
+TEST(Serve, DoesNotAskForABodyOnceTheAnswerHasBegun) {
   TestService service;
   service.handler = echo;
   service.run([](TestService& s) -> Task<> {
     TestClient client(s.connect());
-    co_await client.send("POST / HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n");
-    std::string said = co_await client.read_to("100 Continue\r\n\r\n");
-    EXPECT_THAT(said, EndsWith("100 Continue\r\n\r\n"));
+    co_await client.send(kExpecting);
+    EXPECT_THAT(co_await client.read_to("\r\n\r\n"), StartsWith("HTTP/1.1 200"));
     co_await client.send("ab");
-    EXPECT_THAT(co_await client.read_to("ab"), EndsWith("ab"));
+    EXPECT_EQ(co_await client.read_to("ab"), "ab");
+    EXPECT_EQ(s.count(HttpStat::downstream_rq_1xx), 0u);
+  });
+}
+
+Task<> read_body(Exchange& x) { co_await x.request_body->pull(100); }
+
+TEST(Serve, SaysNothingMoreWhereAskingForTheBodyWasStoppedHalfway) {
+  TestService service;
+  service.path().capacity_bytes = 10;
+  service.handler = [](TestService&, Exchange& x) -> Task<Response> {
+    co_await within(milliseconds(10), read_body(x));
+    co_return x.reply(200, "", "direct_response");
+  };
+  service.run([](TestService& s) -> Task<> {
+    TestClient client(s.connect());
+    co_await client.send(kExpecting);
+    co_await sleep(milliseconds(100));
+    EXPECT_THAT(co_await client.read_all(), Not(HasSubstr("200")));
   });
 }
 
@@ -199,7 +235,7 @@ TEST(Serve, DoesNotAskForABodyThatNobodyReads) {
   TestService service;
   service.run([](TestService& s) -> Task<> {
     TestClient client(s.connect());
-    co_await client.send("POST /a HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n");
+    co_await client.send(kExpecting);
     EXPECT_THAT(co_await client.read_all(), AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("connection: close")));
   });
 }

@@ -40,6 +40,7 @@ SpanQueue::Batch* SpanQueue::batch_of(const SendingTracer& tracer) {
 
 void SpanQueue::begin(std::shared_ptr<const SendingTracer> tracer, std::string span) {
   Batch& batch = *batches_.emplace_back(std::make_unique<Batch>(std::move(tracer)));
+  batch.bytes = span.size();
   batch.spans.push_back(std::move(span));
   scope_.spawn(deliver, *this, batch);
 }
@@ -49,11 +50,12 @@ void SpanQueue::add(std::shared_ptr<const SendingTracer> tracer, std::string spa
   if (!found) return begin(std::move(tracer), std::move(span));
   Batch& batch = *found;
   const SpanDelivery& delivery = batch.tracer->delivery();
-  if (batch.spans.size() >= delivery.spans_max) {
+  if (batch.spans.size() >= delivery.spans_max || batch.bytes + span.size() > delivery.bytes_max) {
     batch.tracer->count(worker_.index(), DeliveryEvent::span_dropped, 1);
     if (delivery.sends_when_full) batch.enough.notify_all();
     return;
   }
+  batch.bytes += span.size();
   batch.spans.push_back(std::move(span));
   if (batch.spans.size() >= spans_wanted(batch)) batch.enough.notify_all();
 }
@@ -64,6 +66,7 @@ Task<> SpanQueue::send(Batch& batch) {
   tracer.count(worker_.index(), DeliveryEvent::span_sent, batch.spans.size());
   std::string body = tracer.body(batch.spans);
   batch.spans.clear();
+  batch.bytes = 0;
   Arena arena;
   RequestHead head(arena);
   head.set_method(Method::post);

@@ -18,7 +18,8 @@ struct SpanDelivery {
   std::vector<std::pair<std::string, std::string>> fields;  // Of each request; names in lower case.
   std::string runtime_prefix;                               // "tracing.zipkin."; its keys change what follows.
   std::chrono::milliseconds timeout{5000};                  // Runtime: request_timeout.
-  std::size_t spans_max = 1000;                             // More are dropped, and counted.
+  std::size_t spans_max = 1000;                             // That wait; more are dropped, and counted.
+  std::size_t bytes_max = 4 << 20;                          // Of all that wait; likewise.
   bool sends_when_full = false;                             // Else it is only time, or min_flush_spans, that sends.
 };
 
@@ -67,6 +68,7 @@ class SpanQueue {
   struct Batch {
     std::shared_ptr<const SendingTracer> tracer;
     std::vector<std::string> spans;
+    std::size_t bytes = 0;  // Of the spans.
     Signal enough;
   };
 

@@ -103,6 +103,20 @@ TEST_F(SpanQueueTest, FiveSpansAreSentAtOnceAndFewerLater) {
   });
 }
 
+TEST_F(SpanQueueTest, SpansThatWaitHoldNoMoreBytesThanTheyMay) {
+  SpanDelivery small = delivery();
+  small.bytes_max = 10;
+  tracer_ = std::make_shared<NamesTracer>(small);
+  run([](SpanQueueTest& t) -> Task<> {
+    for (std::string_view span : {"aaaa", "bbbb", "cccc", "dd"}) t.report(*t.tracer_, std::string(span));
+    co_await sleep(std::chrono::seconds(7));
+    t.report(*t.tracer_, "eeee");
+    co_await sleep(std::chrono::seconds(7));
+    EXPECT_EQ(t.collector_.bodies, (std::vector<std::string>{"aaaabbbbdd", "eeee"}));
+    EXPECT_EQ(t.tracer_->counted(DeliveryEvent::span_dropped), 1u);
+  });
+}
+
 TEST_F(SpanQueueTest, WhatComesWhileACollectorIsSlowGoesTogether) {
   run([](SpanQueueTest& t) -> Task<> {
     for (int i = 0; i < 5; i++) t.report(*t.tracer_, "a");

@@ -79,7 +79,7 @@ class Transport {
   virtual void shutdown_write() = 0;
   // The next close sends RST instead of FIN.
   virtual void reset_on_close() = 0;
-  // The file descriptor, for splice(2); -1 where there is none or bytes are transformed.
+  // The file descriptor, -1 where there is none or bytes are transformed.
   virtual int plain_fd() const { return -1; }
   virtual const Address& peer() const = 0;
   virtual const Address& local() = 0;

@@ -149,6 +149,11 @@ class StatScope {
   // The block of that worker; made at the first call. Keep the reference: the call takes a lock. It lives as long as
   // the scope.
   StatBlock& local(int worker);
+  // The same, for one who keeps the scope alive by it.
+  static std::shared_ptr<StatBlock> local(std::shared_ptr<StatScope> scope, int worker) {
+    StatBlock* block = &scope->local(worker);
+    return {std::move(scope), block};
+  }
 
   // For readers on any thread.
   std::uint64_t value(std::size_t index) const;  // Sum over workers, less what was reset.

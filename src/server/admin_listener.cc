@@ -61,8 +61,8 @@ bool AdminListener::open(const Snapshot& snapshot, const Flags& flags, AdminView
 }
 
 Task<> AdminListener::serve(AdminListener& self, Scope& connections) {
-  co_await accept_and_serve(*self.acceptor_, self.service_, self.slot_, self.listener_stats_->local(self.main_.index()),
-                            connections);
+  co_await accept_and_serve(*self.acceptor_, self.service_, self.slot_,
+                            StatScope::local(self.listener_stats_, self.main_.index()), connections);
 }
 
 }  // namespace outrider

@@ -82,7 +82,7 @@ void ProxyWorker::take(LocalListener& l, std::unique_ptr<Transport> transport) {
     return;
   }
   if (auto& slot = to->slots[static_cast<std::size_t>(chain)]) {
-    scope_.spawn(serve, service_, std::move(transport), slot, *to->stats);
+    scope_.spawn(serve, service_, std::move(transport), slot, to->stats);
   } else {  // A chain without filters closes.
     (*to->stats)[ListenerStat::downstream_cx_total].add();
     (*to->stats)[ListenerStat::downstream_cx_destroy].add();
@@ -130,8 +130,7 @@ void ProxyWorker::add_listener(const ListenerConfig& config, std::vector<int> li
     for (const ListenerAddress& at : config.addresses) l->addresses.push_back(at.address);
     l->accepts_in_a_row_max = config.accepts_in_a_row_max;
     set_chains(*l, config);
-    l->scope = config.stats;
-    l->stats = &config.stats->local(worker_.index());
+    l->stats = StatScope::local(config.stats, worker_.index());
     LocalListener& added = *(listeners_[config.name] = std::move(l));
     for (int fd : listening_fds) {
       LocalSocket& socket = *added.sockets.emplace_back(std::make_unique<LocalSocket>(network_.acceptor(fd)));
@@ -180,14 +179,13 @@ void ProxyWorker::remove_listener(const std::string& name) {
     stop_accepting(*at->second);
     drain_slots(*at->second);
     drain_connections(service_);
-    closed_.push_back(std::move(at->second));
+    LocalListener* gone = closed_.emplace_back(std::move(at->second)).get();
     listeners_.erase(at);
     // The accept loop ends in the next turn; then the socket can be closed.
-    worker_.post([this] {
-      worker_.post([this] {
-        for (auto& l : closed_) {
-          if (!l->sockets.empty()) close_sockets(*l);
-        }
+    worker_.post([this, gone] {
+      worker_.post([this, gone] {
+        close_sockets(*gone);
+        std::erase_if(closed_, [&](const auto& l) { return l.get() == gone; });
       });
     });
   });

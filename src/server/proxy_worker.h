@@ -68,8 +68,7 @@ class ProxyWorker {
     bool original_destination = false;
     std::vector<FilterChainMatch> matches;         // As ListenerConfig::matches.
     std::vector<std::shared_ptr<HttpSlot>> slots;  // Of each chain.
-    std::shared_ptr<StatScope> scope;
-    StatBlock* stats = nullptr;
+    std::shared_ptr<StatBlock> stats;
     std::vector<std::shared_ptr<AccessLog>> access_logs;
     std::shared_ptr<const Metadata> metadata;
 
@@ -105,7 +104,7 @@ class ProxyWorker {
   ServiceWorker service_;
   Scope scope_;
   std::map<std::string, std::unique_ptr<LocalListener>> listeners_;
-  std::vector<std::unique_ptr<LocalListener>> closed_;  // Their connections may still be open.
+  std::vector<std::unique_ptr<LocalListener>> closed_;  // Until their accept loops have ended.
   std::thread thread_;
 };
 

@@ -36,19 +36,19 @@ std::expected<void, std::string> allow_core_dumps() {
 }
 
 Task<> accept_and_serve(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<HttpSlot> slot,
-                        StatBlock& listener_stats, Scope& connections) {
+                        std::shared_ptr<StatBlock> listener_stats, Scope& connections) {
   struct Taker final : ConnectionTaker {
     ServiceWorker& service;
     std::shared_ptr<HttpSlot> slot;
-    StatBlock& stats;
+    std::shared_ptr<StatBlock> stats;
     Scope& connections;
-    Taker(ServiceWorker& w, std::shared_ptr<HttpSlot> s, StatBlock& b, Scope& c)
-        : service(w), slot(std::move(s)), stats(b), connections(c) {}
+    Taker(ServiceWorker& w, std::shared_ptr<HttpSlot> s, std::shared_ptr<StatBlock> b, Scope& c)
+        : service(w), slot(std::move(s)), stats(std::move(b)), connections(c) {}
     void take(std::unique_ptr<Transport> transport) override {
       connections.spawn(serve, service, std::move(transport), slot, stats);
     }
   } taker(service, std::move(slot), listener_stats, connections);
-  co_await accept_loop(acceptor, taker, listener_stats);
+  co_await accept_loop(acceptor, taker, *listener_stats);
 }
 
 Task<> accept_loop(Acceptor& acceptor, ConnectionTaker& taker, StatBlock& listener_stats, int in_a_row_max) {
@@ -109,7 +109,7 @@ Task<> ServiceThread::serve_address(ServiceThread& self) {
 Task<> ServiceThread::accept_until_drained(ServiceThread& self, Scope& connections) {
   const Options& options = self.options_;
   auto slot = std::make_shared<HttpSlot>(options.http, options.index);
-  StatBlock& stats = options.listener_stats->local(options.index);
+  auto stats = StatScope::local(options.listener_stats, options.index);
   std::unique_ptr<Acceptor> acceptor = self.network_.acceptor(options.listening_fd);
   co_await self.accepting_.run(accept_and_serve(*acceptor, self.service_, slot, stats, connections));
   acceptor.reset();

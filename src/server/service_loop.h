@@ -36,7 +36,7 @@ Task<> accept_loop(Acceptor& acceptor, ConnectionTaker& taker, StatBlock& listen
 // Takes connections until it is stopped, and serves each in a child of `connections`, whose run() must be in progress.
 // All references outlive `connections`.
 Task<> accept_and_serve(Acceptor& acceptor, ServiceWorker& service, std::shared_ptr<HttpSlot> slot,
-                        StatBlock& listener_stats, Scope& connections);
+                        std::shared_ptr<StatBlock> listener_stats, Scope& connections);
 
 // Ends the connections of draining slots as their requests end; returns when all children have ended, or at the limit.
 Task<> drain(ServiceWorker& service, Scope& connections, Duration limit);

@@ -32,7 +32,7 @@ Task<> fail_for_a_while(TestService& s) {
 }
 
 Task<> accept_beside(TestService& s, Acceptor& acceptor, Scope& connections) {
-  connections.spawn(accept_and_serve, acceptor, s.service, s.slot, s.listener_stats->local(0), connections);
+  connections.spawn(accept_and_serve, acceptor, s.service, s.slot, StatScope::local(s.listener_stats, 0), connections);
   co_await fail_for_a_while(s);
 }
 

@@ -8,7 +8,8 @@ namespace outrider {
 
 enum class Priority : std::uint8_t { normal, high };
 
-// One limited resource. Exact: the limit is never exceeded, whatever the workers do.
+// One limited resource. try_take() never exceeds the limit, whatever the workers do; open() followed by take(), where a
+// request asks for several at once, may by one for each worker.
 class Breaker {
  public:
   explicit Breaker(std::uint64_t limit = 1024) : limit_(limit) {}

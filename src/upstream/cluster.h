@@ -122,9 +122,9 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
 
   const ClusterOptions options;
   const std::shared_ptr<StatScope> stats;
-  const int slot;                      // Its place in every worker's table; never used by two clusters at once.
-  std::array<Breakers, 2> breakers;    // By Priority.
-  const LocalStats retry_codes;        // cluster.<name>.retry.: the statuses of answers that were tried again.
+  const int slot;                    // Its place in every worker's table; another's once it has left the configuration.
+  std::array<Breakers, 2> breakers;  // By Priority.
+  const LocalStats retry_codes;      // cluster.<name>.retry.: the statuses of answers that were tried again.
   std::atomic<std::uint64_t> turn{0};  // The rotation, one for the whole process: call n goes to host n mod hosts.
 
   const std::string& name() const { return options.name; }

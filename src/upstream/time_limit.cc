@@ -37,7 +37,7 @@ bool read_milliseconds(const Field& field, milliseconds& into) {
 
 TimeLimits time_limits(Exchange& x, const Route& route, const RouterOptions& options) {
   Headers& headers = x.request.headers;
-  bool by_grpc = !route.limits_stream && route.grpc_timeouts && route.grpc_timeouts->max && is_grpc_request(x);
+  bool by_grpc = !route.limits_stream && route.grpc_timeouts && route.grpc_timeouts->max && is_grpc_request(x.request);
   milliseconds limit = route.limits_stream ? milliseconds(0)
                        : by_grpc           ? grpc_limit(x, *route.grpc_timeouts)
                                            : route.timeout;
@@ -74,7 +74,7 @@ bool limit_stream(Exchange& x, const Route& route) {
     limit = std::max(milliseconds(0), limit - grpc.header_offset);
   }
   x.max_duration = std::min(limit, std::chrono::floor<milliseconds>(Worker::kTimeoutMax));
-  if ((asked || limit.count() > 0) && is_grpc_request(x)) set_grpc_timeout(headers, x.arena, limit);
+  if ((asked || limit.count() > 0) && is_grpc_request(x.request)) set_grpc_timeout(headers, x.arena, limit);
   return !asked || limit.count() > 0;
 }
 

@@ -169,7 +169,7 @@ class TestProxy : public TestCluster {
     } closing{p};
     for (;;) {
       auto accepted = co_await p.acceptor_->accept();
-      p.scope.spawn(serve, p.service_, std::move(accepted.transport), p.slot_, p.listener_stats_->local(0));
+      p.scope.spawn(serve, p.service_, std::move(accepted.transport), p.slot_, StatScope::local(p.listener_stats_, 0));
     }
   }
 

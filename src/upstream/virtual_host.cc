@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "core/ascii.h"
+#include "http/grpc_status.h"
 #include "http/metadata.h"
 
 namespace outrider {
@@ -14,12 +15,6 @@ namespace {
 bool segments_match(std::string_view path, std::string_view prefix, bool case_sensitive) {
   bool begins = case_sensitive ? path.starts_with(prefix) : starts_with_ignore_case(path, prefix);
   return begins && (path.size() == prefix.size() || path[prefix.size()] == '/');
-}
-
-bool is_grpc(const RequestHead& request) {
-  std::string_view type = request.headers.value(Known::content_type);
-  constexpr std::string_view kGrpc = "application/grpc";
-  return type.starts_with(kGrpc) && (type.size() == kGrpc.size() || type[kGrpc.size()] == '+');
 }
 
 std::uint64_t number_of(const WeightedClusters& clusters, RouteQuery& query) {
@@ -64,7 +59,7 @@ bool path_matches(const Route& r, std::string_view path) {
 }
 
 bool conditions_match(const RouteConditions& c, RouteQuery& query) {
-  if (c.grpc && !is_grpc(query.request)) return false;
+  if (c.grpc && !is_grpc_request(query.request)) return false;
   if (!all_match(c.headers, query.request)) return false;
   for (const QueryMatcher& each : c.query) {
     if (!each.matches(query.request.path)) return false;

@@ -150,10 +150,8 @@ class ChunkDecoder {
   // `trailers` must be empty; it is filled when the result is `end`. After `end` or `error` no further call is allowed.
   Step step(char* data, size_t size, Headers& trailers);
 
-  // Body bytes that are left in the chunk at hand: what may be moved without looking at it (splice). See skip().
+  // Body bytes that are left in the chunk at hand.
   uint64_t chunk_remaining() const { return state_ == State::data ? remaining_ : 0; }
-  // Tells that `bytes` <= chunk_remaining() body bytes went another way.
-  void skip(uint64_t bytes);
 
  private:
   enum class State : uint8_t { size_first, size, padding, extension, size_lf, data, data_cr, data_lf, trailers };

@@ -32,13 +32,6 @@ inline bool is_value(char c) { return !is_control(c) || c == '\t'; }
 // What a request target may hold: visible ASCII, without '#'.
 inline bool is_target(char c) { return c > 0x20 && c < 0x7f && c != '#'; }
 
-// The value of a hexadecimal digit, or -1.
-inline int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 #ifdef __SSE2__
 // Of each byte, whether it lies in low..high (ASCII).
 inline __m128i bytes_between(__m128i bytes, char low, char high) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "core/hex.h"
 #include "wire/h1.h"
 #include "wire/h1_chars.h"
 #include "wire/h1_errors.h"
@@ -51,12 +52,6 @@ ChunkDecoder::Step ChunkDecoder::step(char* data, size_t size, Headers& trailers
     ++at;
   }
   return {Kind::need_more, at, {}, {}};
-}
-
-void ChunkDecoder::skip(uint64_t bytes) {
-  assert(bytes <= chunk_remaining());
-  remaining_ -= bytes;
-  if (bytes != 0 && remaining_ == 0) state_ = State::data_cr;
 }
 
 const ProtocolError* ChunkDecoder::take_between(char byte) {

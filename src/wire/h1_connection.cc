@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.h"
 #include "core/blanks.h"
 #include "wire/h1.h"
 #include "wire/h1_chars.h"
@@ -14,16 +15,6 @@ namespace {
 // Envoy's limits for what a peer may nominate.
 constexpr size_t kNominatedMax = 9;
 constexpr size_t kTeBytesMax = 256;
-
-bool equals(std::string_view text, std::string_view lower) {
-  if (text.size() != lower.size()) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
-    if (c != lower[i]) return false;
-  }
-  return true;
-}
 
 // Calls `each(item)` for the non-empty items of a comma-separated list until it says true; whether it did.
 template <class Each>
@@ -48,8 +39,8 @@ bool any_item_of(const Headers& headers, Known known, Each each) {
 }
 
 bool is_undroppable(std::string_view name) {
-  return name.front() == ':' || equals(name, "host") || equals(name, "x-forwarded-for") ||
-         equals(name, "x-forwarded-host") || equals(name, "x-forwarded-proto");
+  return name.front() == ':' || equals_ignore_case(name, "host") || equals_ignore_case(name, "x-forwarded-for") ||
+         equals_ignore_case(name, "x-forwarded-host") || equals_ignore_case(name, "x-forwarded-proto");
 }
 
 // What a nomination does not remove: `close` and `keep-alive` are options, the others are judged on their own.
@@ -60,7 +51,7 @@ bool stays(const Field& field) {
 // Speaks of the connection itself; fields of these names are judged on their own.
 bool is_option(std::string_view name) {
   constexpr std::string_view kOptions[] = {"close", "keep-alive", "upgrade", "te", "http2-settings"};
-  return std::ranges::any_of(kOptions, [&](std::string_view option) { return equals(name, option); });
+  return std::ranges::any_of(kOptions, [&](std::string_view option) { return equals_ignore_case(name, option); });
 }
 
 std::optional<ProtocolError> strip_nominated(Headers& headers, bool keep_upgrade) {
@@ -76,7 +67,7 @@ std::optional<ProtocolError> strip_nominated(Headers& headers, bool keep_upgrade
   for (size_t i = 0; i < count; ++i) {
     if (is_option(names[i])) continue;
     names_fields = true;
-    headers.remove_if([&](const Field& field) { return !stays(field) && equals(names[i], field.name); });
+    headers.remove_if([&](const Field& field) { return !stays(field) && equals_ignore_case(names[i], field.name); });
   }
   // Of a name that is still here, the next hop would drop the field that a filter has put in its place.
   if (keep_upgrade && names_fields) headers.set(Known::connection, "upgrade");
@@ -89,7 +80,8 @@ std::optional<ProtocolError> keep_only_trailers(Headers& headers) {
   for (const Field& field : headers) {
     if (field.known != Known::te) continue;
     if (field.value.size() > kTeBytesMax) return kBadConnectionOption;
-    wanted = wanted || any_item(field.value, [](std::string_view item) { return equals(item, "trailers"); });
+    wanted =
+        wanted || any_item(field.value, [](std::string_view item) { return equals_ignore_case(item, "trailers"); });
   }
   if (wanted) {
     headers.set(Known::te, "trailers");
@@ -104,11 +96,12 @@ constexpr uint64_t kUpgradeFields = Headers::bit(Known::connection) | Headers::b
 }  // namespace
 
 bool has_connection_option(const Headers& headers, std::string_view token) {
-  return any_item_of(headers, Known::connection, [token](std::string_view item) { return equals(item, token); });
+  return any_item_of(headers, Known::connection,
+                     [token](std::string_view item) { return equals_ignore_case(item, token); });
 }
 
 bool persistent(Version version, const Headers& headers) {
-  auto is_close = [](std::string_view item) { return equals(item, "close"); };
+  auto is_close = [](std::string_view item) { return equals_ignore_case(item, "close"); };
   if (any_item_of(headers, Known::connection, is_close)) return false;
   if (any_item_of(headers, Known::proxy_connection, is_close)) return false;
   return version != Version::http10 || has_connection_option(headers, "keep-alive");
@@ -116,7 +109,8 @@ bool persistent(Version version, const Headers& headers) {
 
 std::string_view requested_upgrade(const Headers& headers) {
   const Field* upgrade = headers.find(Known::upgrade);
-  if (upgrade == nullptr || !has_connection_option(headers, "upgrade") || equals(upgrade->value, "h2c")) return {};
+  if (upgrade == nullptr || !has_connection_option(headers, "upgrade") || equals_ignore_case(upgrade->value, "h2c"))
+    return {};
   return upgrade->value;
 }
 

@@ -121,20 +121,6 @@ TEST_F(ChunkDecoderTest, LendsDataInPlace) {
   EXPECT_EQ(first.consumed, 8u);
 }
 
-TEST_F(ChunkDecoderTest, LetsDataGoAnotherWay) {
-  std::string bytes = "ffff\r\nab";
-  EXPECT_EQ(step(bytes).data, "ab");
-  EXPECT_EQ(decoder_.chunk_remaining(), 0xffffu - 2);
-  decoder_.skip(0xffff - 3);
-  EXPECT_EQ(decoder_.chunk_remaining(), 1u);
-  decoder_.skip(1);
-  EXPECT_EQ(decoder_.chunk_remaining(), 0u);
-  std::string rest = "\r\n0\r\n\r\n";
-  ChunkDecoder::Step end = step(rest);
-  EXPECT_EQ(end.kind, ChunkDecoder::Kind::end);
-  EXPECT_EQ(end.consumed, rest.size());
-}
-
 TEST_F(ChunkDecoderTest, LeavesAnUnfinishedTrailerSectionToTheCaller) {
   std::string bytes = "0\r\na: b\r\nc: ";
   ChunkDecoder::Step first = step(bytes);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.h"
+#include "core/hex.h"
 #include "wire/h1_chars.h"
 #include "wire/h1_errors.h"
 
@@ -40,10 +42,6 @@ bool is_port(std::string_view text) {
   return true;
 }
 
-bool equals_ignoring_case(std::string_view text, std::string_view lower) {
-  return std::ranges::equal(text, lower, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; });
-}
-
 const ProtocolError* parse_authority_form(std::string_view target, RequestHead& head) {
   Authority authority = parse_authority(target);
   if (!authority.valid || authority.host.empty() || !authority.has_port) return &kBadUrl;
@@ -66,9 +64,9 @@ const ProtocolError* parse_absolute_form(std::string_view target, RequestHead& h
   std::string_view scheme = target.substr(0, colon);
   bool named = std::ranges::all_of(scheme, [](char c) { return is_token(c); });
   if (!named) return &kBadTarget;
-  if (equals_ignoring_case(scheme, "http")) {
+  if (equals_ignore_case(scheme, "http")) {
     head.scheme = "http";
-  } else if (equals_ignoring_case(scheme, "https")) {
+  } else if (equals_ignore_case(scheme, "https")) {
     head.scheme = "https";
   } else {
     return &kBadScheme;

@@ -124,9 +124,7 @@ void LuaFilter::count_end(const Run& run) const {
 Response LuaFilter::too_large(Run& run) const {
   Exchange& x = run.x;
   if (run.response) return x.reply(500, "Internal Server Error", "response_payload_too_large");
-  x.stats[HttpStat::downstream_rq_too_large].add();
-  if (x.client) x.client->leave_request(x);
-  return x.reply(413, "Payload Too Large", "request_payload_too_large");
+  return x.request_too_large();
 }
 
 bool has_no_body(const Run& run, const Body& body) {
