@@ -7,6 +7,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "config/bind.h"
+#include "config/duration.h"
 
 namespace outrider::config {
 namespace {
@@ -47,6 +48,11 @@ bool Binder::well_known(const Node& node, Message& out, const Path& path) {
 void Binder::duration(const Node& node, Message& out, const Path& path) {
   if (node.is_mapping()) {  // {seconds: 1, nanos: 5}
     for (const Node& child : node) entry(node, child, out, path);
+    const std::string_view part = wrong_part(span_of(out));
+    const Node* wrong = part.empty() ? nullptr : node.find(part);
+    if (wrong == nullptr) return;
+    refused.add(node);
+    refuse(*wrong, path.field(part), std::string(expected_of(part)));
     return;
   }
   Span span;

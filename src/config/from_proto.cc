@@ -10,7 +10,9 @@
 #include <memory>
 #include <vector>
 
+#include "config/duration.h"
 #include "config/reader.h"
+#include "core/utf8.h"
 
 namespace outrider::config {
 namespace {
@@ -67,6 +69,70 @@ class Errors : public pb::io::ErrorCollector {
   Problems& problems_;
 };
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t size = utf8_sequence_size(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+// Looks for values that JSON has no form for: texts that are not UTF-8, and durations out of range.
+class Values {
+ public:
+  using Place = pb::TextFormat::ParseLocation;
+  using Places = pb::TextFormat::ParseInfoTree;
+  Values(const Schema& schema, Errors& errors) : schema_(schema), errors_(errors) {}
+
+  // `places` of its fields, if the message was a text: those of an Any's content stand there too. Else `around`.
+  void check(const pb::Message& message, const Places* places, Place around) {
+    const pb::Reflection& reflection = *message.GetReflection();
+    const std::string& type = message.GetDescriptor()->full_name();
+    if (type == "google.protobuf.Duration") return check_duration(message, around);
+    std::vector<const pb::FieldDescriptor*> fields;
+    reflection.ListFields(message, &fields);
+    if (type == "google.protobuf.Any" && fields.size() == 2) {
+      const pb::Descriptor* content_type = schema_.message(type_of_url(reflection.GetString(message, fields[0])));
+      if (content_type == nullptr) return;
+      const std::unique_ptr<pb::Message> content(schema_.factory().GetPrototype(content_type)->New());
+      if (content->ParsePartialFromString(reflection.GetString(message, fields[1])))
+        return check(*content, places, around);
+      const std::string why = "is no " + content_type->full_name() + ", or a text in it is not UTF-8";
+      return errors_.AddError(around.line, around.column, why);
+    }
+    for (const pb::FieldDescriptor* field : fields) check(message, *field, places, around);
+  }
+
+ private:
+  void check(const pb::Message& message, const pb::FieldDescriptor& field, const Places* places, Place around) {
+    const pb::Reflection& reflection = *message.GetReflection();
+    const int count = field.is_repeated() ? reflection.FieldSize(message, &field) : 1;
+    for (int i = 0; i < count; i++) {
+      const int index = field.is_repeated() ? i : -1;
+      Place place = places != nullptr ? places->GetLocation(&field, index) : Place();
+      if (place.line < 0) place = around;
+      if (field.type() == pb::FieldDescriptor::TYPE_STRING) {
+        const std::string text =
+            index < 0 ? reflection.GetString(message, &field) : reflection.GetRepeatedString(message, &field, i);
+        if (!is_utf8(text)) errors_.AddError(place.line, place.column, "`" + field.name() + "` is not UTF-8");
+      } else if (field.cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE) {
+        const pb::Message& below =
+            index < 0 ? reflection.GetMessage(message, &field) : reflection.GetRepeatedMessage(message, &field, i);
+        check(below, places != nullptr ? places->GetTreeForNested(&field, index) : nullptr, place);
+      }
+    }
+  }
+
+  void check_duration(const pb::Message& duration, Place place) {
+    const std::string_view part = wrong_part(span_of(duration));
+    if (!part.empty()) errors_.AddError(place.line, place.column, std::string(expected_of(part)));
+  }
+
+  const Schema& schema_;
+  Errors& errors_;
+};
+
 }  // namespace
 
 bool is_proto_file(std::string_view name) { return name.ends_with(".pb") || name.ends_with(".pb_text"); }
@@ -74,12 +140,15 @@ bool is_proto_file(std::string_view name) { return name.ends_with(".pb") || name
 std::string from_proto(std::string_view name, const std::string& text, const Schema& schema, Problems& problems) {
   const pb::Descriptor* descriptor = schema.message("envoy.config.bootstrap.v3.Bootstrap");
   const std::unique_ptr<pb::Message> message(schema.factory().GetPrototype(descriptor)->New());
-  if (name.ends_with(".pb_text")) {
+  const bool is_text = name.ends_with(".pb_text");
+  Errors errors(name, problems);
+  pb::TextFormat::ParseInfoTree places;
+  if (is_text) {
     const AnyTypes types(schema);
-    Errors errors(name, problems);
     pb::TextFormat::Parser parser;
     parser.SetFinder(&types);
     parser.RecordErrorsTo(&errors);
+    parser.WriteLocationsTo(&places);
     parser.SetRecursionLimit(kMessageDepthMax);
     if (!parser.ParseFromString(text, message.get())) return {};
   } else if (!message->ParsePartialFromString(text)) {
@@ -90,6 +159,9 @@ std::string from_proto(std::string_view name, const std::string& text, const Sch
     problems.add({.file = std::string(name), .message = fmt::format("nested deeper than {} levels", kDepthMax)});
     return {};
   }
+  const std::size_t found = problems.fatal();
+  Values(schema, errors).check(*message, is_text ? &places : nullptr, {});
+  if (problems.fatal() > found) return {};
   pb::util::JsonPrintOptions options;
   options.add_whitespace = true;
   options.preserve_proto_field_names = true;

@@ -368,6 +368,25 @@ TEST(Load, AFileMayBeProtobufItself) {
   EXPECT_THAT(joined(load_text("f.pb_text", "node {\n  idd: 'x' }").error()), HasSubstr("f.pb_text:2:6: "));
 }
 
+TEST(Load, AMessageHasNoValuesThatJsonHasNoFormFor) {
+  const auto said = [](std::string_view text) {
+    testing::internal::CaptureStderr();
+    const auto loaded = load_text("f.pb_text", std::string(text));
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << text;
+    return loaded ? std::string() : joined(loaded.error());
+  };
+  const std::string cluster = "static_resources { clusters {\n  name: 'c' connect_timeout { ";
+  EXPECT_EQ(said("node {\n  id: 'a'\n  cluster: '\\xff' }"), "f.pb_text:3:3: `cluster` is not UTF-8\n");
+  EXPECT_EQ(
+      said("admin { access_log { name: 'l'\n typed_config { [type.googleapis.com/"
+           "envoy.extensions.access_loggers.file.v3.FileAccessLog] {\n path: '\\xff' } } } }"),
+      "f.pb_text:2:2: is no envoy.extensions.access_loggers.file.v3.FileAccessLog, or a text in it is not UTF-8\n");
+  EXPECT_EQ(said(cluster + "seconds: 1 nanos: -5 } } }"),
+            "f.pb_text:2:13: a duration has at most 999999999 nanos, of the same sign as its seconds\n");
+  EXPECT_EQ(said(cluster + "seconds: 315576000001 } } }"),
+            "f.pb_text:2:13: a duration has at most 315576000000 seconds\n");
+}
+
 TEST(Load, JsonOfAMessageShowsAnyContent) {
   EXPECT_THAT(
       json_of("f.yaml", with_hcm("http_filters: [{name: router}]")),
@@ -416,6 +435,11 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
       {"static_resources:\n  clusters:\n  - name: c\n    per_connection_buffer_limit_bytes: 1\n    dns_jitter: "
        "{seconds: -1}\n",
        {"5:5: " + cluster + ".dns_jitter: at least 0 seconds was expected"}},
+      {"static_resources:\n  clusters:\n  - name: c\n    connect_timeout: {seconds: 1, nanos: -5}\n",
+       {"4:42: " + cluster +
+        ".connect_timeout.nanos: a duration has at most 999999999 nanos, of the same sign as its seconds"}},
+      {"static_resources:\n  clusters:\n  - name: c\n    connect_timeout: {seconds: 315576000001}\n",
+       {"4:32: " + cluster + ".connect_timeout.seconds: a duration has at most 315576000000 seconds"}},
       {"static_resources:\n  clusters:\n  - name: c\n    connect_timeout: 0s\n",
        {"4:22: " + cluster + ".connect_timeout: more than 0 seconds was expected"}},
       {"static_resources:\n  clusters:\n  - type: STATIC\n    name: ''\n",

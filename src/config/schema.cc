@@ -4,6 +4,7 @@
 #include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/descriptor_database.h>
 #include <google/protobuf/dynamic_message.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
 #include <cstring>
@@ -148,7 +149,10 @@ class Schema::Database : public pb::DescriptorDatabase {
 Schema::Schema()
     : database_(std::make_unique<Database>()),
       pool_(std::make_unique<pb::DescriptorPool>(database_.get())),
-      factory_(std::make_unique<pb::DynamicMessageFactory>(pool_.get())) {}
+      factory_(std::make_unique<pb::DynamicMessageFactory>(pool_.get())) {
+  // Whoever reads a configuration tells what is wrong: the library's own lines would go to stderr.
+  [[maybe_unused]] static pb::LogHandler* const before = pb::SetLogHandler(nullptr);
+}
 
 Schema::~Schema() = default;
 
