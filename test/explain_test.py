@@ -89,13 +89,13 @@ def test_each_rule_has_its_line(tmp_path):
 
 
 def test_it_says_why_a_route_is_passed_over(tmp_path):
-    found = lines(written(tmp_path), "GET", "/nothing")
+    found = lines(written(tmp_path), "GET", "http://a/nothing")
     assert "route 2 is passed over: prefix '/'; the field x-user is not 'me'  [FILE:23]" in found
     assert found[-1] == "404: no route of the virtual host matches"
 
 
 def test_choices_by_chance_are_all_told(tmp_path):
-    found = lines(written(tmp_path), "GET", "/shares")
+    found = lines(written(tmp_path), "GET", "http://a/shares")
     assert "with 1 of 4 by chance" in found and "with 3 of 4 by chance" in found
     assert "it has no endpoints: 503" in found
 
@@ -204,10 +204,10 @@ def test_a_running_proxy_is_asked_at_its_admin_page(stage):
 
 
 def test_what_cannot_be_asked_is_said(tmp_path):
-    code, out, err = explain("127.0.0.1:1", "GET", "/")
+    code, out, err = explain("127.0.0.1:1", "GET", "http://a/")
     assert code == 1 and out == "" and "no admin page answers there: Connection refused" in err
     (tmp_path / "bad.yaml").write_text("static_resources: {listner: 1}")
-    code, out, err = explain(tmp_path / "bad.yaml", "GET", "/")
+    code, out, err = explain(tmp_path / "bad.yaml", "GET", "http://a/")
     assert code == 1 and "bad.yaml:1:20" in err
     assert explain("one")[0] == 1
 
@@ -218,24 +218,40 @@ def test_it_makes_no_file(tmp_path):
     logger = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
     said = f'          access_log: [{{name: f, typed_config: {{"@type": {logger}, path: {log}}}}}]\n'
     path.write_text(FILE.replace("          stat_prefix: in\n", "          stat_prefix: in\n" + said))
-    assert lines(path, "GET", "/nothing")
+    assert lines(path, "GET", "http://a/nothing")
     assert not log.exists()
 
 
 def test_variables_may_stay_as_they_stand(tmp_path):
     path = tmp_path / "file.yaml"
     path.write_text(FILE.replace("stat_prefix: in", "stat_prefix: ${NOT_SET_ANYWHERE}"))
-    assert explain(path, "GET", "/")[0] == 1
-    code, out, _ = explain("--no-environment", path, "GET", "/")
+    assert explain(path, "GET", "http://a/")[0] == 1
+    code, out, _ = explain("--no-environment", path, "GET", "http://a/")
     assert code == 0 and "stat_prefix '${NOT_SET_ANYWHERE}'" in out
 
 
 def test_the_admin_page_may_be_named_as_a_url(stage):
     proxy = stage.proxy(route("backend"), clusters=[cluster("backend", 1)])
-    code, out, err = explain(f"http://127.0.0.1:{proxy.admin}/", "GET", "/")
+    code, out, err = explain(f"http://127.0.0.1:{proxy.admin}/", "GET", "http://a/")
     assert code == 0 and "cluster 'backend'" in out, err
 
 
 def test_what_is_missing_is_named():
     assert "FILE or ADMIN is missing" in explain()[2]
     assert "URL is missing" in explain("file", "GET")[2]
+
+
+@pytest.mark.parametrize(
+    "url, why",
+    [
+        ("/v1/", "'/v1/' has no host: http://host/path was expected, or a path with the field 'host: name'"),
+        ("ftp://a/", "'ftp://a/' is of another scheme: http://host/path was expected"),
+        ("http:///x", "'http:///x' has no host: http://host/path was expected"),
+        ("http://[::/", "'[::' is no host: http://host/path was expected"),
+    ],
+    ids=["path", "scheme", "empty", "malformed"],
+)
+def test_a_url_is_one_of_http_with_a_host(tmp_path, url, why):
+    code, out, err = explain(written(tmp_path), "GET", url)
+    assert code == 1 and out == "" and why in err
+    assert lines(written(tmp_path), "GET", "/exact", "Host: a")[-1] == "answer: a direct response, status 204"

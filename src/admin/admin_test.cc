@@ -286,7 +286,7 @@ TEST(Admin, APathIsWhatItNormalizesTo) {
 TEST(Admin, ExplainNeedsAUrl) {
   AdminForTest admin;
   EXPECT_EQ(admin.get("/explain").status, 400);
-  EXPECT_EQ(admin.get("/explain?url=/x").status, 503) << "there is no configuration yet";
+  EXPECT_EQ(admin.get("/explain?url=http://a/x").status, 503) << "there is no configuration yet";
   EXPECT_EQ(admin.get("/sources").body, "{\n \"sources\": []\n}\n");
 }
 

@@ -46,6 +46,7 @@ PageAnswer explain_page(const PageRequest& request) {
   }
   asked.method = request.parameter("method").value_or("GET");
   asked.fields = lines_of(request.parameter("fields").value_or(""));
+  if (std::string why = config::not_a_request(asked); !why.empty()) return PageAnswer::plain(why + "\n", 400);
   SnapshotPtr snapshot = request.view.snapshot();
   if (!snapshot) return PageAnswer::plain("there is no configuration yet\n", 503);
   auto steps = config::explain(*snapshot, asked, *request.worker.runtime());

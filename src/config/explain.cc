@@ -231,6 +231,23 @@ std::string_view name_of(ExplainedStep::Kind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
+std::string not_a_request(const ExplainedRequest& request) {
+  const ExplainedUrl url = parse_explained_url(request.url);
+  auto is_host = [](const std::string& field) { return ascii_lower(std::string_view(field).substr(0, 5)) == "host:"; };
+  if (!url.scheme.empty() && url.scheme != "http" && url.scheme != "https") {
+    return fmt::format("'{}' is of another scheme: http://host/path was expected", request.url);
+  }
+  if (std::ranges::any_of(request.fields, is_host)) return {};
+  if (url.authority.empty()) {
+    return fmt::format("'{}' has no host: http://host/path was expected, or a path with the field 'host: name'",
+                       request.url);
+  }
+  if (!h1::parse_authority(url.authority).valid) {
+    return fmt::format("'{}' is no host: http://host/path was expected", url.authority);
+  }
+  return {};
+}
+
 std::vector<ExplainedStep> explain(const Snapshot& snapshot, const ExplainedRequest& asked, const Runtime& runtime) {
   std::vector<ExplainedStep> steps;
   const ExplainedUrl url = parse_explained_url(asked.url);

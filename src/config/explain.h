@@ -23,6 +23,9 @@ struct ExplainedStep {
 };
 std::string_view name_of(ExplainedStep::Kind kind);
 
+// What keeps the request from being explained: no host, or a URL of another scheme; else empty.
+std::string not_a_request(const ExplainedRequest& request);
+
 // For each listener that has the URL's port, or for all if none has it: what the edge changes, virtual host, routes
 // that were passed over and why, the one taken, its cluster and endpoints. Filters are not run. A choice by chance is
 // told as such.

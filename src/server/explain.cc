@@ -25,7 +25,8 @@ constexpr std::string_view kUsage =
     "usage: outrider explain FILE|ADMIN METHOD URL [-H 'name: value']... [--no-environment]\n"
     "\n"
     "Tells the way of a request, rule by rule, through a configuration file, or through the proxy whose admin page is\n"
-    "at the address ADMIN, such as 127.0.0.1:9901. --no-environment: ${NAME} in the file stays as it stands.\n";
+    "at the address ADMIN, such as 127.0.0.1:9901. URL is http://host/path, or a path where -H gives the host.\n"
+    "--no-environment: ${NAME} in the file stays as it stands.\n";
 constexpr std::size_t kAnswerBytesMax = 16 * 1024 * 1024;
 
 struct Request {
@@ -158,6 +159,10 @@ int explain_file(const Request& r) {
 int run_explain(int argc, char** argv) {
   auto request = read_request(std::span(argv, static_cast<std::size_t>(argc)).subspan(2));
   if (!request) return request.error();
+  if (std::string why = config::not_a_request({request->method, request->url, request->fields}); !why.empty()) {
+    std::fprintf(stderr, "outrider: %s\n", why.c_str());
+    return 1;
+  }
   return std::filesystem::exists(request->where) ? explain_file(*request) : explain_admin(*request);
 }
 
