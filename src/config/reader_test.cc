@@ -1,6 +1,7 @@
 #include "config/reader.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace outrider::config {
@@ -90,6 +91,13 @@ TEST(Yaml, SyntaxErrorsHaveTheirPlace) {
   EXPECT_EQ(yaml("a: 1\n\tb: 2\n").substr(0, 6), "f:2:1:");
   EXPECT_EQ(yaml("a: \"\xff\"\n").substr(0, 4), "f:1:");
   EXPECT_EQ(yaml("? [a]\n: b\n"), "f:1:3: a key must be a text, not a list or a mapping");
+}
+
+TEST(Yaml, ATabThatIndentsIsCalledATab) {
+  EXPECT_THAT(yaml("é: 1\na:\n\tb: 1\n"), testing::StartsWith("f:3:1: a tab stands here, but only spaces can indent"));
+  EXPECT_THAT(yaml("a:\n  b: 1\n \tc: 1\n"), testing::StartsWith("f:3:2: a tab stands here"));
+  EXPECT_EQ(yaml("a: {\n\tb: 1}\n"), "{a:{b:1}}");
+  EXPECT_THAT(yaml("a: @\n"), testing::HasSubstr("cannot start any token"));
 }
 
 TEST(Yaml, AConfigurationIsOneDocument) {

@@ -54,6 +54,7 @@ class YamlReader {
   Node* copy_within_limit(const Node& node, Mark mark);
   void check_tag(std::string_view tag, Mark mark);
   void syntax_error();
+  bool find_tab(yaml_mark_t& mark) const;
   Node* fail(Mark mark, std::string message, std::string hint = {}) {
     problems_.add(tree_.problem(mark, "", std::move(message), std::move(hint)));
     return nullptr;
@@ -98,6 +99,16 @@ bool YamlReader::advance() {
   return true;
 }
 
+// The place of a tab in the indentation of that line, if there is one.
+bool YamlReader::find_tab(yaml_mark_t& mark) const {
+  std::string_view text(source_.text);
+  for (std::size_t line = 0; line < mark.line && !text.empty(); ++line) {
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  }
+  mark.column = text.find_first_not_of(' ');
+  return mark.column < text.size() && text[mark.column] == '\t';
+}
+
 void YamlReader::syntax_error() {
   std::string message = parser_.problem == nullptr ? "not YAML" : parser_.problem;
   yaml_mark_t mark = parser_.problem_mark;
@@ -111,6 +122,11 @@ void YamlReader::syntax_error() {
     }
   }
   std::string hint;
+  const bool may_be_tab = message.ends_with("cannot start any token") || message.find("a tab") != message.npos;
+  if (yaml_mark_t tab = mark; may_be_tab && find_tab(tab)) {
+    fail(mark_of(tab), "a tab stands here, but only spaces can indent", std::move(message));
+    return;
+  }
   if (parser_.context != nullptr && parser_.error != YAML_READER_ERROR) {
     hint = fmt::format("{} in line {}", parser_.context, mark_of(parser_.context_mark).line);
   }
