@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -542,3 +543,30 @@ def test_a_mistake_in_a_configuration_from_a_pipe_is_told(stage):
     pipe.write_text(json.dumps(config))
     assert proxy.wait() == 1
     assert "NOTHING" in proxy.stderr
+
+
+# --- sockets that are files -----------------------------------------------------------------------------------------
+
+
+def at_pipe(path, **fields):
+    return {**listener(0, [direct("x")], name="a"), "address": {"pipe": {"path": str(path), **fields}}}
+
+
+@pytest.mark.parametrize(
+    "pipe, said",
+    [
+        ({"path": "/" + "x" * 107}, "pipe.path: has 108 bytes; the path of a socket has at most 107"),
+        ({"path": "@x", "mode": 0o600}, "pipe.mode: an abstract socket has no file, and so no permissions"),
+    ],
+    ids=["long", "abstract"],
+)
+def test_a_pipe_that_cannot_be_is_refused_by_line(stage, pipe, said):
+    host = {"endpoint": {"address": {"pipe": pipe}}}
+    config = bootstrap(
+        [at_pipe(**pipe)],
+        [cluster("c", load_assignment={"cluster_name": "c", "endpoints": [{"lb_endpoints": [host]}]})],
+    )
+    proxy = stage.start(config, wait=False)
+    assert proxy.wait() == 1
+    found = re.findall(rf"{proxy.config.name}:\d+:\d+: (.*)", proxy.stderr)
+    assert sorted(line.partition("address.")[2] for line in found) == [said, said], proxy.stderr

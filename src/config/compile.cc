@@ -21,9 +21,24 @@ std::chrono::milliseconds to_ms(const google::protobuf::Duration& d) {
   return std::min(kLongest, std::chrono::milliseconds(d.seconds() * 1000 + (d.nanos() + 999'999) / 1'000'000));
 }
 
+namespace {
+
+Address to_pipe(Compilation& c, const envoy::config::core::v3::Pipe& pipe, const std::string& path) {
+  if (pipe.path().size() > Address::kPipePathMax) {
+    c.fail(path + ".path", "has " + std::to_string(pipe.path().size()) + " bytes; the path of a socket has at most " +
+                               std::to_string(Address::kPipePathMax));
+  }
+  if (pipe.mode() != 0 && pipe.path().starts_with('@')) {
+    c.fail(path + ".mode", "an abstract socket has no file, and so no permissions");
+  }
+  return Address::pipe(pipe.path());
+}
+
+}  // namespace
+
 Address to_address(Compilation& c, const envoy::config::core::v3::Address& address, const std::string& path,
                    AddressOf of) {
-  if (address.has_pipe()) return Address::pipe(address.pipe().path());
+  if (address.has_pipe()) return to_pipe(c, address.pipe(), path + ".pipe");
   const auto& socket = address.socket_address();
   if (socket.protocol() == envoy::config::core::v3::SocketAddress::UDP) {
     c.fail(path + ".socket_address.protocol", "UDP is not built into outrider yet here");

@@ -105,7 +105,9 @@ void read_hosts(Compilation& c, const ClusterProto& proto, const std::string& pa
       } else if (o.discovery == DiscoveryType::static_ && !h.is_pipe && !Address::parse(h.address, h.port)) {
         c.fail(at + ".endpoint.address.socket_address.address",
                "'" + h.address + "' is not an IP address; a name needs type STRICT_DNS or LOGICAL_DNS");
-      } else if (o.discovery != DiscoveryType::static_ && h.is_pipe) {
+      } else if (h.is_pipe && o.discovery == DiscoveryType::static_) {
+        to_address(c, address, at + ".endpoint.address");  // Says what is wrong with it.
+      } else if (h.is_pipe) {
         c.fail(at + ".endpoint.address.pipe", "a pipe has no name to resolve; use type STATIC");
       }
       o.hosts.push_back(std::move(h));
