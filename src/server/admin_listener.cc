@@ -8,6 +8,10 @@
 namespace outrider {
 namespace {
 
+// Who reads nothing for so long loses the connection, and with it the answer that waits:
+// `http.admin.downstream_rq_idle_timeout` counts them.
+constexpr std::chrono::seconds kStalledReaderMax{30};
+
 bool reaches_beyond(const Address& address) {
   return !address.is_pipe() && !address.is_loopback() && !address.ip_text().starts_with("127.");
 }
@@ -52,6 +56,7 @@ bool AdminListener::open(const Snapshot& snapshot, const Flags& flags, AdminView
   options->stats = stats_.scope("http.admin.", http_stat_table());
   options->edge = false;
   options->accept_http_10 = true;
+  options->stream_idle_timeout = kStalledReaderMax;
   options->access_logs = snapshot.admin_logs;
   options->filters.add(std::make_unique<Admin>(std::move(view)));
   slot_ = std::make_shared<HttpSlot>(std::move(options), main_.index());
