@@ -34,6 +34,7 @@ struct BodySettings {
 };
 
 struct Settings {
+  std::string stat_scope;  // "ext_authz.", or "ext_authz.<stat_prefix>."
   std::string cluster;
   std::chrono::milliseconds timeout{};
   std::string path_prefix;
@@ -91,6 +92,14 @@ class ExtAuthz final : public Filter {
     return !settings_.enabled_metadata || settings_.enabled_metadata->matches(x.metadata());
   }
   void count(Exchange& x, Stat stat) const { stats_.of(x.worker.index())[stat].add(); }
+  // As Envoy, what concerns the cluster that the request is on its way to is counted there too.
+  void count_there_too(Exchange& x, Stat stat) const {
+    count(x, stat);
+    if (!x.connection.caller) return;
+    if (StatBlock* stats = x.connection.caller->stats_of_cluster(x, settings_.stat_scope, kStatTable)) {
+      (*stats)[stat].add();
+    }
+  }
   Response refuse(Exchange& x) const {
     return x.reply(settings_.status_on_error, "", "ext_authz_error", ResponseFlag::unauthorized_external_service);
   }
@@ -170,9 +179,9 @@ Task<Response> ExtAuthz::check(Exchange& x, Next next, const RouteSettings* rout
 }
 
 Task<Response> ExtAuthz::allow_or_refuse_error(Exchange& x, Next next) const {
-  count(x, Stat::error);
+  count_there_too(x, Stat::error);
   if (!settings_.allow_on_error) co_return refuse(x);
-  count(x, Stat::failure_mode_allowed);
+  count_there_too(x, Stat::failure_mode_allowed);
   if (settings_.tell_allowed_on_error) x.request.headers.add("x-envoy-auth-failure-mode-allowed", "true");
   co_return co_await next(x);
 }
@@ -191,7 +200,8 @@ void ExtAuthz::keep_metadata(Exchange& x, const HttpAnswer& answer, TimePoint as
 }
 
 Response ExtAuthz::deny(Exchange& x, const HttpAnswer& answer) const {
-  count(x, Stat::denied);
+  count_there_too(x, Stat::denied);
+  if (x.connection.caller) x.connection.caller->count_reply(x, answer.head.status);
   std::string_view body = answer.body;
   if (settings_.denied_body_bytes_max) body = body.substr(0, settings_.denied_body_bytes_max);
   Response reply = x.reply(answer.head.status, body, "ext_authz_denied", ResponseFlag::unauthorized_external_service);
@@ -248,7 +258,7 @@ void ExtAuthz::change_request(Exchange& x, const HttpAnswer& answer) const {
 }
 
 Task<Response> ExtAuthz::allow(Exchange& x, Next next, const HttpAnswer& answer) const {
-  count(x, Stat::ok);
+  count_there_too(x, Stat::ok);
   change_request(x, answer);
   Response response = co_await next(x);
   for (const Field& f : answer.head.headers) {
@@ -326,8 +336,9 @@ std::unique_ptr<Filter> make(const proto::FilterSource& source) {
   }
   if (config.has_deny_at_disable()) s.deny_at_disable = proto::to_runtime(config.deny_at_disable());
   s.denied_body_bytes_max = config.max_denied_response_body_bytes();
-  std::string prefix = config.stat_prefix().empty() ? "ext_authz." : "ext_authz." + config.stat_prefix() + ".";
-  return std::make_unique<ExtAuthz>(std::move(s), source.stats(prefix, kStatTable), source.slot);
+  s.stat_scope = config.stat_prefix().empty() ? "ext_authz." : "ext_authz." + config.stat_prefix() + ".";
+  LocalStats stats = source.stats(s.stat_scope, kStatTable);
+  return std::make_unique<ExtAuthz>(std::move(s), std::move(stats), source.slot);
 }
 
 std::shared_ptr<RouteFilterConfig> make_route(const proto::FilterSource& source) {

@@ -212,7 +212,8 @@ struct Exchange {
   // A response of our own that is as it stands: neither local_reply_config nor the route has a word on it.
   Response answer(int status, std::string_view details);
   // A response of our own. `details` says why, in Envoy's words (static text). The body is text/plain, unless empty.
-  // `fields` stand behind those of the route, before local_reply_config changes them.
+  // `fields` stand behind those of the route, or before them where the route answers itself; local_reply_config changes
+  // them all.
   Response reply(int status, std::string_view body, std::string_view details, const Headers* fields = nullptr);
   // 413: more than a filter that needs the whole request may hold. What is still to come of it is not waited for.
   Response request_too_large();

@@ -34,16 +34,31 @@ struct HeaderMutation {
   void apply(Exchange& x, ResponseHead& response) const { change(x, response.headers); }
   void apply(Exchange& x, Headers& headers) const { change(x, headers); }
 
+  // The three steps of change(). wanted(): whether there is something to put in.
+  bool removes() const { return action == Action::remove || action == Action::remove_matching; }
+  bool overwrites() const { return action == Action::overwrite || action == Action::overwrite_if_there; }
+  void remove_from(Headers& headers) const;
+  bool wanted(const Headers& headers) const;
+  // Nothing: it is empty, and nobody wants it then.
+  std::optional<std::string_view> value(Exchange& x, bool& spoiled) const;
+  void put(Headers& headers, std::string_view text) const;
+
  private:
-  std::string_view value(Exchange& x, bool& spoiled) const;
   bool change(Exchange& x, Headers& headers) const;  // False: the value held what no field may.
 };
 
 using HeaderMutations = std::vector<HeaderMutation>;
 
+// One after the other: each sees what those before it have done.
 template <class Head>
 void apply_all(const HeaderMutations& mutations, Exchange& x, Head& head) {
   for (const HeaderMutation& each : mutations) each.apply(x, head);
 }
+
+// What one level of the configuration (a route, a virtual host …) says, as one change: fields are removed, then the
+// values of all are made, then they take the place of others, then they are added.
+void apply_together(const HeaderMutations& mutations, Exchange& x, RequestHead& request);
+// %RESP()% is the response as it is before.
+void apply_together(const HeaderMutations& mutations, Exchange& x, ResponseHead& response);
 
 }  // namespace outrider

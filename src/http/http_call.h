@@ -12,6 +12,8 @@
 namespace outrider {
 
 struct Exchange;
+class StatBlock;
+struct StatTable;
 
 struct HttpCall {
   std::string_view cluster;
@@ -20,7 +22,7 @@ struct HttpCall {
   std::chrono::milliseconds timeout{0};  // 0: none.
   std::size_t answer_bytes_max = 1024 * 1024;
   bool discard_answer = false;  // Its body is read, however long, and not kept.
-  Exchange* cause = nullptr;  // The request that it is made for, whose marks against loops go along; null: none.
+  Exchange* cause = nullptr;    // The request that it is made for, whose marks against loops go along; null: none.
 };
 
 struct HttpAnswer {
@@ -56,6 +58,12 @@ class HttpCaller {
   virtual bool has_cluster(std::string_view name) = 0;
   // Nothing: there is no such cluster.
   virtual std::optional<Membership> membership(std::string_view cluster) const = 0;
+  // A filter has answered in place of the cluster that the request was on its way to, whose codes count the status, as
+  // in Envoy among the internal ones. Nothing where there is no such cluster.
+  virtual void count_reply(const Exchange& x, int status) = 0;
+  // This worker's counters of a filter in that cluster's statistics: "ext_authz." is "cluster.<name>.ext_authz.". Null:
+  // the request is on its way to none.
+  virtual StatBlock* stats_of_cluster(const Exchange& x, const std::string& below, const StatTable& table) = 0;
 
  protected:
   ~HttpCaller() = default;

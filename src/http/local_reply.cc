@@ -24,7 +24,7 @@ void LocalReplies::rewrite(Exchange& x, ResponseHead& head, std::string& body, s
   for (const LocalReplyMapper& each : mappers) {
     if (!each.filter.passes(x)) continue;
     if (each.body) body = *each.body;
-    apply_all(each.headers, x, head);
+    apply_together(each.headers, x, head);
     if (each.status) x.record.status = head.status = static_cast<std::uint16_t>(*each.status);
     if (each.format) form = &*each.format;
     break;

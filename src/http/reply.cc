@@ -60,14 +60,17 @@ Response Exchange::reply(int status, std::string_view body, std::string_view det
   ResponseHead& head = *response.head;
   // Of a cleared one, the one that it would be now, as in Envoy. A route that answers itself has its word on nothing
   // else.
-  if (sought_ && route() && (!route_->answers || details == "direct_response")) {
+  bool asked = sought_ && route() && (!route_->answers || details == "direct_response");
+  auto add_fields = [&] {
+    for (const Field& f : *std::exchange(fields, nullptr)) head.headers.add(f.name, f.known, f.value);
+  };
+  if (asked) {
+    if (fields && route_->answers) add_fields();
     record.status = 0;  // As in Envoy, only local_reply_config knows %RESPONSE_CODE% of such a reply.
-    for (const auto& mutations : route_->response_headers) apply_all(*mutations, *this, head);
+    for (const auto& mutations : route_->response_headers) apply_together(*mutations, *this, head);
     record.status = status;
   }
-  if (fields) {
-    for (const Field& f : *fields) head.headers.add(f.name, f.known, f.value);
-  }
+  if (fields) add_fields();
   std::string_view content_type = "text/plain";
   bool own_type = true;  // What a route or a mapper says of the type counts.
   if (options.local_replies) {

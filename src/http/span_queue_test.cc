@@ -45,6 +45,8 @@ class SlowCollector final : public HttpCaller {
   void start(HttpCall) override {}
   bool has_cluster(std::string_view) override { return true; }
   std::optional<Membership> membership(std::string_view) const override { return std::nullopt; }
+  void count_reply(const Exchange&, int) override {}
+  StatBlock* stats_of_cluster(const Exchange&, const std::string&, const StatTable&) override { return nullptr; }
 
   std::vector<std::string> bodies;
   std::string seen;

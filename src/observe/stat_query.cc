@@ -9,6 +9,7 @@ using Error = std::unexpected<std::string>;
 constexpr std::string_view kFormatUsage = "usage: /stats?format=(html|active-html|json|prometheus|text)\n\n";
 constexpr std::string_view kBucketsUsage =
     "usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary|prometheusnative)\n";
+constexpr std::string_view kHiddenUsage = "usage: /stats?hidden=(include|only|exclude)\n\n";
 constexpr std::string_view kTypeUsage = "invalid &type= param";
 
 std::expected<void, std::string> set_format(StatQuery& query, std::string_view value) {
@@ -80,6 +81,11 @@ std::expected<StatQuery, std::string> StatQuery::parse(std::span<const QueryPara
       query.used_only = true;
     } else if (p.name == "invert_filter") {
       query.inverted = true;
+    } else if (p.name == "hidden") {
+      if (!p.value.empty() && p.value != "include" && p.value != "exclude" && p.value != "only") {
+        return Error(std::string(kHiddenUsage));
+      }
+      query.hidden_only = p.value == "only";
     } else if (p.name == "filter") {
       done = set_filter(query, p.value);
     } else if (p.name == "format") {
@@ -96,6 +102,7 @@ std::expected<StatQuery, std::string> StatQuery::parse(std::span<const QueryPara
 }
 
 bool StatQuery::wants(StatKind kind) const {
+  if (hidden_only) return false;
   switch (type) {
     case Type::all:
       return true;

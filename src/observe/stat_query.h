@@ -27,6 +27,7 @@ struct StatQuery {
   std::shared_ptr<const re2::RE2> filter;  // Null: everything.
   bool inverted = false;                   // What matches the filter is left out, and all else stays.
   bool used_only = false;
+  bool hidden_only = false;  // No statistic is hidden: nothing at all.
   Type type = Type::all;
   Buckets buckets = Buckets::unset;
   Format format = Format::text;

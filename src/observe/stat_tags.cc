@@ -7,9 +7,11 @@
 namespace outrider {
 namespace {
 
+constexpr std::string_view kAuthz = "envoy_ext_authz_prefix";
 constexpr std::string_view kCluster = "envoy_cluster_name";
 constexpr std::string_view kHttp = "envoy_http_conn_manager_prefix";
 constexpr std::string_view kListener = "envoy_listener_address";
+constexpr std::string_view kRoute = "envoy_route";
 constexpr std::string_view kRouteConfig = "envoy_rds_route_config";
 constexpr std::string_view kVirtualCluster = "envoy_virtual_cluster";
 constexpr std::string_view kVirtualHost = "envoy_virtual_host";
@@ -75,6 +77,15 @@ void listener(std::string_view rest, TaggedName& out) {
   std::ranges::move(address, std::back_inserter(out.tags));
 }
 
+// "ext_authz.waf.": the filter's own prefix.
+void take_authz(std::string_view& rest, TaggedName& out) {
+  constexpr std::string_view kFilter = "ext_authz.";
+  if (!rest.starts_with(kFilter)) return;
+  rest.remove_prefix(kFilter.size());
+  out.name += kFilter;
+  take_token(rest, kAuthz, out.tags);
+}
+
 void http(std::string_view rest, TaggedName& out) {
   out.name = "http.";
   std::vector<StatTag> manager;
@@ -87,6 +98,7 @@ void http(std::string_view rest, TaggedName& out) {
     out.name += kRds;
     rest = {};
   }
+  if (!manager.empty()) take_authz(rest, out);
   out.name.append(rest);
   std::ranges::move(manager, std::back_inserter(out.tags));
 }
@@ -100,6 +112,12 @@ void vhost(std::string_view rest, TaggedName& out) {
     rest.remove_prefix(kVcluster.size());
     out.name += kVcluster;
     take_token(rest, kVirtualCluster, out.tags);
+  }
+  constexpr std::string_view kOfRoute = "route.";
+  if (!host.empty() && rest.starts_with(kOfRoute)) {
+    rest.remove_prefix(kOfRoute.size());
+    out.name += kOfRoute;
+    take_token(rest, kRoute, out.tags);
   }
   out.name.append(rest);
   std::ranges::move(host, std::back_inserter(out.tags));
@@ -122,9 +140,12 @@ TaggedName tags_of(std::string_view scope) {
   };
   std::string_view rest;
   if (under("cluster.", rest)) {
-    take_token(rest, kCluster, out.tags);
+    std::vector<StatTag> cluster;
+    take_token(rest, kCluster, cluster);
     out.name = "cluster.";
+    if (!cluster.empty()) take_authz(rest, out);
     out.name.append(rest);
+    std::ranges::move(cluster, std::back_inserter(out.tags));
   } else if (under("http.", rest)) {
     http(rest, out);
   } else if (under("listener.", rest)) {

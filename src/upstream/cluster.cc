@@ -86,6 +86,13 @@ void Cluster::show_breakers(StatBlock& stats) const {
   }
 }
 
+StatBlock& Cluster::stats_below(const std::string& name, const StatTable& table, int worker) {
+  std::lock_guard lock(mutex_);
+  std::shared_ptr<StatScope>& scope = below_[name];
+  if (!scope) scope = stats->under(name, table);
+  return scope->local(worker);
+}
+
 StatBlock& Cluster::copy_stats(CodeCopy copy, int worker) {
   std::lock_guard lock(mutex_);
   std::shared_ptr<StatScope>& scope = copies_[static_cast<std::size_t>(copy)];

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -142,6 +143,9 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   void show_breakers(StatBlock& stats) const;
   // The block of that copy of the codes on that worker; made when it is first needed. Keep the reference.
   StatBlock& copy_stats(CodeCopy copy, int worker);
+  // The block of a filter's counters on that worker: "ext_authz." is "cluster.<name>.ext_authz.". Made when it is first
+  // asked for; takes a lock.
+  StatBlock& stats_below(const std::string& name, const StatTable& table, int worker);
   // `stats`: this cluster's block of the calling thread, which keeps the membership gauges.
   void set_hosts(HostSetPtr hosts, StatBlock& stats);
   void set_hosts(std::vector<EndpointPtr> all, StatBlock& stats);
@@ -156,6 +160,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   mutable std::mutex mutex_;
   HostSetPtr hosts_;
   std::array<std::shared_ptr<StatScope>, static_cast<std::size_t>(CodeCopy::count)> copies_;
+  std::map<std::string, std::shared_ptr<StatScope>> below_;
 };
 
 using ClusterPtr = std::shared_ptr<Cluster>;

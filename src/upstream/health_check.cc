@@ -180,7 +180,7 @@ Task<HealthChecks::Result> HealthChecks::ask_http(Session& session) {
   const std::string& own = session.endpoint->check.hostname;
   x.request.authority = !own.empty() ? own : !http.host.empty() ? http.host : f.cluster->name();
   x.request.headers.add(Known::user_agent, "Envoy/HC");
-  apply_all(http.request_headers, x, x.request);
+  apply_together(http.request_headers, x, x.request);
   h1::BodyFraming framing = h1::outgoing_request_framing(x.request.method, 0);
   char* head = static_cast<char*>(x.arena.allocate(h1::request_head_size(x.request, framing), 1));
   char* end = h1::encode_request_head(x.request, framing, head);

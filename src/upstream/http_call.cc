@@ -166,4 +166,15 @@ std::optional<Membership> ClusterCaller::membership(std::string_view name) const
   return counted;
 }
 
+void ClusterCaller::count_reply(const Exchange& x, int status) {
+  if (!x.record.cluster) return;
+  WorkerCluster& cluster = clusters_.get(*x.record.cluster);
+  cluster.stats.count_code(status);
+  cluster.copy(CodeCopy::internal).count_code(status);
+}
+
+StatBlock* ClusterCaller::stats_of_cluster(const Exchange& x, const std::string& below, const StatTable& table) {
+  return x.record.cluster ? &x.record.cluster->stats_below(below, table, x.worker.index()) : nullptr;
+}
+
 }  // namespace outrider

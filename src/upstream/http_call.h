@@ -18,6 +18,8 @@ class ClusterCaller final : public HttpCaller {
   // upstream_rq_pending_overflow.
   static constexpr int kStartedMax = 1024;
   std::optional<Membership> membership(std::string_view cluster) const override;
+  void count_reply(const Exchange& x, int status) override;
+  StatBlock* stats_of_cluster(const Exchange& x, const std::string& below, const StatTable& table) override;
 
  private:
   struct Started;

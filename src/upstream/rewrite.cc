@@ -103,7 +103,7 @@ void replace_path(Exchange& x, std::string_view path, bool envoy_headers) {
 }  // namespace
 
 void rewrite_request(Exchange& x, const Route& route, bool envoy_headers) {
-  for (const auto& mutations : route.request_headers) apply_all(*mutations, x, x.request);
+  for (const auto& mutations : route.request_headers) apply_together(*mutations, x, x.request);
   std::string_view host = new_host(x, route.host_rewrite);
   if (!host.empty()) rewrite_host(x, route.host_rewrite, host, envoy_headers);
   const std::optional<Format>& format = route.path_rewrite.format;
@@ -169,10 +169,10 @@ Response redirect(Exchange& x, const Route& route, bool envoy_headers) {
   if (auto path = redirected_path(route, bare)) {
     replace_path(x, path->append(x.request.path.substr(bare.size())), envoy_headers);
   }
-  Response response = x.reply(route.redirect->status, "", "direct_response");
-  if (x.request.method == Method::connect) return response;  // There is no URL that could change.
-  response.head->headers.add(Known::location, x.arena.copy(location));
-  return response;
+  Headers fields(x.arena);
+  bool has_url = x.request.method != Method::connect;
+  if (has_url) fields.add(Known::location, x.arena.copy(location));
+  return x.reply(route.redirect->status, "", "direct_response", &fields);
 }
 
 bool upgrade_allowed(const Exchange& x, const Route& route) {

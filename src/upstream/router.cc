@@ -84,11 +84,11 @@ void prepare_tries(Forwarding& f, std::chrono::milliseconds per_try_timeout) {
 
 Response direct_response(Exchange& x, const DirectResponse& direct) {
   if (!direct.format) {
-    Response response = x.reply(direct.status, direct.body, "direct_response");
     // What was made, or is elsewhere, is where the request went (RFC 9110 section 15.3.2).
+    Headers fields(x.arena);
     bool located = direct.status == 201 || direct.status / 100 == 3;
-    if (located) response.head->headers.add(Known::location, x.arena.copy(url_of(x)));
-    return response;
+    if (located) fields.add(Known::location, x.arena.copy(url_of(x)));
+    return x.reply(direct.status, direct.body, "direct_response", &fields);
   }
   std::string body;
   direct.format->append(x, body);
@@ -220,7 +220,7 @@ void Router::finish(Forwarding& f, ResponseHead& head) const {
   tell_attempts(f, head);
   x.record.status = head.status;
   for (std::string_view cookie : f.new_cookies) head.headers.add(Known::set_cookie, cookie);
-  for (const auto& mutations : f.route.response_headers) apply_all(*mutations, x, head);
+  for (const auto& mutations : f.route.response_headers) apply_together(*mutations, x, head);
 }
 
 Response Router::time_out(Forwarding& f, std::string_view details) const {

@@ -12,11 +12,11 @@ namespace outrider::h1 {
 namespace {
 
 // What Envoy's parser knows, sorted.
-constexpr std::array<std::string_view, 35> kMethods = {
-    "ACL",    "BIND",   "CHECKOUT",   "CONNECT",    "COPY",   "DELETE", "GET",     "HEAD",       "LINK",
-    "LOCK",   "MERGE",  "MKACTIVITY", "MKCALENDAR", "MKCOL",  "MOVE",   "MSEARCH", "NOTIFY",     "OPTIONS",
-    "PATCH",  "POST",   "PROPFIND",   "PROPPATCH",  "PURGE",  "PUT",    "QUERY",   "REBIND",     "REPORT",
-    "SEARCH", "SOURCE", "SUBSCRIBE",  "TRACE",      "UNBIND", "UNLINK", "UNLOCK",  "UNSUBSCRIBE"};
+constexpr std::array<std::string_view, 34> kMethods = {
+    "ACL",    "BIND",      "CHECKOUT",   "CONNECT",    "COPY",   "DELETE", "GET",        "HEAD",   "LINK",
+    "LOCK",   "MERGE",     "MKACTIVITY", "MKCALENDAR", "MKCOL",  "MOVE",   "MSEARCH",    "NOTIFY", "OPTIONS",
+    "PATCH",  "POST",      "PROPFIND",   "PROPPATCH",  "PURGE",  "PUT",    "REBIND",     "REPORT", "SEARCH",
+    "SOURCE", "SUBSCRIBE", "TRACE",      "UNBIND",     "UNLINK", "UNLOCK", "UNSUBSCRIBE"};
 static_assert(std::ranges::is_sorted(kMethods));
 
 // reg-name and IPv4address: unreserved, sub-delims, "%".

@@ -16,6 +16,9 @@ ROUTER = {
 }
 
 
+CODES = ("upstream_rq_", "internal.upstream_rq_", "external.upstream_rq_")
+
+
 def any_of(*names):
     return {"patterns": [{"exact": n} for n in names]}
 
@@ -78,8 +81,8 @@ class Pair:
             found = side.exchange(data, to)
             asked = server.requests[before:]
             found["asked"] = [x for r in asked for x in [r.start_line, r.body, *sides.stable(r.fields)]]
-            names = "http.in.ext_authz"
-            found["stats"] = sorted(f"{n} {v}" for n, v in side.proxy.stats((names,)).items() if v)
+            names = ("http.in.ext_authz", "cluster.backend.ext_authz", *(f"cluster.backend.{n}" for n in CODES))
+            found["stats"] = sorted(f"{n} {v}" for n, v in side.proxy.stats(names).items() if v)
             seen.append(found)
         return seen[0], sides.different(*seen)
 

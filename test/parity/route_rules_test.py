@@ -178,6 +178,25 @@ REWRITES = [
         response_headers_to_add=[add("x-status", "%RESPONSE_CODE%"), add("x-back", "%RESP(x-upstream)%")],
         response_headers_to_remove=["x-upstream", "server"],
     ),
+    to_backend(
+        "/f/said",
+        response_headers_to_add=[
+            add("x-back", "%RESP(x-upstream)% %RESP(content-length)% %RESP(:status)% %RESP(x-none)%"),
+            add("x-upstream", "%RESP(x-upstream)% again", "OVERWRITE_IF_EXISTS_OR_ADD"),
+            add("x-later", "%RESP(x-upstream)%"),
+        ],
+    ),
+    to_backend(
+        "/f/swap",
+        request_headers_to_add=[
+            add("x-given", "%REQ(x-other)%", "OVERWRITE_IF_EXISTS_OR_ADD"),
+            add("x-other", "%REQ(x-given)%", "OVERWRITE_IF_EXISTS_OR_ADD"),
+            add("x-new", "1"),
+            add("x-new", "2", "ADD_IF_ABSENT"),
+            add("x-late", "%REQ(x-gone)%"),
+        ],
+        request_headers_to_remove=["x-gone"],
+    ),
     {
         "match": {"prefix": "/f/direct"},
         "direct_response": {"status": 201},
@@ -187,6 +206,30 @@ REWRITES = [
         "match": {"prefix": "/f/redirect"},
         "redirect": {"path_redirect": "/x"},
         "response_headers_to_add": [add("x-redirect", "1")],
+    },
+    {
+        "match": {"prefix": "/f/location"},
+        "redirect": {"path_redirect": "/x"},
+        "response_headers_to_add": [
+            add("location", "/mine", "OVERWRITE_IF_EXISTS_OR_ADD"),
+            add("x-location", "%RESP(location)%"),
+        ],
+    },
+    {
+        "match": {"prefix": "/f/absent-location"},
+        "redirect": {"path_redirect": "/x"},
+        "response_headers_to_add": [add("location", "/mine", "ADD_IF_ABSENT")],
+    },
+    {
+        "match": {"prefix": "/f/no-location"},
+        "redirect": {"path_redirect": "/x"},
+        "response_headers_to_remove": ["location"],
+    },
+    {
+        "match": {"prefix": "/f/created"},
+        "direct_response": {"status": 201},
+        "response_headers_to_add": [add("x-location", "%RESP(location)%")],
+        "response_headers_to_remove": ["location"],
     },
     to_backend(
         "/w/",
@@ -237,6 +280,12 @@ REWRITTEN = [
     ("/f/response", []),
     ("/f/direct?a", []),
     ("/f/redirect", []),
+    ("/f/said", []),
+    ("/f/swap", [("x-given", "a"), ("x-other", "b"), ("x-gone", "c")]),
+    ("/f/location", []),
+    ("/f/absent-location", []),
+    ("/f/no-location", []),
+    ("/f/created", []),
     ("/w/x", []),
     ("/c/x", [("x-cluster", "backend")]),
     ("/c/x", [("x-cluster", "unknown")]),
