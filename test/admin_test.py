@@ -259,3 +259,18 @@ def test_admin_has_an_access_log_of_its_own(stage):
 def test_a_connect_is_answered_without_waiting_for_what_follows_it(stage):
     client = stage.client(stage.proxy(stage.backend()).admin)
     assert client.send("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n").response().status == 404
+
+
+def test_readers_that_never_read_do_not_take_all_memory(stage):
+    clusters = [cluster(f"cluster-{i:04}", 1) for i in range(1500)]
+    proxy = stage.proxy(route("cluster-0000"), clusters=clusters)
+    readers = [Client(proxy.admin, receive_buffer=4096) for _ in range(8)]
+    for reader in readers:
+        reader.send(request_bytes("/stats/prometheus"))
+    assert eventually(lambda: proxy.ask_admin("/stats/prometheus").status == 503)
+    assert page(proxy, "/stats/prometheus") == "8 large answers are being read already\n"
+    assert int(page(proxy, "/stats?filter=pages_refused").split()[1]) >= 2
+    assert page(proxy, "/ready") == "LIVE\n"
+    for reader in readers:
+        reader.close()
+    assert eventually(lambda: proxy.ask_admin("/stats/prometheus").status == 200)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from config_text import bootstrap, cluster, listener, route, virtual_host
+from config_text import bootstrap, cluster, listener, route, typed, virtual_host
 from peers import ask
 from processes import BINARY, Proxy, free_port
 
@@ -216,6 +216,14 @@ def test_the_verb_validate_tells_notes_too(stage):
     done = run(stage, "validate", stage.file(bootstrap([retried], [cluster("b", 1)])))
     assert done.status == 0
     assert "retry_policy.retry_on: note: no reason to retry, and left out: 5xxx" in done.stderr
+
+
+def test_a_word_of_a_route_on_a_filter_that_is_not_there_is_told(stage):
+    cors = typed("envoy.extensions.filters.http.cors.v3.CorsPolicy")
+    worded = {**route("b"), "typed_per_filter_config": {"nonsense": cors}}
+    done = run(stage, "validate", stage.file(bootstrap([listener(1, [virtual_host(worded)])], [cluster("b", 1)])))
+    assert done.status == 0
+    assert "note: no filter of this connection manager is named 'nonsense': this has no effect" in done.stderr
 
 
 def test_a_value_of_a_verb_may_follow_an_equals_sign(stage):

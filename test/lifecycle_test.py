@@ -552,6 +552,16 @@ def at_pipe(path, **fields):
     return {**listener(0, [direct("x")], name="a"), "address": {"pipe": {"path": str(path), **fields}}}
 
 
+def test_a_pipe_has_the_permissions_that_the_configuration_gives_it(stage):
+    path, admin = stage.directory / "socket", stage.directory / "admin"
+    pages = {"admin": {"address": {"pipe": {"path": str(admin), "mode": 0o777}}}}
+    proxy = stage.start({**bootstrap([at_pipe(path, mode=0o622)], []), **pages}, wait=False)
+    proxy.wait_line("starting to listen")
+    assert [each.stat().st_mode & 0o777 for each in (path, admin)] == [0o622, 0o777]
+    rewrite(proxy, {**bootstrap([at_pipe(path, mode=0o600)], []), **pages})
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     "pipe, said",
     [

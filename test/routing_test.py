@@ -280,7 +280,7 @@ def test_a_head_that_is_not_finished_in_time_is_answered_with_408(stage):
 
 
 def test_an_idle_connection_is_closed(stage):
-    proxy = stage.proxy(stage.backend(), common_http_protocol_options={"idle_timeout": "1s"})
+    proxy = stage.proxy(stage.backend(), common_http_protocol_options={"idle_timeout": "1s"}, drain_timeout="0.1s")
     client = stage.client(proxy)
     assert client.ask().status == 200
     assert client.at_end()

@@ -156,6 +156,27 @@ PageAnswer answer(const AdminView& view, Exchange& x, std::string_view form) {
 
 }  // namespace
 
+namespace {
+
+enum class AdminStat : std::uint16_t { pages_refused, count };
+constexpr StatDefinition kAdminStats[] = {{"pages_refused", StatKind::counter}};
+
+const StatTable& admin_stat_table() {
+  static const StatTable table{kAdminStats, ""};
+  return table;
+}
+
+// One of `taken` until the last copy is gone; null where there are `most` already.
+std::shared_ptr<void> take_place(const std::shared_ptr<int>& taken, int most) {
+  if (*taken >= most) return nullptr;
+  ++*taken;
+  return {taken.get(), [taken](void*) { --*taken; }};
+}
+
+}  // namespace
+
+Admin::Admin(AdminView view) : view_(std::move(view)), stats_(view_.stats.scope("http.admin.", admin_stat_table())) {}
+
 std::span<const Page> admin_pages() { return kPages; }
 
 Task<Response> Admin::handle(Exchange& x, Next) const {
@@ -165,12 +186,19 @@ Task<Response> Admin::handle(Exchange& x, Next) const {
   }
   x.record.details = "admin_filter_response";
   PageAnswer page = answer(view_, x, form);
+  if (page.rest && !page.rest->next(page.text, PageBody::kPieceBytes)) page.rest.reset();
+  std::shared_ptr<void> place = page.rest ? take_place(large_answers_, kLargeAnswersMax) : nullptr;
+  if (page.rest && !place) {
+    stats_->local(x.worker.index())[AdminStat::pages_refused].add();
+    page = PageAnswer::plain(fmt::format("{} large answers are being read already\n", kLargeAnswersMax), 503);
+  }
   auto& head = x.arena.make_owned<ResponseHead>(x.arena);
   head.status = static_cast<std::uint16_t>(page.status);
   head.headers.add(Known::content_type, page.content_type);
   head.headers.add("cache-control", "no-cache, max-age=0");
   head.headers.add("x-content-type-options", "nosniff");
-  co_return Response{&head, &x.arena.make_owned<PageBody>(std::move(page.text), std::move(page.rest))};
+  co_return Response{&head,
+                     &x.arena.make_owned<PageBody>(std::move(page.text), std::move(page.rest), std::move(place))};
 }
 
 }  // namespace outrider

@@ -1,5 +1,6 @@
 // The admin page: a terminal filter on the main thread's worker, with Envoy's paths.
 #pragma once
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -54,14 +55,19 @@ struct AdminView {
 
 class Admin final : public Filter {
  public:
-  explicit Admin(AdminView view) : view_(std::move(view)) {}
+  explicit Admin(AdminView view);
   Task<Response> handle(Exchange& x, Next next) const override;
 
   // A request with a body beyond this is answered 413.
   static constexpr std::size_t kRequestBodyBytesMax = 64 * 1024;
+  // So many answers of more than one piece (PageBody) are on their way at once, since each may hold some KB for every
+  // cluster. One more is answered 503; `http.admin.pages_refused` counts them.
+  static constexpr int kLargeAnswersMax = 8;
 
  private:
   AdminView view_;
+  std::shared_ptr<StatScope> stats_;
+  std::shared_ptr<int> large_answers_ = std::make_shared<int>(0);  // On their way.
 };
 
 }  // namespace outrider

@@ -55,7 +55,8 @@ std::string_view observability_name(const Cluster& cluster) {
 
 // The configuration says some of them.
 bool has_flag(const Endpoint& host, HealthFlag flag) {
-  if (flag == HealthFlag::failed_eds_health) return host.health == HostHealth::unhealthy;
+  if (flag == HealthFlag::eds_status_draining) return host.told_to_drain;
+  if (flag == HealthFlag::failed_eds_health) return host.health == HostHealth::unhealthy && !host.told_to_drain;
   if (flag == HealthFlag::degraded_eds_health) return host.health == HostHealth::degraded;
   return host.flags.has(flag);
 }
@@ -125,6 +126,13 @@ class PlainClusters final : public ClustersText {
   void begin_cluster(const Cluster& cluster, bool, std::string& out) override {
     prefix_.assign(cluster.name()).append("::");
     line(out, "observability_name", observability_name(cluster));
+    if (cluster.options.outlier) {
+      append_rate("outlier::success_rate_average", cluster.success_rates.average, out);
+      append_rate("outlier::success_rate_ejection_threshold", cluster.success_rates.ejection_threshold, out);
+      append_rate("outlier::local_origin_success_rate_average", cluster.local_origin_success_rates.average, out);
+      append_rate("outlier::local_origin_success_rate_ejection_threshold",
+                  cluster.local_origin_success_rates.ejection_threshold, out);
+    }
     append_thresholds("default_priority::", cluster.breakers[0], out);
     append_thresholds("high_priority::", cluster.breakers[1], out);
     line(out, "added_via_api", "false");
@@ -208,6 +216,7 @@ class JsonClusters final : public ClustersText {
     any_ = true;
     json_.open_element();
     json_.text("name", cluster.name());
+    append_percent("success_rate_ejection_threshold", cluster.success_rates.ejection_threshold);
     has_hosts_ = has_hosts;
     if (has_hosts) json_.open_list("host_statuses");
   }
@@ -231,9 +240,11 @@ class JsonClusters final : public ClustersText {
     if (has_flag(host, HealthFlag::excluded_via_immediate_hc_fail)) json_.truth("excluded_via_immediate_hc_fail", true);
     if (has_flag(host, HealthFlag::active_hc_timeout)) json_.truth("active_hc_timeout", true);
     json_.close_object();
+    if (host.outlier) append_percent("success_rate", host.outlier->external.percent);
     json_.number("weight", host.weight);
     if (!host.hostname.empty()) json_.text("hostname", host.hostname);
     if (host.priority) json_.number("priority", host.priority);
+    if (host.outlier) append_percent("local_origin_success_rate", host.outlier->local.percent);
     json_.open_object("locality");
     if (!host.region.empty()) json_.text("region", host.region);
     if (!host.zone.empty()) json_.text("zone", host.zone);
@@ -250,9 +261,19 @@ class JsonClusters final : public ClustersText {
     json_.close_object();
   }
 
+  // envoy.type.v3.Percent; negative: it has not been measured.
+  void append_percent(std::string_view name, double percent) {
+    if (percent < 0) return;
+    json_.open_object(name);
+    if (percent > 0) json_.fraction("value", percent);
+    json_.close_object();
+  }
+
   void end_cluster(const Cluster& cluster, std::string& out) override {
     json_.continue_in(out);
     if (has_hosts_) json_.close_list();
+    append_percent("local_origin_success_rate_ejection_threshold",
+                   cluster.local_origin_success_rates.ejection_threshold);
     json_.open_object("circuit_breakers");
     json_.open_list("thresholds");
     for (Priority priority : {Priority::normal, Priority::high}) {

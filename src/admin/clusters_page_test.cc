@@ -15,8 +15,9 @@ struct Clusters {
 
   Clusters() { admin.snapshot = snapshot; }
 
-  Cluster& add(std::string name, std::vector<EndpointPtr> hosts, std::string stat_name = "") {
+  Cluster& add(std::string name, std::vector<EndpointPtr> hosts, std::string stat_name = "", bool watched = false) {
     ClusterOptions options;
+    if (watched) options.outlier = std::make_shared<OutlierOptions>();
     options.name = name;
     options.thresholds[1].connections = 7;
     options.thresholds[1].retries = 0;
@@ -195,6 +196,31 @@ TEST(ClustersPage, NamesAreEscapedInJson) {
   Clusters c;
   c.add("a\"\\\n", {});
   EXPECT_THAT(c.admin.get("/clusters?format=json").body, HasSubstr(R"("name": "a\"\\\n")"));
+}
+
+TEST(ClustersPage, OutlierDetectionHasEnvoysLinesAndMembers) {
+  Clusters c;
+  EndpointPtr host = Clusters::host(*Address::parse("10.0.0.1", 80));
+  host->outlier = std::make_unique<Outlier>(OutlierOptions{});
+  Cluster& cluster = c.add("a", {host}, "", true);
+  EXPECT_THAT(c.admin.get("/clusters").body, HasSubstr("a::observability_name::a\n"
+                                                       "a::outlier::success_rate_average::-1\n"
+                                                       "a::outlier::success_rate_ejection_threshold::-1\n"
+                                                       "a::outlier::local_origin_success_rate_average::-1\n"
+                                                       "a::outlier::local_origin_success_rate_ejection_threshold::-1\n"
+                                                       "a::default_priority::"));
+  EXPECT_THAT(c.admin.get("/clusters?format=json").body, Not(HasSubstr("success_rate")));
+  cluster.success_rates = {83.33333333333333, 38.54990385818532};
+  cluster.local_origin_success_rates = {0, 0};
+  host->outlier->external.percent = 50;
+  EXPECT_THAT(c.admin.get("/clusters").body, HasSubstr("a::outlier::success_rate_average::83.3333\n"
+                                                       "a::outlier::success_rate_ejection_threshold::38.5499\n"
+                                                       "a::outlier::local_origin_success_rate_average::0\n"));
+  const std::string json = c.admin.get("/clusters?format=json").body;
+  EXPECT_THAT(json, HasSubstr("\"success_rate_ejection_threshold\": {\n    \"value\": 38.54990385818532\n   },\n"
+                              "   \"host_statuses\""));
+  EXPECT_THAT(json, HasSubstr("\"success_rate\": {\n      \"value\": 50\n     },\n     \"weight\""));
+  EXPECT_THAT(json, HasSubstr("\"local_origin_success_rate_ejection_threshold\": {},\n   \"circuit_breakers\""));
 }
 
 TEST(ClustersPage, ManyHostsAreSentInPiecesAndAllOfThem) {

@@ -26,6 +26,11 @@ class IndentedJson {
     member(name);
     append_number(value);
   }
+  void fraction(std::string_view name, double value) {
+    member(name);
+    char digits[32];
+    out_->append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+  }
   // 64 bits wide: in quotes, since readers of JSON may keep only 53.
   void wide_number(std::string_view name, std::uint64_t value) {
     member(name);

@@ -11,7 +11,11 @@ namespace outrider {
 // Its length is not known beforehand: like Envoy's admin page it goes out chunked.
 class PageBody final : public Body {
  public:
-  PageBody(std::string text, std::unique_ptr<PageText> rest) : text_(std::move(text)), rest_(std::move(rest)) {}
+  // `place` is held as long as the body lives.
+  PageBody(std::string text, std::unique_ptr<PageText> rest, std::shared_ptr<void> place)
+      : text_(std::move(text)), rest_(std::move(rest)), place_(std::move(place)) {}
+
+  static constexpr std::size_t kPieceBytes = 64 * 1024;
 
   Frame poll(std::size_t max) override {
     while (at_ == text_.size()) {
@@ -27,10 +31,10 @@ class PageBody final : public Body {
   Task<Frame> pull(std::size_t max) override { co_return poll(max); }
 
  private:
-  static constexpr std::size_t kPieceBytes = 64 * 1024;
   std::string text_;
   std::size_t at_ = 0;
   std::unique_ptr<PageText> rest_;
+  std::shared_ptr<void> place_;
 };
 
 }  // namespace outrider

@@ -8,7 +8,6 @@
 #include <limits>
 #include <utility>
 
-#include "config/extensions.h"
 #include "config/nearest.h"
 #include "config/placeholder.h"
 #include "config/reader.h"
@@ -23,21 +22,6 @@ constexpr size_t kShownMax = 60;  // bytes of a value that a message repeats
 
 // For all others a null is as good as nothing.
 bool keeps_null(const pb::Descriptor& descriptor) { return descriptor.full_name() == "google.protobuf.Value"; }
-
-std::string shown(const Node& node) {
-  switch (node.kind) {
-    case Kind::null:
-      return "nothing";
-    case Kind::sequence:
-      return "a list";
-    case Kind::mapping:
-      return "a mapping";
-    case Kind::scalar:
-      break;
-  }
-  if (node.text.size() <= kShownMax) return fmt::format("`{}`", node.text);
-  return fmt::format("`{}...`", node.text.substr(0, kShownMax));
-}
 
 bool same_letters(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -72,6 +56,21 @@ std::string expected(const FieldType& field) {
 }
 
 }  // namespace
+
+std::string shown(const Node& node) {
+  switch (node.kind) {
+    case Kind::null:
+      return "nothing";
+    case Kind::sequence:
+      return "a list";
+    case Kind::mapping:
+      return "a mapping";
+    case Kind::scalar:
+      break;
+  }
+  if (node.text.size() <= kShownMax) return fmt::format("`{}`", node.text);
+  return fmt::format("`{}...`", node.text.substr(0, kShownMax));
+}
 
 void Binder::refuse(const Node& node, const Path& path, std::string message, std::string hint) {
   refused.add(node);
@@ -119,6 +118,7 @@ void Binder::entry(const Node& parent, const Node& node, Message& out, const Pat
     if (field->message_type() == nullptr || !keeps_null(*field->message_type())) return;
   }
   if (!oneof_is_free(parent, node, *field, out, here)) return;
+  holder_ = {&parent, &descriptor};
   this->field(node, *field, out, here);
   if (field->real_containing_oneof() != nullptr && refused.contains(node)) refused.add_incomplete(parent);
 }
@@ -270,37 +270,38 @@ void Binder::scalar(const Node& node, const Field& field, Message& out, const Pa
   double real = 0;
   bool truth = false;
   bool good = node.is_scalar();
+  const std::optional<std::string> decimal = node.plain ? decimal_of(node.text) : std::nullopt;
+  const std::string_view number = decimal ? std::string_view(*decimal) : node.text;
   switch (field.cpp_type()) {
     case FieldType::CPPTYPE_BOOL:
       if ((good = good && to_bool(node.text, truth))) put(&pb::Reflection::SetBool, &pb::Reflection::AddBool, truth);
       break;
     case FieldType::CPPTYPE_INT32:
-      good = good && to_integer(node.text, integer) && integer >= std::numeric_limits<int32_t>::min() &&
+      good = good && to_integer(number, integer) && integer >= std::numeric_limits<int32_t>::min() &&
              integer <= std::numeric_limits<int32_t>::max();
       if (good) put(&pb::Reflection::SetInt32, &pb::Reflection::AddInt32, static_cast<int32_t>(integer));
       break;
     case FieldType::CPPTYPE_INT64:
-      if ((good = good && to_integer(node.text, integer))) {
+      if ((good = good && to_integer(number, integer))) {
         put(&pb::Reflection::SetInt64, &pb::Reflection::AddInt64, integer);
       }
       break;
     case FieldType::CPPTYPE_UINT32:
-      good = good && to_unsigned(node.text, natural) && natural <= std::numeric_limits<uint32_t>::max();
+      good = good && to_unsigned(number, natural) && natural <= std::numeric_limits<uint32_t>::max();
       if (good) put(&pb::Reflection::SetUInt32, &pb::Reflection::AddUInt32, static_cast<uint32_t>(natural));
       break;
     case FieldType::CPPTYPE_UINT64:
-      if ((good = good && to_unsigned(node.text, natural))) {
+      if ((good = good && to_unsigned(number, natural))) {
         put(&pb::Reflection::SetUInt64, &pb::Reflection::AddUInt64, natural);
       }
       break;
     case FieldType::CPPTYPE_FLOAT:
-      if ((good = good && to_floating(node.text, real))) {
+      if ((good = good && to_floating(number, real))) {
         put(&pb::Reflection::SetFloat, &pb::Reflection::AddFloat, static_cast<float>(real));
       }
       break;
     case FieldType::CPPTYPE_DOUBLE:
-      if ((good = good && to_floating(node.text, real)))
-        put(&pb::Reflection::SetDouble, &pb::Reflection::AddDouble, real);
+      if ((good = good && to_floating(number, real))) put(&pb::Reflection::SetDouble, &pb::Reflection::AddDouble, real);
       break;
     case FieldType::CPPTYPE_ENUM:
       if (good) return enumeration(node, field, out, path);
@@ -354,69 +355,6 @@ void Binder::enumeration(const Node& node, const Field& field, Message& out, con
   } else {
     out.GetReflection()->SetEnum(&out, &field, found);
   }
-}
-
-// Named alone or behind its category, as `envoy.filters.http/envoy.filters.http.fault`.
-bool Binder::is_disabled(const Extension& extension) const {
-  return std::ranges::any_of(disabled_extensions,
-                             [&](std::string_view name) { return name.substr(name.find('/') + 1) == extension.name; });
-}
-
-// google.protobuf.Any: the message's own fields stand beside "@type"; a well-known type's value stands in `value`.
-bool Binder::any(const Node& node, Message& out, const Path& path) {
-  if (!node.is_mapping()) {
-    refuse(node, path, fmt::format("a mapping with \"@type\" was expected, but here is {}", shown(node)));
-    return true;
-  }
-  const Node* type = node.find("@type");
-  if (type == nullptr || !type->is_scalar()) {
-    refuse(node, path, "\"@type\" is missing",
-           "for example type.googleapis.com/envoy.extensions.filters.http.router.v3.Router");
-    return true;
-  }
-  const std::string_view name = type_of_url(type->text);
-  const pb::Descriptor* descriptor = schema_.message(name);
-  if (descriptor == nullptr && allow_unknown_types) {
-    note(*type, path.field("@type"), fmt::format("the API has no message `{}`: not looked at", name));
-    return true;
-  }
-  refused.add(node);  // until it turns out to be good
-  if (descriptor == nullptr) {
-    if (const Extension* known = extension_of_type(name)) {
-      refuse(*type, path.field("@type"),
-             fmt::format("{}, {}, is not built into outrider yet", known->name, to_text(known->slot)));
-      return true;
-    }
-    const std::vector<std::string> near = problems_.full() ? std::vector<std::string>() : near_messages(name);
-    refuse(*type, path.field("@type"), fmt::format("the API has no message `{}`", name),
-           near.empty() ? std::string() : fmt::format("did you mean {}?", fmt::join(near, " or ")));
-    return true;
-  }
-  if (const Extension* extension = extension_of_type(name); extension != nullptr && is_disabled(*extension)) {
-    refuse(*type, path.field("@type"),
-           fmt::format("{}, {}, is turned off by --disable-extensions", extension->name, to_text(extension->slot)));
-    return true;
-  }
-  if (!built_.message(descriptor->full_name())) {
-    const Extension* extension = extension_of_type(descriptor->full_name());
-    refuse(*type, path.field("@type"),
-           extension == nullptr
-               ? fmt::format("{} is not built into outrider yet", descriptor->full_name())
-               : fmt::format("{}, {}, is not built into outrider yet", extension->name, to_text(extension->slot)));
-    return true;
-  }
-  refused.forgive(node);
-  pb::Message* content = schema_.factory().GetPrototype(descriptor)->New(&arena_);
-  const Node* value = descriptor->full_name().starts_with("google.protobuf.") ? node.find("value") : &node;
-  const int around = std::exchange(depth_, -1);  // It is encoded by itself.
-  if (value != nullptr) message(*value, *content, path);
-  depth_ = around;
-  const pb::Descriptor& itself = *out.GetDescriptor();
-  out.GetReflection()->SetString(&out, itself.FindFieldByNumber(1),
-                                 fmt::format("type.googleapis.com/{}", descriptor->full_name()));
-  out.GetReflection()->SetString(&out, itself.FindFieldByNumber(2), content->SerializePartialAsString());
-  done_.push_back({path.text(), &node, content});
-  return true;
 }
 
 }  // namespace outrider::config

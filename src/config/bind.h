@@ -23,6 +23,9 @@ namespace outrider::config {
 // Puts a tree of v3 shape into messages, by their descriptors. What does not fit is a problem: unknown field, wrong
 // kind of value, a number out of range, an unknown enum value or type, two of a oneof, and all that outrider has not
 // built. The reading is that of proto3 JSON, and where Envoy's YAML is more forgiving, Envoy's.
+// The value as a message repeats it.
+std::string shown(const Node& node);
+
 class Binder {
  public:
   // `old_keys` gives further names for "did you mean"; it may be nullptr.
@@ -62,8 +65,14 @@ class Binder {
   void map(const Node& node, const Field& field, Message& out, const Path& path);
   void scalar(const Node& node, const Field& field, Message& out, const Path& path);
   void enumeration(const Node& node, const Field& field, Message& out, const Path& path);
-  bool is_disabled(const Extension& extension) const;
+
+  // bind_any.cc
   bool any(const Node& node, Message& out, const Path& path);
+  void content(const Node& node, const google::protobuf::Descriptor& descriptor, Message& out, const Path& path);
+  void leave_out(const Node& node, const Node& type, const Path& path, std::string message, std::string hint = {});
+  std::string why_not_built(const Node& node, const google::protobuf::Descriptor& descriptor) const;
+  bool is_disabled(const Extension& extension) const;
+  bool is_optional() const;
 
   // bind_well_known.cc: true if the message is one of protobuf's own and is done.
   bool well_known(const Node& node, Message& out, const Path& path);
@@ -90,6 +99,11 @@ class Binder {
   const Upgrade* old_keys_;
   Problems& problems_;
   std::vector<Bound> done_;
+  // The message whose entry was begun last.
+  struct Holder {
+    const Node* node = nullptr;
+    const google::protobuf::Descriptor* descriptor = nullptr;
+  } holder_;
   int depth_ = -1;  // Of the message at hand; the root's is 0.
   google::protobuf::Arena arena_;
 };

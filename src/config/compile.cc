@@ -11,6 +11,12 @@
 
 namespace outrider::config {
 
+void Compilation::warn(const std::string& path, std::string message) {
+  Problem note = loaded.at(path, std::move(message));
+  note.fatal = false;
+  log(Logger::config, LogLevel::warning, to_text(note));
+}
+
 std::size_t read_bytes_max(std::uint32_t limit) {
   return limit == 0 ? BlockPool::kBodyBytes : std::min<std::size_t>(limit, BlockPool::kBodyBytes);
 }
@@ -61,6 +67,7 @@ namespace {
 
 void compile_admin(Compilation& c, const envoy::config::bootstrap::v3::Admin& admin) {
   if (admin.has_address()) c.snapshot.admin = to_address(c, admin.address(), "admin.address");
+  c.snapshot.admin_pipe_mode = admin.address().pipe().mode();
   if (!admin.profile_path().empty()) {
     log(Logger::config, LogLevel::warning, "admin.profile_path has no effect: there is no profiler in this build");
   }
@@ -136,11 +143,10 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
     compile_listener(c, bootstrap.static_resources().listeners(i), static_cast<std::size_t>(i));
   }
   c.regex_sizes = {};  // Those of statistics may, too.
-  StatsOptions stats = compile_stats(c, bootstrap);
+  snapshot->stats = compile_stats(c, bootstrap);
   if (c.problems.any_fatal()) return std::unexpected(c.problems.take());
   snapshot->bootstrap = loaded.bootstrap;
   if ((snapshot->admin || process.keep_sources) && loaded.tree) snapshot->sources = source_map(*loaded.tree);
-  set_stats_options(std::move(stats));
   return SnapshotPtr(std::move(snapshot));
 }
 

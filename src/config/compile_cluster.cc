@@ -85,6 +85,7 @@ void read_hosts(Compilation& c, const ClusterProto& proto, const std::string& pa
       h.weight = lb.has_load_balancing_weight() ? lb.load_balancing_weight().value() : 1;
       h.priority = locality.priority();
       h.health = health_of(lb.health_status());
+      h.told_to_drain = lb.health_status() == envoy::config::core::v3::DRAINING;
       h.region = locality.locality().region();
       h.zone = locality.locality().zone();
       h.sub_zone = locality.locality().sub_zone();

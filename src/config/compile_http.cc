@@ -22,6 +22,7 @@ void read_timeouts(const hcm::HttpConnectionManager& m, HttpOptions& o) {
   if (common.has_max_requests_per_connection())
     o.max_requests_per_connection = common.max_requests_per_connection().value();
   if (common.has_max_headers_count()) o.limits.field_count_max = common.max_headers_count().value();
+  if (m.has_drain_timeout()) o.drain_timeout = to_ms(m.drain_timeout());
   if (m.has_stream_idle_timeout()) o.stream_idle_timeout = to_ms(m.stream_idle_timeout());
   if (m.has_request_timeout()) o.request_timeout = to_ms(m.request_timeout());
   if (m.has_request_headers_timeout()) o.request_headers_timeout = to_ms(m.request_headers_timeout());
@@ -116,6 +117,10 @@ void add_filters(Compilation& c, const hcm::HttpConnectionManager& m, const std:
     auto made =
         type->make({c, c, at + ".typed_config", filter.typed_config().value(), "http." + m.stat_prefix() + ".", slot});
     if (made) o.filters.add(std::move(made), {slot, filter.disabled()});
+  }
+  for (const hcm::HttpFilter& filter : m.http_filters()) c.filters_of_routes.erase(filter.name());
+  for (const auto& [name, at] : std::exchange(c.filters_of_routes, {})) {
+    c.warn(at, "no filter of this connection manager is named '" + name + "': this has no effect");
   }
   if (m.http_filters_size() == 0) c.fail(path, "http_filters is empty: the router is missing");
 }

@@ -3,7 +3,6 @@
 
 #include "config/compile_listener_address.h"
 #include "config/compile_parts.h"
-#include "core/log.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "http/http_stats.h"
 #include "proto/matcher.h"
@@ -123,25 +122,18 @@ std::string stat_name(std::string address) {
   return address;
 }
 
-bool has_listener(const Compilation& c, std::string_view name) {
-  return std::ranges::find(c.snapshot.listeners, name, &ListenerConfig::name) != c.snapshot.listeners.end();
-}
-
 // Its own, or one made from where it listens, which may be any port.
 std::string name_of(const Compilation& c, const lv3::Listener& proto, const ListenerConfig& l) {
   if (!proto.name().empty()) return proto.name();
   std::string name = l.address().text();
-  return has_listener(c, name) ? name + "#" + std::to_string(l.index) : name;
+  return c.listener_names.contains(name) ? name + "#" + std::to_string(l.index) : name;
 }
 
 // Envoy keeps the first of one name. True: this is another.
 bool left_out(Compilation& c, const lv3::Listener& proto, const std::string& path) {
   if (proto.name().empty() || c.loaded.doubts(path + ".name")) return false;
-  if (!has_listener(c, proto.name())) return false;
-  Problem note =
-      c.loaded.at(path + ".name", "a listener named '" + proto.name() + "' exists already: this one is left out");
-  note.fatal = false;
-  log(Logger::config, LogLevel::warning, to_text(note));
+  if (!c.listener_names.contains(proto.name())) return false;
+  c.warn(path + ".name", "a listener named '" + proto.name() + "' exists already: this one is left out");
   return true;
 }
 
@@ -170,10 +162,12 @@ void compile_listener(Compilation& c, const lv3::Listener& proto, std::size_t in
   }
   const bool another = left_out(c, proto, path);
   bool is_udp = proto.address().socket_address().protocol() == envoy::config::core::v3::SocketAddress::UDP;
-  if (!is_udp && !another) refuse_same_addresses(c, l, path);
+  if (!is_udp && !another) take_addresses(c, l, path);
   compile_chains(c, proto, path, l);
   compile_listener_filters(c, proto, path, l);
-  if (!is_udp && !another) c.snapshot.listeners.push_back(std::move(l));
+  if (is_udp || another) return;
+  c.listener_names.insert(l.name);
+  c.snapshot.listeners.push_back(std::move(l));
 }
 
 }  // namespace outrider::config

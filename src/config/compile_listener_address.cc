@@ -3,8 +3,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include <algorithm>
-
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "proto/socket_options.h"
 
@@ -45,32 +43,27 @@ std::vector<ListenerAddress> compile_listener_addresses(Compilation& c, const lv
   const SocketOptions own = ::outrider::proto::to_socket_options(proto.socket_options());
   std::vector<ListenerAddress> addresses;
   const Address first = to_address(c, proto.address(), path + ".address", AddressOf::listener);
-  addresses.push_back({first, compile_options(proto, proto.address(), first, own)});
+  addresses.push_back({first, compile_options(proto, proto.address(), first, own), proto.address().pipe().mode()});
   for (int i = 0; i < proto.additional_addresses_size(); i++) {
     const auto& more = proto.additional_addresses(i);
     const std::string at = path + ".additional_addresses[" + std::to_string(i) + "].address";
     const Address address = to_address(c, more.address(), at, AddressOf::listener);
     const SocketOptions its =
         more.has_socket_options() ? ::outrider::proto::to_socket_options(more.socket_options().socket_options()) : own;
-    addresses.push_back({address, compile_options(proto, more.address(), address, its)});
+    addresses.push_back({address, compile_options(proto, more.address(), address, its), more.address().pipe().mode()});
   }
   return addresses;
 }
 
-void refuse_same_addresses(Compilation& c, const ListenerConfig& l, const std::string& path) {
+void take_addresses(Compilation& c, const ListenerConfig& l, const std::string& path) {
   for (std::size_t i = 0; i < l.addresses.size(); i++) {
-    const std::string at =
-        i == 0 ? path + ".address" : path + ".additional_addresses[" + std::to_string(i - 1) + "].address";
-    const ListenerAddress& mine = l.addresses[i];
-    if (mine.address.port() == 0 && !mine.address.is_pipe()) continue;
-    for (const ListenerConfig& other : c.snapshot.listeners) {
-      bool same = std::ranges::any_of(other.addresses, [&](const ListenerAddress& a) {
-        return a.address == mine.address && a.options.network_namespace == mine.options.network_namespace;
-      });
-      if (!same) continue;
-      c.fail(at, "the listener '" + other.name + "' has the address " + mine.address.text() + " already");
-      break;
-    }
+    const auto& [address, options, mode] = l.addresses[i];
+    if (address.port() == 0 && !address.is_pipe()) continue;
+    const auto [taken, is_free] = c.listener_addresses.try_emplace({address, options.network_namespace}, l.name);
+    if (is_free || taken->second == l.name) continue;
+    const std::string list = path + ".additional_addresses[";
+    c.fail(i == 0 ? path + ".address" : list + std::to_string(i - 1) + "].address",
+           "the listener '" + taken->second + "' has the address " + address.text() + " already");
   }
 }
 

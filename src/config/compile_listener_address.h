@@ -11,7 +11,7 @@ namespace outrider::config {
 std::vector<ListenerAddress> compile_listener_addresses(Compilation& c,
                                                         const envoy::config::listener::v3::Listener& proto,
                                                         const std::string& path);
-// Reports what a listener before it listens on.
-void refuse_same_addresses(Compilation& c, const ListenerConfig& listener, const std::string& path);
+// Its addresses are its own from now on; reports those that another listener has already.
+void take_addresses(Compilation& c, const ListenerConfig& listener, const std::string& path);
 
 }  // namespace outrider::config

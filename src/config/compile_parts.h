@@ -1,9 +1,11 @@
 // The parts of compile(); private to compile*.cc.
 #pragma once
 #include <chrono>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "config/compile.h"
 #include "proto/http_filter.h"
@@ -63,6 +65,10 @@ struct Compilation final : proto::Report, proto::FilterHost {
   Problems problems;  // The load's mistakes first.
   // Of all clusters, also of those that are wrong: whoever names one of them is right to do so.
   std::set<std::string, std::less<>> cluster_names;
+  // Of the listeners so far: their names, and who has which address in which network namespace.
+  std::set<std::string, std::less<>> listener_names;
+  std::map<std::pair<Address, std::string>, std::string> listener_addresses;
+  std::map<std::string, std::string> filters_of_routes;  // What routes have a word on, and where, by name.
   std::map<std::string, int, std::less<>> filter_slots;  // By the name that a listener gives a filter.
   // The bootstrap's: of every connection manager that traces and names no provider. Null: none.
   const envoy::config::trace::v3::Tracing* tracing = nullptr;
@@ -78,6 +84,8 @@ struct Compilation final : proto::Report, proto::FilterHost {
   int filter_slot(const std::string& name) {
     return filter_slots.try_emplace(name, static_cast<int>(filter_slots.size())).first->second;
   }
+  // What is taken, and is hardly meant.
+  void warn(const std::string& path, std::string message);
   // Nothing is said of what may be a consequence of a mistake that is known.
   void fail(const std::string& path, std::string message) override {
     if (!loaded.doubts(path)) problems.add(loaded.at(path, std::move(message)));

@@ -20,7 +20,9 @@ RouteFilter route_filter(Compilation& c, const google::protobuf::Any& any, int s
     if (!wrapper.ParseFromString(any.value())) return {};
     if (!wrapper.has_config() && !wrapper.disabled()) c.fail(path, "says nothing: neither `disabled` nor a `config`");
     RouteFilter said{nullptr, true, wrapper.disabled(), nullptr};
-    if (wrapper.has_config()) said.config = route_filter(c, wrapper.config(), slot, path + ".config").config;
+    if (!wrapper.config().type_url().empty()) {
+      said.config = route_filter(c, wrapper.config(), slot, path + ".config").config;
+    }
     return said;
   }
   std::string_view url = any.type_url();
@@ -48,8 +50,9 @@ RouteFilters compile_route_filters(Compilation& c,
   for (const auto& [name, any] : configs) {
     auto slot = static_cast<std::size_t>(c.filter_slot(name));
     if (result.size() <= slot) result.resize(slot + 1);
-    RouteFilter said =
-        route_filter(c, any, static_cast<int>(slot), path + ".typed_per_filter_config[\"" + name + "\"]");
+    const std::string at = path + ".typed_per_filter_config[\"" + name + "\"]";
+    c.filters_of_routes.try_emplace(name, at);
+    RouteFilter said = route_filter(c, any, static_cast<int>(slot), at);
     if (result[slot].said) said.wider = std::make_shared<const RouteFilter>(std::move(result[slot]));
     result[slot] = std::move(said);
   }

@@ -74,6 +74,18 @@ bool to_integer(std::string_view text, int64_t& out) {
   return true;
 }
 
+std::optional<std::string> decimal_of(std::string_view text) {
+  bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  if (text.size() < 2 || text[0] != '0') return std::nullopt;
+  bool hexadecimal = text[1] == 'x' || text[1] == 'X';
+  text.remove_prefix(hexadecimal ? 2 : 1);
+  std::uint64_t number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number, hexadecimal ? 16 : 8);
+  if (error != std::errc() || stop != text.data() + text.size()) return std::nullopt;
+  return (negative ? "-" : "") + std::to_string(number);
+}
+
 bool to_unsigned(std::string_view text, uint64_t& out) {
   if (whole(text, out)) return true;
   int64_t number = 0;

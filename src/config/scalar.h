@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,7 +14,10 @@ bool to_bool(std::string_view text, bool& out);  // true and false, and YAML 1.1
 bool is_boolean_word(std::string_view text);
 bool to_integer(std::string_view text, int64_t& out);  // also 1e3 and 5.0, as proto3 JSON allows
 bool to_unsigned(std::string_view text, uint64_t& out);
-bool to_floating(std::string_view text, double& out);    // also NaN, Infinity, -Infinity
+bool to_floating(std::string_view text, double& out);  // also NaN, Infinity, -Infinity
+// The decimal form of what YAML 1.1 takes for octal (010) or hexadecimal (0x1F90); nothing of all other texts. For
+// scalars without quotes.
+std::optional<std::string> decimal_of(std::string_view text);
 bool to_bytes(std::string_view text, std::string& out);  // base64, either alphabet, with padding or without
 
 struct Span {  // of google.protobuf.Duration

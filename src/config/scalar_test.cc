@@ -30,6 +30,15 @@ TEST(Scalar, WholeNumbersMayBeWrittenWithAPoint) {
   EXPECT_FALSE(to_unsigned("-1", natural));
 }
 
+TEST(Scalar, YamlKnowsOtherBasesThanTen) {
+  EXPECT_EQ(decimal_of("010"), "8");
+  EXPECT_EQ(decimal_of("-0660"), "-432");
+  EXPECT_EQ(decimal_of("0x1F90"), "8080");
+  for (const char* other : {"", "0", "10", "08", "0x", "0xg", "0.5", "00:10", "-", "x10"}) {
+    EXPECT_EQ(decimal_of(other), std::nullopt) << other;
+  }
+}
+
 TEST(Scalar, NumbersMayBeInfinite) {
   double out = 0;
   EXPECT_TRUE(to_floating("2.5", out) && out == 2.5);

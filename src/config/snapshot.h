@@ -12,6 +12,7 @@
 #include "http/http_options.h"
 #include "http/matcher.h"
 #include "net/network.h"
+#include "observe/stats_options.h"
 #include "upstream/pool.h"
 #include "upstream/route_table.h"
 
@@ -21,6 +22,7 @@ namespace outrider {
 struct ListenerAddress {
   Address address;
   ListenOptions options = {};
+  std::uint32_t pipe_mode = 0;  // As set_pipe_mode() takes it.
 
   bool operator==(const ListenerAddress&) const = default;
 };
@@ -61,12 +63,14 @@ struct Snapshot {
   ClusterMap clusters;
   std::vector<std::string> cluster_order;  // Their names as the file has them; an empty one for each without a name.
   std::optional<Address> admin;
+  std::uint32_t admin_pipe_mode = 0;  // As set_pipe_mode() takes it.
   std::vector<std::shared_ptr<AccessLog>> admin_logs;
   StringMatchers admin_allow_paths;  // Empty: the admin page answers every path.
   std::vector<RuntimeSource> runtime;
   std::string node_id, node_cluster, node_zone;
   std::string flags_path;  // Where a file `drain` lets the process start with failing health; empty: nowhere.
   WatchdogOptions main_watchdog, worker_watchdog;
+  StatsOptions stats;     // In force once the snapshot is.
   std::string bootstrap;  // Serialized, for /config_dump.
   SourceMap sources;      // Empty without an admin page.
 };

@@ -66,6 +66,7 @@ Node* Tree::copy(const Node& node) {
 
 void Tree::append(Node& parent, Node& child) {
   child.next = nullptr;
+  entries_.erase(&parent);
   if (parent.last != nullptr) {
     parent.last->next = &child;
   } else {
@@ -106,6 +107,7 @@ Node* Tree::set_sequence(Node& parent, std::string_view key, Mark mark) {
 
 void Tree::unlink(Node& parent, Node& child) {
   found_.erase(&parent);
+  entries_.erase(&parent);
   Node* before = nullptr;
   for (Node* at = parent.first; at != nullptr; before = at, at = at->next) {
     if (at != &child) continue;
@@ -167,6 +169,22 @@ const Node* Tree::item(const Node& sequence, size_t index) const {
   return item;
 }
 
+const Node* Tree::entry(const Node& mapping, std::string_view name) const {
+  constexpr int kFew = 16;  // Up to here looking at each is the quickest.
+  if (!mapping.is_mapping()) return nullptr;
+  const Node* child = mapping.first;
+  for (int looked_at = 0; child != nullptr && looked_at < kFew; child = child->next, ++looked_at) {
+    if (child->key == name) return child;
+  }
+  if (child == nullptr) return nullptr;
+  const auto [place, is_new] = entries_.try_emplace(&mapping);
+  for (const Node* each = is_new ? mapping.first : nullptr; each != nullptr; each = each->next) {
+    place->second.emplace(each->key, each);
+  }
+  const auto found = place->second.find(name);
+  return found == place->second.end() ? nullptr : found->second;
+}
+
 const Node& Tree::at(std::string_view path) const {
   static const Node kNowhere;
   const Way way = way_to(path);
@@ -184,7 +202,7 @@ Tree::Way Tree::way_to(std::string_view path) const {
     if (step.is_index && here->is_sequence()) {
       below = item(*here, step.index);
     } else if (!step.is_index) {
-      below = here->find(step.name);
+      below = entry(*here, step.name);
     }
     if (below == nullptr) return way;
     here = below;

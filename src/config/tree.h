@@ -74,6 +74,8 @@ class Tree {
 
   // The item of a sequence, or nullptr. Walking through all of them in order is linear.
   const Node* item(const Node& sequence, size_t index) const;
+  // The entry of a mapping, or nullptr. Looking for all of them is linear.
+  const Node* entry(const Node& mapping, std::string_view name) const;
 
   uint16_t add_file(std::string name);
   const std::string& file(uint16_t number) const { return files_[number]; }
@@ -120,6 +122,8 @@ class Tree {
     const Node* item = nullptr;
   };
   mutable std::unordered_map<const Node*, Found> found_;
+  // Of large mappings that paths lead through: their entries by key.
+  mutable std::unordered_map<const Node*, std::unordered_map<std::string_view, const Node*>> entries_;
 };
 
 // The way from the root to a value, linked through the stack of whoever walks there; made into text only for a problem.

@@ -25,6 +25,21 @@ TEST(Tree, EntriesAreFoundTakenAndPutElsewhere) {
   EXPECT_EQ(root->last->key, "c");
 }
 
+TEST(Tree, EntriesOfLargeMappingsAreFoundByTheirPathAndAfterChanges) {
+  Tree tree;
+  tree.root = tree.make(Kind::mapping, {});
+  std::vector<std::string> names;
+  for (int i = 0; i < 100; ++i) names.push_back("k" + std::to_string(i));
+  for (const std::string& name : names) tree.set_scalar(*tree.root, tree.keep(name), name, true, {});
+  for (const std::string& name : names) EXPECT_EQ(tree.at("[\"" + name + "\"]").text, name);
+  EXPECT_FALSE(tree.way_to("k100").whole);
+  tree.take(*tree.root, "k50");
+  EXPECT_FALSE(tree.way_to("k50").whole);
+  EXPECT_EQ(tree.at("k99").text, "k99");
+  tree.set_scalar(*tree.root, "k50", "new", true, {});
+  EXPECT_EQ(tree.at("k50").text, "new");
+}
+
 TEST(Tree, ItemsAreFoundInAnyOrderAndAfterChanges) {
   Tree tree;
   Node* list = tree.make(Kind::sequence, {});

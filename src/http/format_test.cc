@@ -171,12 +171,12 @@ TEST_F(FormatTest, WritesTimes) {
 }
 
 TEST_F(FormatTest, WritesFlagsAndDetails) {
-  x.record.flags.set(ResponseFlag::upstream_connection_failure);
   x.record.flags.set(ResponseFlag::upstream_retry_limit_exceeded);
+  x.record.flags.set(ResponseFlag::upstream_connection_failure);
   x.record.details = "upstream_reset_before_response_started{remote connection failure}";
   x.record.upstream_failure = "delayed connect error: Connection refused";
   EXPECT_EQ(render("%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG%"),
-            "UF,URX UpstreamConnectionFailure,UpstreamRetryLimitExceeded");
+            "URX,UF UpstreamRetryLimitExceeded,UpstreamConnectionFailure");
   EXPECT_EQ(render("%RESPONSE_CODE_DETAILS%"), "upstream_reset_before_response_started{remote_connection_failure}");
   EXPECT_EQ(render("%RESPONSE_CODE_DETAILS(ALLOW_WHITESPACES)%"), x.record.details);
   EXPECT_EQ(render("%UPSTREAM_TRANSPORT_FAILURE_REASON%"), "delayed_connect_error:_Connection_refused");

@@ -91,7 +91,7 @@ void HeaderMutation::apply(Exchange& x, RequestHead& request) const {
     return;
   }
   bool spoiled = false;
-  std::string_view text = removes() ? "" : value(x, spoiled).value_or("");
+  std::string_view text = removes() ? std::string_view() : value(x, spoiled).value_or(std::string_view());
   if (spoiled) x.unsendable = name;
   if (authority) request.authority = text;
   if (text.empty()) return;  // A request has a path, a method and a scheme: they are replaced, whatever the action.

@@ -47,6 +47,8 @@ struct HttpOptions {
   std::chrono::milliseconds request_timeout{0};                             // To receive a whole request.
   std::chrono::milliseconds request_headers_timeout{0};                     // To receive a head, from its first byte.
   std::chrono::milliseconds max_connection_duration{0};
+  // A connection that is idle for too long, or lives too long, still serves a request that is on its way.
+  std::chrono::milliseconds drain_timeout{5000};
   std::chrono::milliseconds max_stream_duration{0};  // From a request's first byte to its response's last.
   std::chrono::milliseconds delayed_close_timeout = std::chrono::seconds(1);  // For the peer to read our last words.
   std::uint32_t max_requests_per_connection = 0;                              // 0: no limit.

@@ -192,11 +192,11 @@ std::optional<std::string_view> query_parameter(std::string_view path, std::stri
 
 bool QueryMatcher::matches(std::string_view path_and_query) const {
   auto value = query_parameter(path_and_query, name);
-  return value && (present_only || text.matches(*value));
+  return present_only ? value.has_value() == present : value && text.matches(*value);
 }
 
 bool ValueMatcher::matches(const Value* value) const {
-  if (kind == Kind::present) return (value != nullptr && !value->is_null()) == flag;
+  if (kind == Kind::present) return flag && value != nullptr && !value->is_null();
   if (kind == Kind::any) {
     return std::any_of(inner.begin(), inner.end(), [&](const ValueMatcher& m) { return m.matches(value); });
   }

@@ -75,6 +75,7 @@ std::string_view one_value(const Headers& headers, std::string_view name, std::s
 struct QueryMatcher {
   std::string name;
   bool present_only = true;  // Else `text` has to match the value.
+  bool present = true;       // Of present_only: whether it is to be there.
   StringMatcher text;
 
   bool matches(std::string_view path_and_query) const;
@@ -89,7 +90,7 @@ struct ValueMatcher {
   Kind kind = Kind::present;
   double begin = 0, end = 0;  // number: begin; range: [begin, end).
   StringMatcher text;
-  bool flag = true;  // boolean: the value wanted; present: whether it is to be there.
+  bool flag = true;  // boolean: the value wanted; present: false matches nothing, as in Envoy.
   // list: an element has to match; any: one of these has to.
   std::vector<ValueMatcher> inner;
 

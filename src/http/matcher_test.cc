@@ -113,8 +113,8 @@ TEST(QueryMatcher, FindsTheFirstParameterOfTheName) {
   EXPECT_EQ(query_parameter("/p?a&b=", "a"), "");
   EXPECT_EQ(query_parameter("/p?ab=1", "a"), std::nullopt);
   EXPECT_EQ(query_parameter("/p", "a"), std::nullopt);
-  EXPECT_TRUE((QueryMatcher{"a", true, {}}.matches("/p?a=1")));
-  EXPECT_FALSE((QueryMatcher{"a", false, text(Kind::exact, "2")}.matches("/p?a=1")));
+  EXPECT_TRUE((QueryMatcher{"a", true, true, {}}.matches("/p?a=1")));
+  EXPECT_FALSE((QueryMatcher{"a", false, true, text(Kind::exact, "2")}.matches("/p?a=1")));
 }
 
 TEST(MetadataMatcher, FollowsThePathToAValue) {

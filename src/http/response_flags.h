@@ -51,14 +51,18 @@ std::optional<ResponseFlag> response_flag_named(std::string_view letters);
 
 class ResponseFlags {
  public:
-  void set(ResponseFlag flag) { bits_ |= bit(flag); }
+  void set(ResponseFlag flag) {
+    if (has(flag)) return;
+    bits_ |= bit(flag);
+    order_ = order_ << kOrderBits | (static_cast<std::uint64_t>(flag) + 1);
+  }
   bool has(ResponseFlag flag) const { return bits_ & bit(flag); }
   bool any() const { return bits_ != 0; }
   bool any_of(ResponseFlags others) const { return bits_ & others.bits_; }
-  // "UF,URX", or "-" when there is none.
+  // "URX,UF", in the order in which they were set, as Envoy; or "-" when there is none.
   void append_letters(std::string& out) const;
   std::string text() const;
-  // "UpstreamConnectionFailure,UpstreamRetryLimitExceeded", or "-".
+  // "UpstreamRetryLimitExceeded,UpstreamConnectionFailure", or "-".
   void append_names(std::string& out) const;
 
  private:
@@ -70,13 +74,17 @@ class ResponseFlags {
       return;
     }
     std::string_view comma;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(ResponseFlag::count); i++) {
-      if (!has(static_cast<ResponseFlag>(i))) continue;
+    for (int shift = kOrderBits * (kOrdered - 1); shift >= 0; shift -= kOrderBits) {
+      std::uint64_t one = (order_ >> shift) & ((1U << kOrderBits) - 1);
+      if (one == 0) continue;
       out += comma;
-      append(i);
+      append(static_cast<std::size_t>(one - 1));
       comma = ",";
     }
   }
+  // More of them never come together.
+  static constexpr int kOrderBits = 6, kOrdered = 10;
+  std::uint64_t order_ = 0;  // The last one lowest, each as its number and one.
   std::uint64_t bits_ = 0;
 };
 

@@ -286,7 +286,7 @@ void begin_exchange(ServerConnection& c, Exchange& x) {
     x.stats[HttpStat::downstream_cx_max_requests_reached].add();
     c.closing = true;
   }
-  if (c.slot->ends_connection(c.worker) || x.options.health->fails()) c.closing = true;
+  if (c.ending() || c.slot->ends_connection(c.worker) || x.options.health->fails()) c.closing = true;
 }
 
 void end_exchange(ServerConnection& c, Exchange& x) {

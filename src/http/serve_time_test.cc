@@ -37,6 +37,22 @@ TEST(ServeTime, ClosesAnIdleConnection) {
   });
 }
 
+TEST(ServeTime, AnswersARequestThatCrossesTheEndOfAnIdleConnection) {
+  TestService service;
+  service.options->idle_timeout = seconds(10);
+  service.options->drain_timeout = seconds(3);
+  service.run([](TestService& s) -> Task<> {
+    TestClient late(s.connect()), silent(s.connect());
+    for (TestClient* client : {&late, &silent}) co_await client->ask(kGet, "/a");
+    co_await sleep(seconds(12));
+    EXPECT_THAT(co_await late.ask(kGet, "/a"), HasSubstr("connection: close"));
+    EXPECT_EQ(co_await late.read_all(), "<end>");
+    EXPECT_EQ(co_await silent.read_all(), "<end>");
+    EXPECT_GE(s.elapsed(), seconds(13));
+    EXPECT_LT(s.elapsed(), seconds(14));
+  });
+}
+
 TEST(ServeTime, AnswersAHeadThatDoesNotCome) {
   TestService service;
   service.options->request_headers_timeout = seconds(3);

@@ -44,11 +44,11 @@ ServerConnection::~ServerConnection() {
 TimePoint ServerConnection::next_deadline() const {
   if (!slot->current()) return TimePoint::max();
   const HttpOptions& o = options();
-  TimePoint deadline = closing ? TimePoint::max() : after(accepted, o.max_connection_duration);
+  TimePoint deadline = closing || ending() ? TimePoint::max() : after(accepted, o.max_connection_duration);
   switch (phase) {
     case Phase::idle:
       if (slot->draining) deadline = std::min(deadline, phase_since + kDrainGrace);
-      return std::min(deadline, after(phase_since, o.idle_timeout));
+      return std::min(deadline, ending() ? ends_at : after(phase_since, o.idle_timeout));
     case Phase::head:
       deadline = std::min(
           {deadline, after(request_since, o.request_headers_timeout), after(request_since, o.request_timeout)});
@@ -79,15 +79,17 @@ void ServerConnection::check_deadlines() {
 void ServerConnection::expire(TimePoint now) {
   const HttpOptions& o = options();
   StatBlock& stats = http_stats();
-  if (!closing && now >= after(accepted, o.max_connection_duration)) {
+  if (!closing && !ending() && now >= after(accepted, o.max_connection_duration)) {
     stats[HttpStat::downstream_cx_max_duration_reached].add();
-    closing = true;
-    if (phase == Phase::idle) stop_waiting();
-    return;
-  }
-  if (phase == Phase::idle) {
-    stats[slot->draining ? HttpStat::downstream_cx_drain_close : HttpStat::downstream_cx_idle_timeout].add();
+    begin_to_end(now);
+  } else if (phase == Phase::idle && slot->draining) {
+    stats[HttpStat::downstream_cx_drain_close].add();
     stop_waiting();
+  } else if (phase == Phase::idle && ending()) {
+    stop_waiting();
+  } else if (phase == Phase::idle) {
+    stats[HttpStat::downstream_cx_idle_timeout].add();
+    begin_to_end(now);
   } else if (phase == Phase::head && now >= after(request_since, o.request_headers_timeout)) {
     abort(AbortReason::head_timeout);
   } else if (awaits_request() && now >= after(request_since, o.request_timeout)) {
@@ -97,6 +99,13 @@ void ServerConnection::expire(TimePoint now) {
   } else {
     abort(AbortReason::stream_idle);
   }
+}
+
+// A client that has said nothing yet has nothing on its way.
+void ServerConnection::begin_to_end(TimePoint now) {
+  ends_at = now + options().drain_timeout;
+  if (phase == Phase::exchange) closing = true;
+  if (phase == Phase::idle && first_request) stop_waiting();
 }
 
 void ServerConnection::deadlines_changed() {

@@ -38,6 +38,9 @@ struct ServerConnection final : DownstreamConnection, ClientStream, Transport::H
   void deadlines_changed() override;
   // The request at hand is answered, but what is still to come of it is not waited for: the connection ends with it.
   void leave_request(Exchange& x) override;
+  // The next response is the last, as Envoy's drain sequence.
+  void begin_to_end(TimePoint now);
+  bool ending() const { return ends_at != TimePoint::max(); }
   void stop_waiting();  // Ends an idle wait: the connection is to close.
   void abort(AbortReason reason);
   // The connection is to end by RST: a FIN would look like the end of the message.
@@ -62,7 +65,8 @@ struct ServerConnection final : DownstreamConnection, ClientStream, Transport::H
   TimePoint phase_since;
   TimePoint request_since;  // The first byte of the request at hand.
   TimePoint accepted;
-  Exchange* exchange = nullptr;  // In phase exchange.
+  TimePoint ends_at = TimePoint::max();  // Idle until then, it is closed.
+  Exchange* exchange = nullptr;          // In phase exchange.
   H1Body* request_body = nullptr;
   AbortReason abort_reason = AbortReason::none;
   bool first_request = true;

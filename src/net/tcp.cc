@@ -292,6 +292,11 @@ std::expected<int, std::string> listen_on(const Address& at, const ListenOptions
   return std::unexpected(listening.error());
 }
 
+std::expected<void, std::string> set_pipe_mode(const Address& at, std::uint32_t mode) {
+  if (!at.is_pipe() || mode == 0 || chmod(at.text().c_str(), mode) == 0) return {};
+  return std::unexpected(cannot("set the permissions of", at, errno));
+}
+
 std::expected<void, std::string> listen_bound(int fd, const Address& at, const ListenOptions& options) {
   if (listen(fd, options.backlog) != 0) return std::unexpected(cannot("listen on", at, errno));
   return set_options(fd, at, options, SocketOption::Moment::listening);

@@ -24,6 +24,8 @@ class TcpNetwork final : public Network {
 std::expected<int, std::string> listen_on(const Address& at, const ListenOptions& options);
 // What is left to do behind `bind_only`: listens, and sets the options of that moment.
 std::expected<void, std::string> listen_bound(int fd, const Address& at, const ListenOptions& options);
+// Gives the file of a bound pipe its permissions (Envoy's Pipe.mode); 0 leaves those that it has.
+std::expected<void, std::string> set_pipe_mode(const Address& at, std::uint32_t mode);
 // Whether listen_on() would be alone there: SO_REUSEPORT lets a second process bind silently, and a pipe is taken over
 // from a process that still listens. Binds and closes again; the error is a sentence like listen_on()'s.
 std::expected<void, std::string> probe_free(const Address& at, const ListenOptions& options = {});

@@ -54,7 +54,7 @@ struct StatsOptions {
   bool flush_on_admin = false;  // Sinks get numbers, and intervals end, when somebody asks for `/stats`; no timer.
 };
 
-// The process': set once, before anything is read.
+// Those in force, of the process. The main thread's.
 const StatsOptions& stats_options();
 void set_stats_options(StatsOptions options);
 

@@ -133,6 +133,7 @@ QueryMatcher compile_matcher(Report& report, const envoy::config::route::v3::Que
   QueryMatcher result;
   result.name = m.name();
   result.present_only = !m.has_string_match();
+  result.present = !m.has_present_match() || m.present_match();
   if (m.has_string_match()) result.text = compile_matcher(report, m.string_match(), path + ".string_match");
   return result;
 }

@@ -49,6 +49,10 @@ bool AdminListener::open(const Snapshot& snapshot, const Flags& flags, AdminView
     log(Logger::main, LogLevel::critical, "admin: " + fd.error());
     return false;
   }
+  if (auto set = set_pipe_mode(*snapshot.admin, snapshot.admin_pipe_mode); !set) {
+    log(Logger::main, LogLevel::critical, "admin: " + set.error());
+    return false;
+  }
   Address address = bound_address(*fd);
   acceptor_ = network_.acceptor(*fd);
   auto options = std::make_shared<HttpOptions>();

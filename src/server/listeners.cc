@@ -40,6 +40,7 @@ std::expected<void, std::string> Listeners::bind(const ListenerAddress& at, Open
     auto fd = listen_on(open.bound.back(), options);
     if (!fd) return std::unexpected(fd.error());
     open.sockets[w].push_back(*fd);
+    if (auto set = set_pipe_mode(at.address, at.pipe_mode); !set) return set;
     open.bound.back() = bound_address(*fd);  // The same for every worker.
   }
   return {};

@@ -136,6 +136,7 @@ int Proxy::run() {
     return 1;
   }
   snapshot_ = std::move(*snapshot);
+  set_stats_options(snapshot_->stats);
   configured_ = clock_.wall();
   auto opened = listeners_.open(*snapshot_);
   if (!opened) {

@@ -67,6 +67,7 @@ void Proxy::name_clusters() {
 
 void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
   SnapshotPtr previous = std::exchange(snapshot_, std::move(next));
+  set_stats_options(snapshot_->stats);
   name_clusters();
   configured_ = clock_.wall();
   StatBlock& cm = cluster_manager_stats_->local(main_.index());
@@ -109,7 +110,6 @@ bool Proxy::reload_configuration() {
         "the configuration was not reloaded: '" + flags_.config_path + "' is not a regular file");
     return false;
   }
-  StatsOptions statistics = stats_options();  // Until the new configuration is in force.
   auto next = load_snapshot(snapshot_);
   if (!next) {
     log(Logger::config, LogLevel::error,
@@ -122,7 +122,6 @@ bool Proxy::reload_configuration() {
   auto opened = listeners_.open(**next);
   if (!opened) {
     give_slots_back();
-    set_stats_options(std::move(statistics));
     log(Logger::config, LogLevel::error, "the configuration was not reloaded; the old one stays: " + opened.error());
     return false;
   }

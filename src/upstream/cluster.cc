@@ -31,6 +31,7 @@ EndpointPtr Cluster::make_endpoint(const ConfiguredHost& h, Address address, int
   std::string name = h.hostname.empty() && options.discovery != DiscoveryType::static_ ? h.address : h.hostname;
   auto e = std::make_shared<Endpoint>(std::move(address), std::move(name), h.weight, h.priority, workers);
   e->health = h.health;
+  e->told_to_drain = h.told_to_drain;
   e->region = h.region;
   e->zone = h.zone;
   e->sub_zone = h.sub_zone;

@@ -36,6 +36,7 @@ struct ConfiguredHost {
   std::uint32_t weight = 1;
   std::uint32_t priority = 0;
   HostHealth health = HostHealth::healthy;
+  bool told_to_drain = false;
   std::string region, zone, sub_zone;
   std::shared_ptr<const Metadata> metadata;  // Null: none.
   Endpoint::Check check;                     // Its address is made of the host's, with `check_port` if that is not 0.
@@ -132,7 +133,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::shared_ptr<StatScope> health_check_stats, outlier_stats;  // Null where there is none of it.
   std::shared_ptr<StatScope> hash_scope;  // ring_hash_lb. or maglev_lb.; null where the cluster does not hash.
   StatBlock* hash_stats = nullptr;        // Of that the block of the main thread, which sets the hosts.
-  HealthObserver* observer = nullptr;     // Before it serves; outlives it. Null: nobody.
+  SuccessRates success_rates, local_origin_success_rates;  // Outlier detection's; the main thread's.
+  HealthObserver* observer = nullptr;                      // Before it serves; outlives it. Null: nobody.
 
   // A host as it is configured, at that address.
   EndpointPtr make_endpoint(const ConfiguredHost& host, Address address, int workers) const;

@@ -38,6 +38,7 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
   const std::uint32_t weight;
   const std::uint32_t priority;
   HostHealth health = HostHealth::healthy;  // As configured.
+  bool told_to_drain = false;               // Why that is unhealthy.
   HealthFlags flags;                        // What checks and outlier detection have found.
   std::string region, zone, sub_zone;
   bool canary = false;
@@ -52,7 +53,7 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
     return flags.has(HealthFlag::degraded_active_hc) ? HostHealth::degraded : health;
   }
   // It counts as if it were not there where the size of a priority is asked.
-  bool excluded() const { return flags.has(HealthFlag::excluded_via_immediate_hc_fail); }
+  bool excluded() const { return told_to_drain || flags.has(HealthFlag::excluded_via_immediate_hc_fail); }
 
   // Where and how it is asked for its health.
   struct Check {

@@ -38,6 +38,12 @@ struct OutlierOptions {
   std::uint32_t enforcing_failure_percentage_local_origin = 0;
 };
 
+// What the last interval said of the success rates of a cluster's hosts, in percent; -1: too little was known.
+struct SuccessRates {
+  double average = -1;
+  double ejection_threshold = -1;
+};
+
 enum class EjectionReason : std::uint8_t {
   consecutive_5xx,
   consecutive_gateway_failure,

@@ -170,12 +170,12 @@ struct OutlierDetection::Rates {
   std::vector<Host> for_success, for_failure;
   double sum = 0;
 
-  // Below it a host is an outlier: so many standard deviations under the mean.
-  double threshold(double factor) const {
+  // Below the threshold a host is an outlier: so many standard deviations under the mean.
+  SuccessRates summed(double factor) const {
     auto count = static_cast<double>(for_success.size());
     double mean = sum / count, variance = 0;
     for (const Host& h : for_success) variance += (h.percent - mean) * (h.percent - mean);
-    return mean - std::sqrt(variance / count) * factor;
+    return {mean, mean - std::sqrt(variance / count) * factor};
   }
 };
 
@@ -197,6 +197,8 @@ void OutlierDetection::look_at_rates(Watched& w, const HostSet& hosts, bool loca
     }
     if (total >= o.failure_percentage_request_volume) rates.for_failure.push_back({host.get(), percent});
   }
+  SuccessRates& shown = local_origin ? w.cluster->local_origin_success_rates : w.cluster->success_rates;
+  shown = {};
   bool changed = false;
   auto detect = [&](Endpoint& host, EjectionReason reason) {
     w.stats[named(reason).detected].add();
@@ -204,9 +206,9 @@ void OutlierDetection::look_at_rates(Watched& w, const HostSet& hosts, bool loca
     changed = eject(w, host, reason) || changed;
   };
   if (!rates.for_success.empty() && rates.for_success.size() >= o.success_rate_minimum_hosts) {
-    double threshold = rates.threshold(o.success_rate_stdev_factor / 1000.0);
+    shown = rates.summed(o.success_rate_stdev_factor / 1000.0);
     for (const auto& each : rates.for_success) {
-      if (each.percent < threshold) {
+      if (each.percent < shown.ejection_threshold) {
         detect(*each.host, local_origin ? EjectionReason::local_origin_success_rate : EjectionReason::success_rate);
       }
     }

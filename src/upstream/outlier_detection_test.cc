@@ -107,6 +107,9 @@ TEST(OutlierDetection, FindsTheHostWhoseSuccessRateIsFarBelowTheOthers) {
     EXPECT_EQ(c.counted(OutlierStat::ejections_enforced_success_rate), 1u);
     EXPECT_EQ(c.hosts[3]->outlier->external.percent, 50);
     EXPECT_EQ(c.hosts[4]->outlier->external.percent, 100);
+    EXPECT_EQ(c.cluster->success_rates.average, 95);  // Nine of 100 %, one of 50 %; 15 is the standard deviation.
+    EXPECT_NEAR(c.cluster->success_rates.ejection_threshold, 95 - 15 * 1.9, 1e-9);
+    EXPECT_EQ(c.cluster->local_origin_success_rates.average, -1);
   });
 }
 

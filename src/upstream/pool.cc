@@ -121,7 +121,7 @@ UpstreamConnection::~UpstreamConnection() {
   stats[ClusterStat::upstream_cx_active].sub();
   stats[ClusterStat::upstream_cx_destroy].add();
   stats[remote ? ClusterStat::upstream_cx_destroy_remote : ClusterStat::upstream_cx_destroy_local].add();
-  stats.record(ClusterStat::upstream_rq_per_cx, requests);
+  if (connected != TimePoint{}) stats.record(ClusterStat::upstream_rq_per_cx, requests);
   stats.record(ClusterStat::upstream_cx_length_ms,
                static_cast<std::uint64_t>((pool.owner.worker.now() - created) / std::chrono::milliseconds(1)));
   pool.endpoint->numbers.cx_active.fetch_sub(1, std::memory_order_relaxed);

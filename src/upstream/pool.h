@@ -59,7 +59,7 @@ class UpstreamConnection : public Transport::HangupHook, public Runnable {
   const std::unique_ptr<Transport> transport;
   const std::uint64_t id;   // Of all upstream connections of the process.
   const TimePoint created;  // When it was begun.
-  TimePoint connected;      // When it stood.
+  TimePoint connected{};    // When it stood.
   std::uint32_t requests = 0;
   TimePoint idle_since;
   bool closed_by_peer = false;

@@ -14,7 +14,7 @@ struct RouterOptions {
   bool respect_expected_rq_timeout = false;  // A proxy before this one has set it for both.
   bool dynamic_stats = true;                 // Responses are counted by their code and time.
   std::vector<Known> strict_headers;         // Fields of Envoy's that a request must not have with a wrong value.
-  bool start_child_span = false;  // Of a request that is traced, each attempt has a span of its own.
+  bool start_child_span = false;             // Of a request that is traced, each attempt has a span of its own.
 };
 
 class Router final : public Filter {

@@ -128,7 +128,7 @@ TEST(Tries, HaveATimeEachOfWhichTheLastEndsTheRequest) {
     EXPECT_THAT(co_await client.read_to("timeout"), StartsWith("HTTP/1.1 504"));
     EXPECT_GE(p.elapsed(), milliseconds(200));
     EXPECT_LE(p.elapsed(), milliseconds(240));
-    EXPECT_EQ(p.log.back(), "GET /a 504 UT,URX upstream_per_try_timeout");
+    EXPECT_EQ(p.log.back(), "GET /a 504 URX,UT upstream_per_try_timeout");
     EXPECT_EQ(p.count(ClusterStat::upstream_rq_per_try_timeout), 2u);
     EXPECT_EQ(p.count(ClusterStat::upstream_rq_timeout), 0u);
   });

@@ -18,7 +18,7 @@ VARYING = {"date"}
 @pytest.fixture(scope="module")
 def pair(shared):
     def clusters(backend):
-        return [cluster("backend", backend), cluster("other", 1, 2)]
+        return [cluster("backend", backend), cluster("other", 1, 2, outlier_detection={"interval": "60s"})]
 
     sides = both(shared, routes=[route("backend")], clusters=clusters, listener={"name": "front"})
     for side in sides:

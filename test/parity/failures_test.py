@@ -420,7 +420,6 @@ ON_PURPOSE = {
     "bad chunk": "what is here of a body is read before a backend is asked",
     "bad chunk behind a good one": "what is here of a body is read before a backend is asked",
     "csrf": "the rest of a refused request is read, so that its connection can go on",
-    "denied by ext_authz": "the statistics of ext_authz stand with its connection manager, not with each cluster",
 }
 ANY_TIME = ("_bytes_", "_cx_length_ms", "lb_", "update_", "membership", "cx_pool_open", "tracing.")
 

@@ -96,13 +96,32 @@ FIELD_REQUESTS = [
 QUERY_RULES = [
     direct("exact", query_parameters=[{"name": "a", "string_match": {"exact": "1"}}]),
     direct("present", query_parameters=[{"name": "b", "present_match": True}]),
+    direct("absent", query_parameters=[{"name": "g", "present_match": True}, {"name": "h", "present_match": False}]),
     direct("prefix", query_parameters=[{"name": "c", "string_match": {"prefix": "x"}}]),
     direct("regex", query_parameters=[{"name": "d", "string_match": {"safe_regex": {"regex": "[a-z]"}}}]),
     direct(
         "both", query_parameters=[{"name": "e", "present_match": True}, {"name": "f", "string_match": {"exact": ""}}]
     ),
 ]
-QUERIES = ["a=1", "a=2", "a=1&a=2", "a=2&a=1", "b", "b=", "bb=1", "c=xy", "d=a", "d=ab", "e&f", "e&f=1", "", "a=%31"]
+QUERIES = [
+    "a=1",
+    "a=2",
+    "a=1&a=2",
+    "a=2&a=1",
+    "b",
+    "b=",
+    "bb=1",
+    "g",
+    "g&h",
+    "g&h=1",
+    "c=xy",
+    "d=a",
+    "d=ab",
+    "e&f",
+    "e&f=1",
+    "",
+    "a=%31",
+]
 PATH_RULES = [
     direct("segments", prefix=None, path_separated_prefix="/seg/ment"),
     direct("any case", path=None, prefix="/CaSe", case_sensitive=False),

@@ -1,5 +1,7 @@
 #include "filters/lua/machine.h"
 
+#include <ctime>
+
 #include <cstdlib>
 #include <utility>
 
@@ -7,6 +9,12 @@
 
 namespace outrider::lua {
 namespace {
+
+std::chrono::nanoseconds processor_time() {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
 
 // What would end the process, block it, break out of the limits, or reach into the machine is taken away. The handler
 // of xpcall() runs behind the error: LuaJIT's own would run within the hook that counts, and nothing would count it.
@@ -127,7 +135,7 @@ void Machine::watch(lua_State* l, lua_Debug* what) {
   const char* here = static_cast<const char*>(__builtin_frame_address(0));
   if (static_cast<std::size_t>(m.stack_ - here) > kStackBytesMax) luaL_error(l, "C stack overflow");
   bool counted_out = m.exhausted || what->event == LUA_HOOKCOUNT;
-  if (!counted_out && std::chrono::steady_clock::now() < m.deadline_) return;
+  if (!counted_out && m.has_time()) return;
   // From here on every instruction raises the error, so that no pcall() holds it.
   m.exhausted = true;
   lua_sethook(l, watch, LUA_MASKCOUNT, 1);
@@ -136,9 +144,19 @@ void Machine::watch(lua_State* l, lua_Debug* what) {
   luaL_error(l, "the script executes more than %d instructions without waiting", kInstructionsMax);
 }
 
+// The thread's time is asked for when the clock says that it may be over: that asks the kernel.
+bool Machine::has_time() {
+  auto now = std::chrono::steady_clock::now();
+  if (now < deadline_) return true;
+  auto left = processor_time_end_ - processor_time();
+  deadline_ = now + left;
+  return left > std::chrono::nanoseconds(0);
+}
+
 void Machine::begin(lua_State* l) {
   exhausted = false;
   deadline_ = std::chrono::steady_clock::now() + kTimeMax;
+  processor_time_end_ = processor_time() + kTimeMax;
   stack_ = static_cast<const char*>(__builtin_frame_address(0));
   lua_sethook(l, watch, LUA_MASKCOUNT | LUA_MASKCALL, kInstructionsMax);
 }

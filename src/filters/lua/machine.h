@@ -17,8 +17,9 @@ class Run;
 inline constexpr std::size_t kMemoryBytesMax = 64 * 1024 * 1024;
 // What a script may execute without waiting.
 inline constexpr int kInstructionsMax = 10'000'000;
-// How long it may take for that: a single instruction may be a call of string.rep or collectgarbage. It is looked at
-// between instructions: a pattern that string.find and its like go through for long is not cut short.
+// How much of its thread's time it may take for that: a single instruction may be a call of string.rep or
+// collectgarbage. It is looked at between instructions: a pattern that string.find and its like go through for long is
+// not cut short.
 inline constexpr std::chrono::milliseconds kTimeMax{1000};
 // Of the thread's stack, for functions in C that call back into Lua, such as gsub.
 inline constexpr std::size_t kStackBytesMax = 512 * 1024;
@@ -56,6 +57,7 @@ class Machine {
  private:
   Machine() = default;
   static void* allocate(void* self, void* memory, std::size_t old_bytes, std::size_t bytes);
+  bool has_time();
   static void watch(lua_State* l, lua_Debug* what);
   void begin(lua_State* l);
   void end(lua_State* l);
@@ -64,8 +66,9 @@ class Machine {
 
   lua_State* state_ = nullptr;
   std::size_t bytes_ = 0;
-  const char* stack_ = nullptr;  // Where it was when the script began.
-  std::chrono::steady_clock::time_point deadline_;
+  const char* stack_ = nullptr;                     // Where it was when the script began.
+  std::chrono::steady_clock::time_point deadline_;  // `processor_time_end_` is reached no sooner.
+  std::chrono::nanoseconds processor_time_end_{0};
   int on_request_ = LUA_REFNIL, on_response_ = LUA_REFNIL;
   std::uint64_t runs_ = 0;
 };
