@@ -1,3 +1,6 @@
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 
 #include "config/compile_hashing.h"
@@ -212,11 +215,18 @@ void keep_health(const Cluster& before, const std::vector<EndpointPtr>& now) {
   }
 }
 
+// 128 bits: two that differ have the same one never.
+std::array<std::uint64_t, 2> fingerprint_of(const Compilation& c, const ClusterProto& proto) {
+  std::string all = proto.SerializeAsString();
+  if (c.upstream_bind) all += c.upstream_bind->SerializeAsString();
+  XXH128_hash_t hash = XXH3_128bits(all.data(), all.size());
+  return {hash.high64, hash.low64};
+}
+
 }  // namespace
 
 ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std::string& path) {
-  std::string fingerprint = proto.SerializeAsString();
-  if (c.upstream_bind) fingerprint += c.upstream_bind->SerializeAsString();
+  const auto fingerprint = fingerprint_of(c, proto);
   ClusterPtr before;
   if (c.previous) {
     auto same = c.previous->clusters.find(proto.name());
@@ -227,7 +237,7 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   o.limits.head_bytes_max = kResponseHeadBytesMax;
   o.name = proto.name();
   o.alt_stat_name = proto.alt_stat_name();
-  o.fingerprint = std::move(fingerprint);
+  o.fingerprint = fingerprint;
   o.discovery = discovery_of(proto);
   o.policy = policy_of(proto);
   if (proto.least_request_lb_config().has_choice_count()) {
@@ -262,6 +272,8 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   };
   auto stats = scope(".", cluster_stat_table());
   LocalStats retry_codes(scope(".retry.", retry_stat_table()), c.process.workers);
+  std::vector<ConfiguredHost> fixed;  // Their endpoints are all that is needed of them.
+  if (o.discovery == DiscoveryType::static_) fixed = std::exchange(o.hosts, {});
   auto cluster =
       std::make_shared<Cluster>(std::move(o), std::move(stats), c.process.next_cluster_slot(), std::move(retry_codes));
   if (cluster->options.health_check) cluster->health_check_stats = scope(".health_check.", health_check_stat_table());
@@ -275,7 +287,7 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   cluster->observer = c.process.observer;
   if (cluster->options.discovery == DiscoveryType::static_) {
     std::vector<EndpointPtr> all;
-    for (const ConfiguredHost& h : cluster->options.hosts) all.push_back(make_endpoint(*cluster, h, c.process.workers));
+    for (const ConfiguredHost& h : fixed) all.push_back(make_endpoint(*cluster, h, c.process.workers));
     if (before) keep_health(*before, all);
     StatBlock& stats_of_main = cluster->stats->local(c.process.workers);
     if (!all.empty()) stats_of_main[ClusterStat::membership_change].add();

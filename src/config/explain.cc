@@ -192,7 +192,7 @@ class Way {
   }
 
   void cluster(const Cluster& c, const Route& r) {
-    constexpr std::string_view kPolicies[] = {"round robin", "least request", "random"};
+    constexpr std::string_view kPolicies[] = {"round robin", "least request", "random", "consistent hashing"};
     if (std::string changes = rewriting(r, request_); !changes.empty()) {
       say(Kind::changed, 1, "the backend sees " + changes);
     }
@@ -200,12 +200,15 @@ class Way {
     say(Kind::answer, 1,
         fmt::format("cluster '{}', {}, {}", c.name(), kPolicies[static_cast<std::size_t>(c.options.policy)], timeout),
         "static_resources.clusters", cluster_index(c.name()));
+    const bool by_dns = c.options.discovery != DiscoveryType::static_;
     for (const ConfiguredHost& h : c.options.hosts) {
-      std::string place = h.is_pipe ? h.address : fmt::format("{}:{}", h.address, h.port);
-      bool by_dns = c.options.discovery != DiscoveryType::static_;
-      say(Kind::place, 2, fmt::format("endpoint {}{}", place, by_dns ? " (found by DNS)" : ""));
+      say(Kind::place, 2, fmt::format("endpoint {}:{} (found by DNS)", h.address, h.port));
     }
-    if (c.options.hosts.empty()) say(Kind::answer, 2, "it has no endpoints: 503");
+    const HostSetPtr hosts = c.hosts();
+    for (std::size_t i = 0; !by_dns && i < hosts->all.size(); i++) {
+      say(Kind::place, 2, "endpoint " + hosts->all[i]->address.text());
+    }
+    if (by_dns ? c.options.hosts.empty() : hosts->all.empty()) say(Kind::answer, 2, "it has no endpoints: 503");
   }
 
   // In the file; snapshots have them by name.

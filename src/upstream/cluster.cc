@@ -89,7 +89,8 @@ void Cluster::show_breakers(StatBlock& stats) const {
 
 StatBlock& Cluster::stats_below(const std::string& name, const StatTable& table, int worker) {
   std::lock_guard lock(mutex_);
-  std::shared_ptr<StatScope>& scope = below_[name];
+  if (!below_) below_ = std::make_unique<std::map<std::string, std::shared_ptr<StatScope>>>();
+  std::shared_ptr<StatScope>& scope = (*below_)[name];
   if (!scope) scope = stats->under(name, table);
   return scope->local(worker);
 }

@@ -80,7 +80,7 @@ struct ClusterOptions {
   bool ignore_health_on_removal = false;  // Else a host that the name has lost stays until it fails its health checks.
   // No read from a host takes more (per_connection_buffer_limit_bytes).
   std::size_t read_bytes_max = BlockPool::kBodyBytes;
-  std::vector<ConfiguredHost> hosts;
+  std::vector<ConfiguredHost> hosts;  // To be resolved; those of a STATIC cluster are endpoints at once.
   double panic_percent = kPanicPercent;
   std::shared_ptr<const Metadata> metadata;                // Null: none.
   std::shared_ptr<const HealthCheckOptions> health_check;  // Null: none.
@@ -97,8 +97,8 @@ struct ClusterOptions {
     std::optional<RetryBudget> retry_budget = std::nullopt;  // Instead of `retries`.
     bool operator==(const Threshold&) const = default;
   };
-  std::array<Threshold, 2> thresholds;  // By Priority.
-  std::string fingerprint;              // Serialized configuration: equal means unchanged.
+  std::array<Threshold, 2> thresholds;         // By Priority.
+  std::array<std::uint64_t, 2> fingerprint{};  // A hash of its whole configuration: equal means unchanged.
 };
 
 class Cluster;
@@ -162,7 +162,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   mutable std::mutex mutex_;
   HostSetPtr hosts_;
   std::array<std::shared_ptr<StatScope>, static_cast<std::size_t>(CodeCopy::count)> copies_;
-  std::map<std::string, std::shared_ptr<StatScope>> below_;
+  std::unique_ptr<std::map<std::string, std::shared_ptr<StatScope>>> below_;  // Null: no filter has asked.
 };
 
 using ClusterPtr = std::shared_ptr<Cluster>;
