@@ -215,7 +215,7 @@ void keep_health(const Cluster& before, const std::vector<EndpointPtr>& now) {
   }
 }
 
-// 128 bits: two that differ have the same one never.
+// With 128 bits, two that differ do not have the same one by chance.
 std::array<std::uint64_t, 2> fingerprint_of(const Compilation& c, const ClusterProto& proto) {
   std::string all = proto.SerializeAsString();
   if (c.upstream_bind) all += c.upstream_bind->SerializeAsString();

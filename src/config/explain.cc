@@ -200,6 +200,10 @@ class Way {
     say(Kind::answer, 1,
         fmt::format("cluster '{}', {}, {}", c.name(), kPolicies[static_cast<std::size_t>(c.options.policy)], timeout),
         "static_resources.clusters", cluster_index(c.name()));
+    if (c.options.discovery == DiscoveryType::original_dst) {
+      return say(Kind::place, 2,
+                 "the host to which the client's connection was going, or that a field of the request names");
+    }
     const bool by_dns = c.options.discovery != DiscoveryType::static_;
     for (const ConfiguredHost& h : c.options.hosts) {
       say(Kind::place, 2, fmt::format("endpoint {}:{} (found by DNS)", h.address, h.port));
