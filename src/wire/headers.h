@@ -14,6 +14,7 @@ struct Field {
   std::string_view name;
   std::string_view value;
   Known known = Known::none;
+  bool never_indexed = false;  // No table of HTTP/2 may keep it, here or further on (RFC 7541 section 7.1.3).
 };
 
 // The header (or trailer) section of a message of any protocol: an ordered list in which names may repeat.

@@ -42,6 +42,7 @@ struct RequestHead {
   // :authority, the host[:port] of the target or of Host, which is never among `headers`. May be empty; data() is null
   // where there was none at all.
   std::string_view authority;
+  std::string_view protocol;  // what an extended CONNECT asks for (RFC 8441); else empty
   std::string_view scheme;  // lower case "http" or "https" from an absolute-form target (or :scheme); else empty
   Headers headers;
 };
