@@ -113,6 +113,7 @@ class Connection {
   struct DataInProgress {
     Stream* stream = nullptr;  // Null: nobody wants it.
     std::uint32_t data_left = 0, padding_left = 0;
+    std::uint32_t unwanted = 0;  // Bytes that nobody reads: padding, and what comes of a stream that is no more.
     bool end = false;
   };
   struct HeaderBlock {
@@ -131,6 +132,7 @@ class Connection {
   bool check(const FrameHeader& frame);
   bool dispatch(const FrameHeader& frame, std::string_view payload);
   bool begin_data(const FrameHeader& frame, std::uint32_t padding);
+  bool accept_data(Stream& stream, std::uint32_t frame_bytes);
   void end_data();
   bool on_headers(const FrameHeader& frame, std::string_view payload);
   bool on_continuation(const FrameHeader& frame, std::string_view payload);

@@ -105,9 +105,7 @@ Options small() {
 class ConnectionTest : public testing::Test {
  protected:
   // Until neither has anything to say, in pieces of so many bytes.
-  void talk(std::size_t piece = 1 << 20) {
-    exchange(client, server, piece);
-  }
+  void talk(std::size_t piece = 1 << 20) { exchange(client, server, piece); }
   static void exchange(Peer& a, Peer& b, std::size_t piece) {
     for (bool said = true; said;) {
       said = pass(a, b, piece);

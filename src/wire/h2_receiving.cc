@@ -126,28 +126,30 @@ bool Connection::begin_data(const FrameHeader& frame, std::uint32_t padding) {
     return fail(ErrorCode::flow_control_error, "more than the connection's window");
   }
   in_data_ = true;
-  data_ = {streams_.find(frame.stream), frame.length - padding, padding, end};
-  Stream* stream = data_.stream;
-  if (!stream && is_idle(frame.stream)) return fail(ErrorCode::protocol_error, "DATA on an idle stream");
-  if (!stream && !was_reset(frame.stream)) send_rst_stream(frame.stream, ErrorCode::stream_closed);
-  if (stream) {
-    if (stream->remote_ended()) {
-      fail_stream(*stream, ErrorCode::stream_closed, "DATA behind the end of its stream");
-    } else if (!stream->head_received) {
-      fail_stream(*stream, ErrorCode::protocol_error, "DATA before the head");
-    } else if (!stream->receive_window.take(frame.length)) {
-      fail_stream(*stream, ErrorCode::flow_control_error, "more than the stream's window");
-    } else {
-      stream->received += data_.data_left;
-      if (stream->announced && stream->received > *stream->announced) {
-        malformed(*stream, kBrokenRule, "more than Content-Length says");
-      }
-    }
+  data_ = {streams_.find(frame.stream), frame.length - padding, padding > 0 ? padding - 1 : 0, padding, end};
+  if (data_.stream) {
+    accept_data(*data_.stream, frame.length);
+  } else if (is_idle(frame.stream)) {
+    return fail(ErrorCode::protocol_error, "DATA on an idle stream");
+  } else if (!was_reset(frame.stream)) {
+    send_rst_stream(frame.stream, ErrorCode::stream_closed);
   }
-  if (padding > 0) data_.stream ? consumed(*data_.stream, 1) : return_to_connection(1);
-  if (padding > 0) data_.padding_left--;
   if (data_.data_left + data_.padding_left == 0) end_data();
   return !failed();
+}
+
+// Ends the stream if it may have none, or no more.
+bool Connection::accept_data(Stream& stream, std::uint32_t frame_bytes) {
+  if (stream.remote_ended()) {
+    return fail_stream(stream, ErrorCode::stream_closed, "DATA behind the end of its stream");
+  }
+  if (!stream.head_received) return fail_stream(stream, ErrorCode::protocol_error, "DATA before the head");
+  if (!stream.receive_window.take(frame_bytes)) {
+    return fail_stream(stream, ErrorCode::flow_control_error, "more than the stream's window");
+  }
+  stream.received += data_.data_left;
+  if (!stream.announced || stream.received <= *stream.announced) return true;
+  return malformed(stream, kBrokenRule, "more than Content-Length says");
 }
 
 std::size_t Connection::take_data(std::string_view bytes) {
@@ -157,14 +159,11 @@ std::size_t Connection::take_data(std::string_view bytes) {
     if (data_.stream) {
       events_.data_received(*data_.stream, bytes.substr(0, data));
     } else {
-      return_to_connection(data);
+      data_.unwanted += static_cast<std::uint32_t>(data);
     }
   }
   std::size_t padding = std::min<std::size_t>(data_.padding_left, bytes.size() - data);
-  if (padding > 0) {
-    data_.padding_left -= static_cast<std::uint32_t>(padding);
-    data_.stream ? consumed(*data_.stream, padding) : return_to_connection(padding);
-  }
+  data_.padding_left -= static_cast<std::uint32_t>(padding);
   if (data_.data_left + data_.padding_left == 0) end_data();
   return data + padding;
 }
@@ -172,6 +171,7 @@ std::size_t Connection::take_data(std::string_view bytes) {
 void Connection::end_data() {
   in_data_ = false;
   Stream* stream = std::exchange(data_.stream, nullptr);
+  if (data_.unwanted > 0) stream ? consumed(*stream, data_.unwanted) : return_to_connection(data_.unwanted);
   if (stream && data_.end) end_remote(*stream);
 }
 

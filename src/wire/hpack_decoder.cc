@@ -31,11 +31,11 @@ struct Decoder::Reader {
     value = static_cast<std::uint8_t>(*at++) & mask;
     if (value < mask) return true;
     for (int shift = 0; at != end; shift += 7) {
+      if (shift > 28) return false;  // Zeros that say nothing.
       const auto byte = static_cast<std::uint8_t>(*at++);
       value += std::uint64_t{byte & 0x7fu} << shift;
       if (value > kIntegerMax) return false;
       if ((byte & 0x80) == 0) return true;
-      if (shift > 28) return false;  // Zeros that say nothing.
     }
     return false;
   }
