@@ -1,7 +1,6 @@
 #include "wire/hpack_decoder.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "wire/hpack_huffman.h"
 
@@ -51,7 +50,7 @@ struct Decoder::Reader {
     at += size;
     if (!coded) {
       char* copy = take(bytes.size());
-      if (!bytes.empty()) std::memcpy(copy, bytes.data(), bytes.size());
+      std::ranges::copy(bytes, copy);
       text = {copy, bytes.size()};
       return true;
     }

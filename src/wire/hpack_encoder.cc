@@ -21,8 +21,7 @@ char* put_integer(std::uint8_t first, int prefix_bits, std::size_t value, char* 
 
 char* put_string(std::string_view text, char* out) {
   out = put_integer(0, 7, text.size(), out);
-  if (!text.empty()) std::memcpy(out, text.data(), text.size());
-  return out + text.size();
+  return std::ranges::copy(text, out).out;
 }
 
 std::uint64_t word_at(const char* at) {

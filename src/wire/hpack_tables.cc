@@ -1,9 +1,9 @@
 #include "wire/hpack_tables.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cassert>
-#include <cstring>
 
 namespace outrider::hpack {
 namespace {
@@ -162,12 +162,11 @@ void DynamicTable::add(const Name& name, std::string_view value) {
   TableField& field = fields_[++newest_ & mask_];
   field.name = name;
   if (own_name) {
-    std::memcpy(text, name.text.data(), name.text.size());
     field.name.text = {text, name.text.size()};
-    text += name.text.size();
+    text = std::ranges::copy(name.text, text).out;
   }
-  if (!value.empty()) std::memcpy(text, value.data(), value.size());
   field.value = {text, value.size()};
+  std::ranges::copy(value, text);
   bytes_ += static_cast<std::uint32_t>(bytes);
   count_++;
   added_++;

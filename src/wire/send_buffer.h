@@ -26,8 +26,7 @@ class SendBuffer {
   }
   void wrote_to(const char* end) { end_ = static_cast<std::size_t>(end - memory_); }
   void append(std::string_view bytes) {
-    std::memcpy(room(bytes.size()), bytes.data(), bytes.size());
-    end_ += bytes.size();
+    wrote_to(std::ranges::copy(bytes, room(bytes.size())).out);
   }
   void consume(std::size_t bytes) {
     begin_ += bytes;
