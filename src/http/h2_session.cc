@@ -13,11 +13,16 @@ H2Stream::H2Stream(H2Session& session, Worker& worker, Arena& memory)
     : h2::Stream(memory), session_(session), worker_(worker) {}
 
 H2Stream::~H2Stream() {
-  if (id != 0 && !closed()) {
-    session_.connection_.reset(*this, h2::ErrorCode::cancel);
-    session_.touched();
-  }
+  reset(h2::ErrorCode::cancel);
   drop_pieces();
+  if (counted_) session_.stats_[H2Stat::streams_active].sub();
+}
+
+void H2Stream::reset(h2::ErrorCode code) {
+  if (id == 0 || closed()) return;
+  session_.stats_[H2Stat::tx_reset].add();
+  session_.connection_.reset(*this, code);
+  session_.touched();
 }
 
 void H2Stream::append(std::string_view data) {
@@ -104,6 +109,15 @@ std::size_t H2Stream::send_some(std::string_view data, bool end) {
   return sent;
 }
 
+// Until more may be sent; false: never.
+Task<bool> H2Stream::room_for(std::string_view waiting) {
+  session_.stats_[H2Stat::pending_send_bytes].add(waiting.size());
+  session_.senders_wait_ = true;
+  co_await may_send_.wait();
+  session_.stats_[H2Stat::pending_send_bytes].sub(waiting.size());
+  co_return !local_ended();
+}
+
 Task<bool> H2Stream::send(const Frame& frame) {
   if (local_ended()) co_return false;
   if (frame.is_data()) {
@@ -111,15 +125,13 @@ Task<bool> H2Stream::send(const Frame& frame) {
     for (;;) {
       left.remove_prefix(send_some(left, frame.last));
       if (left.empty()) co_return true;
-      session_.senders_wait_ = true;
-      co_await may_send_.wait();
-      if (local_ended()) co_return false;
+      if (!co_await room_for(left)) co_return false;
     }
   }
   if (frame.kind == Frame::Kind::trailers) {
     session_.connection_.send_trailers(*this, *frame.trailers);
   } else if (frame.is_reset()) {
-    session_.connection_.reset(*this, h2::ErrorCode::internal_error);
+    reset(h2::ErrorCode::internal_error);
   } else {
     session_.connection_.send_data(*this, {}, true);
   }
@@ -128,10 +140,11 @@ Task<bool> H2Stream::send(const Frame& frame) {
 }
 
 H2Session::H2Session(h2::Side side, const h2::Options& options, Worker& worker, Transport& transport, Owner& owner,
-                     Cell& received, Cell& sent)
+                     StatBlock& stats, Cell& received, Cell& sent)
     : worker_(worker),
       transport_(transport),
       owner_(owner),
+      stats_(stats),
       received_(received),
       sent_(sent),
       connection_(side, options, *this) {
@@ -143,7 +156,32 @@ std::size_t H2Session::sendable(const H2Stream& stream) const {
   return waiting >= kOutputBytesMax ? 0 : connection_.sendable(stream);
 }
 
-h2::Stream* H2Session::stream_opens(h2::StreamId) { return owner_.stream_opens(); }
+void H2Session::begin(H2Stream& stream) {
+  stream.counted_ = true;
+  stats_[H2Stat::streams_active].add();
+}
+
+void H2Session::open(H2Stream& stream, bool end) {
+  begin(stream);
+  connection_.open(stream, end);
+  touched();
+}
+
+void H2Session::send_goaway(h2::StreamId last, h2::ErrorCode code) {
+  stats_[H2Stat::goaway_sent].add();
+  connection_.send_goaway(last, code);
+  touched();
+}
+
+h2::Stream* H2Session::stream_opens(h2::StreamId) {
+  H2Stream* stream = owner_.stream_opens();
+  if (stream) {
+    begin(*stream);
+  } else {
+    stats_[H2Stat::stream_refused_errors].add();
+  }
+  return stream;
+}
 
 void H2Session::head_received(h2::Stream& stream) {
   auto& s = static_cast<H2Stream&>(stream);
@@ -157,17 +195,47 @@ void H2Session::data_received(h2::Stream& stream, std::string_view data) {
   s.changed_.notify_all();
 }
 
-void H2Session::remote_ended(h2::Stream& stream) { static_cast<H2Stream&>(stream).changed_.notify_all(); }
+void H2Session::remote_ended(h2::Stream& stream) {
+  if (stream.trailers) stats_[H2Stat::trailers].add();
+  static_cast<H2Stream&>(stream).changed_.notify_all();
+}
 
 void H2Session::stream_reset(h2::Stream& stream, h2::ErrorCode code) {
+  stats_[H2Stat::rx_reset].add();
   static_cast<H2Stream&>(stream).fail(Failure::connection_closed, code);
   owner_.capacity_changed();
 }
 
 void H2Session::stream_failed(h2::Stream& stream, const h2::Fault& fault) {
   auto& s = static_cast<H2Stream&>(stream);
+  if (!connection_.failed()) stats_[H2Stat::tx_reset].add();
+  count_fault(fault);
   s.fail(Failure::protocol_error, fault.code);
   owner_.stream_failed(s, fault);
+}
+
+// Of a stream or of the connection; Envoy's counters.
+void H2Session::count_fault(const h2::Fault& fault) {
+  auto count = [&](H2Stat stat) { stats_[stat].add(); };
+  switch (fault.flood) {
+    case h2::Flood::none:
+      break;
+    case h2::Flood::outbound_frames:
+      return count(H2Stat::outbound_flood);
+    case h2::Flood::outbound_control_frames:
+      return count(H2Stat::outbound_control_flood);
+    case h2::Flood::empty_frames:
+      return count(H2Stat::inbound_empty_frames_flood);
+    case h2::Flood::priority_frames:
+      return count(H2Stat::inbound_priority_frames_flood);
+    case h2::Flood::window_updates:
+      return count(H2Stat::inbound_window_update_frames_flood);
+    case h2::Flood::continuations:
+      return count(H2Stat::header_overflow);
+  }
+  if (fault.detail == h2::kTooManyHeaders) return count(H2Stat::header_overflow);
+  if (fault.detail == h2::kListTooLarge) return count(H2Stat::header_list_size_too_large);
+  if (!fault.detail.empty()) count(H2Stat::rx_messaging_error);
 }
 
 void H2Session::window_opened(h2::Stream& stream) { static_cast<H2Stream&>(stream).may_send_.notify_all(); }
@@ -180,12 +248,13 @@ void H2Session::wake_senders() {
 Task<> H2Session::flush() {
   while (!connection_.output().empty()) {
     sending_.swap(connection_.output());
+    h2::WaitingFrames frames = connection_.waiting();
     iovec piece{const_cast<char*>(sending_.data()), sending_.size()};
     IoResult written = co_await transport_.write(&piece, 1);
     sent_.add(written.bytes);
     if (!written.ok()) co_return;
     sending_.consume(sending_.size());
-    if (connection_.output().empty()) connection_.all_sent();
+    connection_.sent(frames);
     wake_senders();
   }
 }
@@ -230,6 +299,7 @@ void H2Session::stop() {
 // Streams learn of it by themselves: each is told once.
 void H2Session::end() {
   over_ = true;
+  if (connection_.failed() && connection_.fault().detail.empty()) count_fault(connection_.fault());
   connection_.each_stream([](h2::Stream& stream) {
     stream.state = h2::StreamState::closed;
     static_cast<H2Stream&>(stream).fail(Failure::connection_closed, h2::ErrorCode::no_error);

@@ -6,8 +6,8 @@
 
 #include "core/scope.h"
 #include "http/body.h"
+#include "http/http_stats.h"
 #include "net/transport.h"
-#include "observe/counters.h"
 #include "wire/h2_connection.h"
 
 namespace outrider {
@@ -30,6 +30,8 @@ class H2Stream : public h2::Stream, public Body {
   Failure failure() const { return failure_; }
   h2::ErrorCode reset_code() const { return reset_code_; }
   std::uint64_t bytes() const { return bytes_; }  // Of the body, received.
+  // Ends it at once, in both directions, if it has not ended. Nothing more is told of it.
+  void reset(h2::ErrorCode code);
 
   // Sends the frame as the windows allow. False: the stream is no more. To be called by one task at a time.
   Task<bool> send(const Frame& frame);
@@ -45,6 +47,7 @@ class H2Stream : public h2::Stream, public Body {
     std::size_t begin = 0, end = 0;
   };
 
+  Task<bool> room_for(std::string_view waiting);
   void append(std::string_view data);
   void drop_pieces();
   void fail(Failure failure, h2::ErrorCode code);
@@ -56,6 +59,7 @@ class H2Stream : public h2::Stream, public Body {
   std::uint64_t bytes_ = 0;
   std::uint64_t unread_ = 0;
   bool end_told_ = false;
+  bool counted_ = false;
   Failure failure_ = Failure::none;
   h2::ErrorCode reset_code_ = h2::ErrorCode::no_error;
   Signal changed_;
@@ -85,9 +89,9 @@ class H2Session final : private h2::Events {
   // What waits to be sent; beyond this, bodies wait.
   static constexpr std::size_t kOutputBytesMax = 256 * 1024;
 
-  // All outlive it. `received` and `sent` count bytes.
+  // All outlive it. `stats` are of H2Stat; `received` and `sent` count bytes.
   H2Session(h2::Side side, const h2::Options& options, Worker& worker, Transport& transport, Owner& owner,
-            Cell& received, Cell& sent);
+            StatBlock& stats, Cell& received, Cell& sent);
   H2Session(const H2Session&) = delete;
 
   // Reads and writes until the connection ends, by whomever; then every stream that is still open has failed.
@@ -95,6 +99,12 @@ class H2Session final : private h2::Events {
   Task<> run(std::string_view already);
   // No more is read; what is written still goes out, for a moment. Ends run().
   void stop();
+
+  // Client: sends the stream's request, which may_open() allows. `end`: nothing follows it.
+  void open(H2Stream& stream, bool end);
+  void send_goaway(h2::StreamId last, h2::ErrorCode code);
+  // Ends the connection as one that has lost its peer's attention: no answer to a PING.
+  void count_keepalive_timeout() { stats_[H2Stat::keepalive_timeout].add(); }
 
   h2::Connection& connection() { return connection_; }
   bool over() const { return over_; }
@@ -127,10 +137,13 @@ class H2Session final : private h2::Events {
   Task<> flush();
   void end();
   void wake_senders();
+  void begin(H2Stream& stream);
+  void count_fault(const h2::Fault& fault);
 
   Worker& worker_;
   Transport& transport_;
   Owner& owner_;
+  StatBlock& stats_;
   Cell& received_;
   Cell& sent_;
   h2::Connection connection_;

@@ -66,13 +66,13 @@ class Both : public Simulated {
     Talk& talk = asked.emplace_back(*client, worker_);
     talk.stream.request = &talk.request;
     talk.stream.response = &talk.response;
-    client->connection().open(talk.stream, end);
-    client->touched();
+    client->open(talk.stream, end);
     return talk;
   }
 
   SimulatedNetwork network_{worker_};
   h2::Options options_;
+  StatBlock stats_{h2_stat_table()};
   Cell received_, sent_;
   TestServer server_owner_{*this};
   TestClient client_owner_;
@@ -96,9 +96,9 @@ class Both : public Simulated {
     EXPECT_EQ(co_await b.client_transport_->connected(), 0);
     b.options_.settings.max_concurrent_streams = 100;
     b.client = std::make_unique<H2Session>(h2::Side::client, b.options_, b.worker_, *b.client_transport_,
-                                           b.client_owner_, b.received_, b.sent_);
+                                           b.client_owner_, b.stats_, b.received_, b.sent_);
     b.server = std::make_unique<H2Session>(h2::Side::server, b.options_, b.worker_, *b.server_transport_,
-                                           b.server_owner_, b.received_, b.sent_);
+                                           b.server_owner_, b.stats_, b.received_, b.sent_);
     co_await b.scope.run(run_body(b, body));
     b.asked.clear();
     b.server_owner_.talks.clear();

@@ -75,9 +75,10 @@ class Connection {
   const Fault& fault() const { return fault_; }
   bool failed() const { return fault_.code != ErrorCode::no_error; }
 
-  // What is to be sent. When all of it has gone, tell all_sent().
+  // What is to be sent. When frames of it have gone, tell sent().
   SendBuffer& output() { return output_; }
-  void all_sent() { guard_.all_sent(); }
+  const WaitingFrames& waiting() const { return guard_.waiting(); }
+  void sent(const WaitingFrames& frames) { guard_.sent(frames); }
 
   const Settings& peer() const { return peer_; }
   bool peer_settings_known() const { return settings_known_; }
