@@ -10,7 +10,7 @@ constexpr std::chrono::seconds kLastBytesLimit{1};
 }  // namespace
 
 H2Stream::H2Stream(H2Session& session, Worker& worker, Arena& memory)
-    : h2::Stream(memory), session_(session), worker_(worker) {}
+    : h2::Stream(memory), session_(session), worker_(worker), last_progress_(worker.now()) {}
 
 H2Stream::~H2Stream() {
   reset(h2::ErrorCode::cancel);
@@ -27,6 +27,8 @@ void H2Stream::reset(h2::ErrorCode code) {
 
 void H2Stream::append(std::string_view data) {
   bytes_ += data.size();
+  wire_bytes_ = wire_received;
+  last_progress_ = worker_.now();
   unread_ += data.size();
   while (!data.empty()) {
     if (first_ == pieces_.size()) {
@@ -90,8 +92,17 @@ Task<Frame> H2Stream::pull(std::size_t max) {
   }
 }
 
+void H2Stream::end_received() {
+  ended_ = true;
+  ended_at_ = last_progress_ = worker_.now();
+  wire_bytes_ = wire_received;
+  changed_.notify_all();
+}
+
 void H2Stream::fail(Failure failure, h2::ErrorCode code) {
   failure_ = failure;
+  ended_ = failed_ = true;
+  ended_at_ = worker_.now();
   reset_code_ = code;
   changed_.notify_all();
   may_send_.notify_all();
@@ -105,6 +116,7 @@ std::size_t H2Stream::send_some(std::string_view data, bool end) {
     sent += size;
     session_.connection_.send_data(*this, data.substr(sent - size, size), end && sent == data.size());
   }
+  if (sent > 0) last_progress_ = worker_.now();
   session_.touched();
   return sent;
 }
@@ -185,7 +197,9 @@ h2::Stream* H2Session::stream_opens(h2::StreamId) {
 
 void H2Session::head_received(h2::Stream& stream) {
   auto& s = static_cast<H2Stream&>(stream);
+  if (s.remote_ended()) s.end_received();
   if (s.response == nullptr) return owner_.request_received(s);
+  s.last_progress_ = worker_.now();
   s.changed_.notify_all();
 }
 
@@ -197,12 +211,14 @@ void H2Session::data_received(h2::Stream& stream, std::string_view data) {
 
 void H2Session::remote_ended(h2::Stream& stream) {
   if (stream.trailers) stats_[H2Stat::trailers].add();
-  static_cast<H2Stream&>(stream).changed_.notify_all();
+  static_cast<H2Stream&>(stream).end_received();
 }
 
 void H2Session::stream_reset(h2::Stream& stream, h2::ErrorCode code) {
   stats_[H2Stat::rx_reset].add();
-  static_cast<H2Stream&>(stream).fail(Failure::connection_closed, code);
+  auto& s = static_cast<H2Stream&>(stream);
+  s.fail(Failure::connection_closed, code);
+  owner_.stream_reset(s, code);
   owner_.capacity_changed();
 }
 
@@ -267,9 +283,16 @@ Task<> H2Session::write(H2Session& self) {
   }
 }
 
-Task<> H2Session::read(std::string_view already) {
-  connection_.receive(already);
+void H2Session::take(std::string_view bytes) {
+  connection_.receive(bytes);
+  owner_.received();
   touched();
+}
+
+Task<> H2Session::read(Inbox& begun) {
+  take({begun.data(), begun.size()});
+  begun.consume(begun.size());
+  begun.release();
   for (int reads = 1; !connection_.failed(); reads++) {
     co_await transport_.readable();
     Block block = worker_.blocks().body();
@@ -280,15 +303,14 @@ Task<> H2Session::read(std::string_view already) {
     }
     if (!read.ok()) co_return;
     received_.add(read.bytes);
-    connection_.receive({block.data(), read.bytes});
-    touched();
+    take({block.data(), read.bytes});
     if (reads % kStepsInARowMax == 0) co_await turn();
   }
 }
 
-Task<> H2Session::read_and_write(std::string_view already) {
+Task<> H2Session::read_and_write(Inbox& begun) {
   scope_.spawn(write, *this);
-  co_await read(already);
+  co_await read(begun);
 }
 
 void H2Session::stop() {
@@ -307,8 +329,8 @@ void H2Session::end() {
   owner_.capacity_changed();
 }
 
-Task<> H2Session::run(std::string_view already) {
-  co_await scope_.run(read_and_write(already));
+Task<> H2Session::run(Inbox begun) {
+  co_await scope_.run(read_and_write(begun));
   if (sending_.empty() && !transport_.hung_up()) (void)co_await within(kLastBytesLimit, flush());
   end();
 }

@@ -5,8 +5,9 @@
 #include <vector>
 
 #include "core/scope.h"
-#include "http/body.h"
 #include "http/http_stats.h"
+#include "http/inbox.h"
+#include "http/received_body.h"
 #include "net/transport.h"
 #include "wire/h2_connection.h"
 
@@ -16,7 +17,7 @@ class H2Session;
 
 // One request and its response on it. What the peer sends is its Body: pulled by one reader, and granted to the peer
 // anew as it is pulled.
-class H2Stream : public h2::Stream, public Body {
+class H2Stream : public h2::Stream, public ReceivedBody {
  public:
   H2Stream(H2Session& session, Worker& worker, Arena& arena);
   ~H2Stream() override;  // Resets the stream if it is still open.
@@ -29,7 +30,8 @@ class H2Stream : public h2::Stream, public Body {
   bool broken() const { return failure_ != Failure::none; }
   Failure failure() const { return failure_; }
   h2::ErrorCode reset_code() const { return reset_code_; }
-  std::uint64_t bytes() const { return bytes_; }  // Of the body, received.
+  // When anything last came, or went.
+  TimePoint last_progress() const { return last_progress_; }
   // Ends it at once, in both directions, if it has not ended. Nothing more is told of it.
   void reset(h2::ErrorCode code);
 
@@ -50,18 +52,19 @@ class H2Stream : public h2::Stream, public Body {
   Task<bool> room_for(std::string_view waiting);
   void append(std::string_view data);
   void drop_pieces();
+  void end_received();
   void fail(Failure failure, h2::ErrorCode code);
 
   H2Session& session_;
   Worker& worker_;
   std::vector<Piece> pieces_;  // In order; those before first_ are used up.
   std::size_t first_ = 0;
-  std::uint64_t bytes_ = 0;
   std::uint64_t unread_ = 0;
   bool end_told_ = false;
   bool counted_ = false;
   Failure failure_ = Failure::none;
   h2::ErrorCode reset_code_ = h2::ErrorCode::no_error;
+  TimePoint last_progress_;
   Signal changed_;
   Signal may_send_;
 };
@@ -76,6 +79,10 @@ class H2Session final : private h2::Events {
     virtual H2Stream* stream_opens() = 0;
     // Server: the request's head is there.
     virtual void request_received(H2Stream& stream) = 0;
+    // The peer has ended the stream before its time.
+    virtual void stream_reset(H2Stream&, h2::ErrorCode) {}
+    // What one read brought has all been told.
+    virtual void received() {}
     // A message broke the rules; its stream has failed.
     virtual void stream_failed(H2Stream& stream, const h2::Fault& fault) = 0;
     // Client: how many streams may be open has changed, or none may be opened any more.
@@ -95,8 +102,8 @@ class H2Session final : private h2::Events {
   H2Session(const H2Session&) = delete;
 
   // Reads and writes until the connection ends, by whomever; then every stream that is still open has failed.
-  // `already`: bytes that were read before.
-  Task<> run(std::string_view already);
+  // `begun`: bytes that were read before.
+  Task<> run(Inbox begun);
   // No more is read; what is written still goes out, for a moment. Ends run().
   void stop();
 
@@ -132,8 +139,9 @@ class H2Session final : private h2::Events {
   void ping_answered(std::uint64_t opaque) override { owner_.ping_answered(opaque); }
 
   static Task<> write(H2Session& self);
-  Task<> read(std::string_view already);
-  Task<> read_and_write(std::string_view already);
+  void take(std::string_view bytes);
+  Task<> read(Inbox& begun);
+  Task<> read_and_write(Inbox& begun);
   Task<> flush();
   void end();
   void wake_senders();

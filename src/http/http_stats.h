@@ -37,6 +37,7 @@ namespace outrider {
   COUNTER(downstream_rq_tx_reset)                        \
   COUNTER(downstream_rq_non_relative_path)               \
   COUNTER(downstream_rq_too_large)                       \
+  COUNTER(downstream_rq_too_many_premature_resets)       \
   COUNTER(downstream_rq_timeout)                         \
   COUNTER(downstream_rq_failed_path_normalization)       \
   COUNTER(downstream_rq_header_timeout)                  \
