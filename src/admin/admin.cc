@@ -154,17 +154,9 @@ PageAnswer answer(const AdminView& view, Exchange& x, std::string_view form) {
   return page->answer(request);
 }
 
-}  // namespace
-
-namespace {
-
 enum class AdminStat : std::uint16_t { pages_refused, count };
 constexpr StatDefinition kAdminStats[] = {{"pages_refused", StatKind::counter}};
-
-const StatTable& admin_stat_table() {
-  static const StatTable table{kAdminStats, ""};
-  return table;
-}
+constexpr StatTable kAdminStatTable{kAdminStats, ""};
 
 // One of `taken` until the last copy is gone; null where there are `most` already.
 std::shared_ptr<void> take_place(const std::shared_ptr<int>& taken, int most) {
@@ -175,7 +167,7 @@ std::shared_ptr<void> take_place(const std::shared_ptr<int>& taken, int most) {
 
 }  // namespace
 
-Admin::Admin(AdminView view) : view_(std::move(view)), stats_(view_.stats.scope("http.admin.", admin_stat_table())) {}
+Admin::Admin(AdminView view) : view_(std::move(view)), stats_(view_.stats.scope("http.admin.", kAdminStatTable)) {}
 
 std::span<const Page> admin_pages() { return kPages; }
 

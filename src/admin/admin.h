@@ -1,6 +1,5 @@
 // The admin page: a terminal filter on the main thread's worker, with Envoy's paths.
 #pragma once
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,13 +16,13 @@ namespace outrider {
 
 enum class ServerState : std::uint8_t { live, draining, pre_initializing, initializing };
 
-// What the page shows of the process, and what it may do to it. All functions are called on the main thread.
 struct DrainOrder {
   bool graceful = false;      // Connections are ended over the drain time first; then the listeners stop.
   bool skip_exit = false;     // Connections are ended; no listener stops.
   bool inbound_only = false;  // Only listeners whose traffic_direction is INBOUND.
 };
 
+// What the page shows of the process, and what it may do to it. All functions are called on the main thread.
 struct AdminView {
   StatRegistry& stats;
   std::function<SnapshotPtr()> snapshot;  // Null before the first one.

@@ -20,12 +20,12 @@
 
 namespace outrider::config {
 
-// Puts a tree of v3 shape into messages, by their descriptors. What does not fit is a problem: unknown field, wrong
-// kind of value, a number out of range, an unknown enum value or type, two of a oneof, and all that outrider has not
-// built. The reading is that of proto3 JSON, and where Envoy's YAML is more forgiving, Envoy's.
 // The value as a message repeats it.
 std::string shown(const Node& node);
 
+// Puts a tree of v3 shape into messages, by their descriptors. What does not fit is a problem: unknown field, wrong
+// kind of value, a number out of range, an unknown enum value or type, two of a oneof, and all that outrider has not
+// built. The reading is that of proto3 JSON, and where Envoy's YAML is more forgiving, Envoy's.
 class Binder {
  public:
   // `old_keys` gives further names for "did you mean"; it may be nullptr.

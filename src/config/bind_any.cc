@@ -17,6 +17,10 @@ namespace pb = google::protobuf;
 constexpr std::string_view kFilterConfig = "envoy.config.route.v3.FilterConfig";
 constexpr std::string_view kHttpFilter = "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter";
 
+std::string not_built_yet(const Extension& extension) {
+  return fmt::format("{}, {}, is not built into outrider yet", extension.name, to_text(extension.slot));
+}
+
 }  // namespace
 
 // Named alone or behind its category, as `envoy.filters.http/envoy.filters.http.fault`.
@@ -48,7 +52,7 @@ std::string Binder::why_not_built(const Node& node, const pb::Descriptor& descri
   }
   const Extension* extension = extension_of_type(descriptor.full_name());
   if (extension == nullptr) return fmt::format("{} is not built into outrider yet", descriptor.full_name());
-  return fmt::format("{}, {}, is not built into outrider yet", extension->name, to_text(extension->slot));
+  return not_built_yet(*extension);
 }
 
 bool Binder::any(const Node& node, Message& out, const Path& path) {
@@ -71,8 +75,7 @@ bool Binder::any(const Node& node, Message& out, const Path& path) {
   if (descriptor == nullptr && allow_unknown_types) {
     note(*type, path.field("@type"), fmt::format("the API has no message `{}`: not looked at", name));
   } else if (descriptor == nullptr && extension) {
-    leave_out(node, *type, path,
-              fmt::format("{}, {}, is not built into outrider yet", extension->name, to_text(extension->slot)));
+    leave_out(node, *type, path, not_built_yet(*extension));
   } else if (descriptor == nullptr) {
     const std::vector<std::string> near = problems_.full() ? std::vector<std::string>() : near_messages(name);
     leave_out(node, *type, path, fmt::format("the API has no message `{}`", name),

@@ -117,7 +117,7 @@ void Binder::struct_value(const Node& node, Message& out, const Path& path) {
   }
   if (node.plain && to_bool(node.text, truth)) {
     reflection.SetBool(&out, field(4), truth);
-  } else if (node.plain && to_floating(decimal_of(node.text).value_or(std::string(node.text)), real)) {
+  } else if (node.plain && to_plain_floating(node.text, real)) {
     reflection.SetDouble(&out, field(2), real);
   } else {
     reflection.SetString(&out, field(3), std::string(node.text));

@@ -206,9 +206,7 @@ class Canonical {
     if (node.is_scalar()) {
       out->text = node.text;
       if (node.plain && to_bool(node.text, truth)) return text(node, truth ? "true" : "false", true);
-      if (node.plain && to_floating(decimal_of(node.text).value_or(std::string(node.text)), value)) {
-        return real(node, value);
-      }
+      if (node.plain && to_plain_floating(node.text, value)) return real(node, value);
     }
     for (const Node& child : node) {
       Node* copy = raw(child);

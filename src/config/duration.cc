@@ -15,9 +15,8 @@ Span span_of(const pb::Message& duration) {
 }
 
 std::string_view wrong_part(const Span& span) {
-  constexpr int64_t kSecondsMax = 315'576'000'000;  // 10,000 years
   constexpr int32_t kNanosMax = 999'999'999;
-  if (span.seconds > kSecondsMax || span.seconds < -kSecondsMax) return "seconds";
+  if (span.seconds > kDurationSecondsMax || span.seconds < -kDurationSecondsMax) return "seconds";
   const bool differ = (span.seconds > 0 && span.nanos < 0) || (span.seconds < 0 && span.nanos > 0);
   return differ || span.nanos > kNanosMax || span.nanos < -kNanosMax ? "nanos" : "";
 }

@@ -10,8 +10,6 @@
 namespace outrider::config {
 namespace {
 
-constexpr int64_t kDurationSecondsMax = 315'576'000'000;  // of google.protobuf.Duration: 10,000 years
-
 template <class T>
 bool whole(std::string_view text, T& out) {
   const char* end = text.data() + text.size();
@@ -99,6 +97,11 @@ bool to_floating(std::string_view text, double& out) {
   if (text == "Infinity" || text == ".inf") return out = HUGE_VAL, true;
   if (text == "-Infinity" || text == "-.inf") return out = -HUGE_VAL, true;
   return is_number_text(text) && whole(text.starts_with('+') ? text.substr(1) : text, out) && std::isfinite(out);
+}
+
+bool to_plain_floating(std::string_view text, double& out) {
+  const std::optional<std::string> decimal = decimal_of(text);
+  return to_floating(decimal ? std::string_view(*decimal) : text, out);
 }
 
 bool to_bytes(std::string_view text, std::string& out) {

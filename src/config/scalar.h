@@ -18,7 +18,10 @@ bool to_floating(std::string_view text, double& out);  // also NaN, Infinity, -I
 // The decimal form of what YAML 1.1 takes for octal (010) or hexadecimal (0x1F90); nothing of all other texts. For
 // scalars without quotes.
 std::optional<std::string> decimal_of(std::string_view text);
-bool to_bytes(std::string_view text, std::string& out);  // base64, either alphabet, with padding or without
+bool to_plain_floating(std::string_view text, double& out);  // to_floating(), decimal_of() the text where there is one
+bool to_bytes(std::string_view text, std::string& out);      // base64, either alphabet, with padding or without
+
+constexpr int64_t kDurationSecondsMax = 315'576'000'000;  // of google.protobuf.Duration: 10,000 years
 
 struct Span {  // of google.protobuf.Duration
   int64_t seconds = 0;

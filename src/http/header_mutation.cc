@@ -9,7 +9,7 @@ namespace {
 
 bool is_authority(std::string_view name) { return name == ":authority" || name == "host"; }
 // Else it has a place of its own in a request.
-bool is_field(std::string_view name) { return !name.starts_with(':') && name != "host"; }
+bool is_field(std::string_view name) { return !name.starts_with(':') && !is_authority(name); }
 
 // Those of `mutations` that `chosen` takes; `spoiled(name)` is told of values that held what no field may.
 template <class Chosen, class Spoiled>
@@ -85,7 +85,6 @@ bool HeaderMutation::change(Exchange& x, Headers& headers) const {
 }
 
 void HeaderMutation::apply(Exchange& x, RequestHead& request) const {
-  bool authority = is_authority(name);
   if (is_field(name)) {
     if (!change(x, request.headers)) x.unsendable = name;
     return;
@@ -93,7 +92,7 @@ void HeaderMutation::apply(Exchange& x, RequestHead& request) const {
   bool spoiled = false;
   std::string_view text = removes() ? std::string_view() : value(x, spoiled).value_or(std::string_view());
   if (spoiled) x.unsendable = name;
-  if (authority) request.authority = text;
+  if (is_authority(name)) request.authority = text;
   if (text.empty()) return;  // A request has a path, a method and a scheme: they are replaced, whatever the action.
   if (name == ":path") request.path = text;
   if (name == ":method") request.set_method(text);

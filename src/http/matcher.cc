@@ -7,6 +7,7 @@
 
 #include "core/ascii.h"
 #include "http/metadata.h"
+#include "http/query.h"
 
 namespace outrider {
 namespace {
@@ -179,15 +180,7 @@ bool HeaderMatcher::matches(const ResponseHead& response) const {
 std::optional<std::string_view> query_parameter(std::string_view path, std::string_view name) {
   std::size_t at = path.find('?');
   if (at == std::string_view::npos) return std::nullopt;
-  std::string_view query = path.substr(at + 1, path.find('#', at) - at - 1);
-  while (!query.empty()) {
-    std::string_view pair = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(query.size(), pair.size() + 1));
-    std::size_t equals = pair.find('=');
-    if (pair.substr(0, equals) != name) continue;
-    return equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
-  }
-  return std::nullopt;
+  return raw_parameter(path.substr(at + 1, path.find('#', at) - at - 1), name);
 }
 
 bool QueryMatcher::matches(std::string_view path_and_query) const {

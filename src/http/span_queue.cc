@@ -38,10 +38,14 @@ SpanQueue::Batch* SpanQueue::batch_of(const SendingTracer& tracer) {
   return at == batches_.end() ? nullptr : at->get();
 }
 
+void SpanQueue::Batch::add(std::string span) {
+  bytes += span.size();
+  spans.push_back(std::move(span));
+}
+
 void SpanQueue::begin(std::shared_ptr<const SendingTracer> tracer, std::string span) {
   Batch& batch = *batches_.emplace_back(std::make_unique<Batch>(std::move(tracer)));
-  batch.bytes = span.size();
-  batch.spans.push_back(std::move(span));
+  batch.add(std::move(span));
   scope_.spawn(deliver, *this, batch);
 }
 
@@ -55,8 +59,7 @@ void SpanQueue::add(std::shared_ptr<const SendingTracer> tracer, std::string spa
     if (delivery.sends_when_full) batch.enough.notify_all();
     return;
   }
-  batch.bytes += span.size();
-  batch.spans.push_back(std::move(span));
+  batch.add(std::move(span));
   if (batch.spans.size() >= spans_wanted(batch)) batch.enough.notify_all();
 }
 

@@ -70,6 +70,8 @@ class SpanQueue {
     std::vector<std::string> spans;
     std::size_t bytes = 0;  // Of the spans.
     Signal enough;
+
+    void add(std::string span);
   };
 
   SpanQueue(Worker& worker, HttpCaller& caller) : worker_(worker), caller_(caller) { current_ = this; }

@@ -8,6 +8,7 @@ namespace outrider {
 namespace {
 
 constexpr std::string_view kAuthz = "envoy_ext_authz_prefix";
+constexpr std::string_view kAuthzScope = "ext_authz.";
 constexpr std::string_view kCluster = "envoy_cluster_name";
 constexpr std::string_view kHttp = "envoy_http_conn_manager_prefix";
 constexpr std::string_view kListener = "envoy_listener_address";
@@ -77,13 +78,12 @@ void listener(std::string_view rest, TaggedName& out) {
   std::ranges::move(address, std::back_inserter(out.tags));
 }
 
-// "ext_authz.waf.": the filter's own prefix.
-void take_authz(std::string_view& rest, TaggedName& out) {
-  constexpr std::string_view kFilter = "ext_authz.";
-  if (!rest.starts_with(kFilter)) return;
-  rest.remove_prefix(kFilter.size());
-  out.name += kFilter;
-  take_token(rest, kAuthz, out.tags);
+// Where `front` is at the front of `rest`, as in "ext_authz.waf.": it goes to the name, the piece behind it into a tag.
+void take_behind(std::string_view front, std::string_view label, std::string_view& rest, TaggedName& out) {
+  if (!rest.starts_with(front)) return;
+  rest.remove_prefix(front.size());
+  out.name += front;
+  take_token(rest, label, out.tags);
 }
 
 void http(std::string_view rest, TaggedName& out) {
@@ -98,7 +98,7 @@ void http(std::string_view rest, TaggedName& out) {
     out.name += kRds;
     rest = {};
   }
-  if (!manager.empty()) take_authz(rest, out);
+  if (!manager.empty()) take_behind(kAuthzScope, kAuthz, rest, out);
   out.name.append(rest);
   std::ranges::move(manager, std::back_inserter(out.tags));
 }
@@ -107,17 +107,9 @@ void vhost(std::string_view rest, TaggedName& out) {
   out.name = "vhost.";
   std::vector<StatTag> host;
   take_token(rest, kVirtualHost, host);
-  constexpr std::string_view kVcluster = "vcluster.";
-  if (!host.empty() && rest.starts_with(kVcluster)) {
-    rest.remove_prefix(kVcluster.size());
-    out.name += kVcluster;
-    take_token(rest, kVirtualCluster, out.tags);
-  }
-  constexpr std::string_view kOfRoute = "route.";
-  if (!host.empty() && rest.starts_with(kOfRoute)) {
-    rest.remove_prefix(kOfRoute.size());
-    out.name += kOfRoute;
-    take_token(rest, kRoute, out.tags);
+  if (!host.empty()) {
+    take_behind("vcluster.", kVirtualCluster, rest, out);
+    take_behind("route.", kRoute, rest, out);
   }
   out.name.append(rest);
   std::ranges::move(host, std::back_inserter(out.tags));
@@ -143,7 +135,7 @@ TaggedName tags_of(std::string_view scope) {
     std::vector<StatTag> cluster;
     take_token(rest, kCluster, cluster);
     out.name = "cluster.";
-    if (!cluster.empty()) take_authz(rest, out);
+    if (!cluster.empty()) take_behind(kAuthzScope, kAuthz, rest, out);
     out.name.append(rest);
     std::ranges::move(cluster, std::back_inserter(out.tags));
   } else if (under("http.", rest)) {

@@ -4,10 +4,9 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <deque>
 #include <string>
 
-#include "wire/h2_connection.h"
+#include "wire/h2_for_test.h"
 
 namespace outrider::h2 {
 namespace {
@@ -16,22 +15,20 @@ void require(bool condition) {
   if (!condition) std::abort();
 }
 
-struct Kept {
-  Arena arena;
-  Stream stream{arena};
-  RequestHead request{arena};
-  ResponseHead response{arena};
-  std::string body;
-};
+constexpr std::uint32_t kStreamsMax = 10;
+
+Options few_streams() {
+  Options o;
+  o.settings.max_concurrent_streams = kStreamsMax;
+  return o;
+}
 
 // Writes down what happens, and answers requests.
-class Peer final : public Events {
- public:
-  explicit Peer(Side side) : side_(side), connection(side, options_, *this) {
-    options_.settings.max_concurrent_streams = 10;
+struct Peer final : Events {
+  explicit Peer(Side s) : side(s), connection(s, options, *this) {
     connection.start();
     for (int i = 0; side == Side::client && i < 3; i++) {
-      Kept& k = keep();
+      TestStream& k = all.make();
       k.request.path = "/";
       k.request.authority = "a";
       if (i == 1) k.request.set_method(Method::head);
@@ -39,22 +36,22 @@ class Peer final : public Events {
     }
   }
 
-  Stream* stream_opens(StreamId) override { return &keep().stream; }
+  Stream* stream_opens(StreamId) override { return &all.make().stream; }
   void head_received(Stream& s) override {
-    Kept& k = of(s);
-    const Headers& headers = side_ == Side::server ? k.request.headers : k.response.headers;
+    TestStream& k = all.of(s);
+    const Headers& headers = side == Side::server ? k.request.headers : k.response.headers;
     note(s, "head " + std::string(k.request.path) + " " + std::to_string(k.response.status));
     for (const Field& f : headers) told += std::string(f.name) + ": " + std::string(f.value) + "\n";
-    require(side_ == Side::client || !k.request.authority.empty());
-    if (side_ == Side::server) {
+    require(side == Side::client || !k.request.authority.empty());
+    if (side == Side::server) {
       connection.send_response(s, k.response, false);
       if (connection.sendable(s) > 0) connection.send_data(s, "x", true);
     } else if (k.response.informational()) {
       k.response.headers.clear();
     }
   }
-  void data_received(Stream& s, std::string_view data) override { of(s).body += data; }
-  void remote_ended(Stream& s) override { note(s, "end " + of(s).body); }
+  void data_received(Stream& s, std::string_view data) override { all.of(s).body += data; }
+  void remote_ended(Stream& s) override { note(s, "end " + all.of(s).body); }
   void stream_reset(Stream& s, ErrorCode code) override { note(s, "reset " + std::to_string(int(code))); }
   void stream_failed(Stream& s, const Fault& fault) override { note(s, "failed " + std::string(fault.reason)); }
   void window_opened(Stream& s) override {
@@ -65,29 +62,13 @@ class Peer final : public Events {
   void goaway_received(StreamId last, ErrorCode) override { told += "goaway " + std::to_string(last) + "\n"; }
   void ping_answered(std::uint64_t) override { told += "pong\n"; }
 
-  std::string told;
-
- private:
-  Kept& keep() {
-    Kept& k = all_.emplace_back();
-    k.stream.request = &k.request;
-    k.stream.response = &k.response;
-    return k;
-  }
-  Kept& of(Stream& stream) {
-    for (Kept& k : all_) {
-      if (&k.stream == &stream) return k;
-    }
-    std::abort();
-  }
   void note(Stream& s, const std::string& what) { told += std::to_string(s.id) + " " + what + "\n"; }
 
-  Side side_;
-  Options options_;
-  std::deque<Kept> all_;
-
- public:
+  Side side;
+  Options options = few_streams();
+  TestStreams all;
   Connection connection;
+  std::string told;
 };
 
 // What happened, and what was sent.
@@ -98,7 +79,7 @@ std::string read(Side side, std::string_view bytes, std::size_t piece) {
     std::string exact(bytes.substr(at, piece));  // So that reading beyond it is seen.
     peer.connection.receive(exact);
   }
-  require(peer.connection.streams() <= 10);
+  require(peer.connection.streams() <= kStreamsMax);
   SendBuffer& out = peer.connection.output();
   return peer.told + std::string(out.data(), out.size());
 }

@@ -1,8 +1,7 @@
 #include "filters/lua/machine.h"
 
-#include <ctime>
-
 #include <cstdlib>
+#include <ctime>
 #include <utility>
 
 #include "core/log.h"
