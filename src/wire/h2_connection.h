@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "wire/h2_flood.h"
 #include "wire/h2_frame.h"
@@ -18,7 +20,8 @@ namespace outrider::h2 {
 enum class Side : std::uint8_t { server, client };
 
 struct Options {
-  Settings settings;                                 // What we tell the peer.
+  Settings settings;                                                   // What we tell the peer.
+  std::vector<std::pair<std::uint16_t, std::uint32_t>> more_settings;  // Told likewise; they mean nothing to us.
   std::uint32_t connection_window = kWindowDefault;  // For all streams together; at least the default.
   HeadLimits head, trailers;
   FloodLimits floods;
