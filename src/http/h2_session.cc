@@ -57,7 +57,7 @@ void H2Stream::drop_pieces() {
 }
 
 std::optional<std::uint64_t> H2Stream::length() const {
-  if (remote_ended() && bytes_ == unread_ && !trailers) return bytes_;
+  if (whole_ && bytes_ == unread_ && !trailers) return bytes_;
   return announced;
 }
 
@@ -73,13 +73,12 @@ Frame H2Stream::poll(std::size_t max) {
       session_.connection_.consumed(*this, size);
       session_.touched();
     }
-    bool last = unread_ == 0 && remote_ended() && !trailers && !broken();
+    bool last = unread_ == 0 && whole_ && !trailers;
     end_told_ = last;
     return Frame::bytes(data, last);
   }
   if (end_told_) return Frame::end();
-  if (broken()) return Frame::reset(failure_);
-  if (!remote_ended()) return Frame::wait();
+  if (!whole_) return broken() ? Frame::reset(failure_) : Frame::wait();
   end_told_ = true;
   return trailers ? Frame::with_trailers(*trailers) : Frame::end();
 }
@@ -93,7 +92,7 @@ Task<Frame> H2Stream::pull(std::size_t max) {
 }
 
 void H2Stream::end_received() {
-  ended_ = true;
+  ended_ = whole_ = true;
   ended_at_ = last_progress_ = worker_.now();
   wire_bytes_ = wire_received;
   changed_.notify_all();
@@ -101,8 +100,10 @@ void H2Stream::end_received() {
 
 void H2Stream::fail(Failure failure, h2::ErrorCode code) {
   failure_ = failure;
-  ended_ = failed_ = true;
-  ended_at_ = worker_.now();
+  if (!std::exchange(ended_, true)) {
+    failed_ = true;
+    ended_at_ = worker_.now();
+  }
   reset_code_ = code;
   changed_.notify_all();
   may_send_.notify_all();
@@ -187,11 +188,7 @@ void H2Session::send_goaway(h2::StreamId last, h2::ErrorCode code) {
 
 h2::Stream* H2Session::stream_opens(h2::StreamId) {
   H2Stream* stream = owner_.stream_opens();
-  if (stream) {
-    begin(*stream);
-  } else {
-    stats_[H2Stat::stream_refused_errors].add();
-  }
+  if (stream) begin(*stream);
   return stream;
 }
 
@@ -293,7 +290,7 @@ Task<> H2Session::read(Inbox& begun) {
   take({begun.data(), begun.size()});
   begun.consume(begun.size());
   begun.release();
-  for (int reads = 1; !connection_.failed(); reads++) {
+  for (int reads = 1; !connection_.failed() && !over_; reads++) {
     co_await transport_.readable();
     Block block = worker_.blocks().body();
     IoResult read = transport_.try_read(block.data(), block.size());

@@ -60,6 +60,7 @@ class H2Stream : public h2::Stream, public ReceivedBody {
   std::vector<Piece> pieces_;  // In order; those before first_ are used up.
   std::size_t first_ = 0;
   std::uint64_t unread_ = 0;
+  bool whole_ = false;  // The peer has said all: what becomes of our side is nothing to it (RFC 9113 section 8.1).
   bool end_told_ = false;
   bool counted_ = false;
   Failure failure_ = Failure::none;
@@ -128,6 +129,7 @@ class H2Session final : private h2::Events {
   friend class H2Stream;
 
   h2::Stream* stream_opens(h2::StreamId id) override;
+  void stream_refused() override { stats_[H2Stat::stream_refused_errors].add(); }
   void head_received(h2::Stream& stream) override;
   void data_received(h2::Stream& stream, std::string_view data) override;
   void remote_ended(h2::Stream& stream) override;

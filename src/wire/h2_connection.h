@@ -43,6 +43,8 @@ class Events {
  public:
   // Server: a new stream, with its `request` and `arena`. Null: it is refused.
   virtual Stream* stream_opens(StreamId id) = 0;
+  // A stream of the peer's was refused: there are too many, or stream_opens() said so.
+  virtual void stream_refused() {}
   // The head is complete: the request's or the response's (informational ones too: give `response` another one then).
   // Asked of a stream that has an error: see stream_failed().
   virtual void head_received(Stream& stream) = 0;

@@ -72,6 +72,7 @@ bool Connection::open_remote(StreamId id, bool end_stream, std::string_view bloc
   guard_.stream_opened();
   Stream* stream = remote_streams_ < options_.settings.max_concurrent_streams ? events_.stream_opens(id) : nullptr;
   if (!stream) {
+    events_.stream_refused();
     send_rst_stream(id, ErrorCode::refused_stream);
     return skip_block(block);
   }
