@@ -103,6 +103,9 @@ void compile_watchdogs(Compilation& c, const envoy::config::bootstrap::v3::Boots
 void compile_clusters(Compilation& c, const envoy::config::bootstrap::v3::Bootstrap::StaticResources& resources) {
   const std::string all = "static_resources.clusters";
   c.cluster_names_known = !c.loaded.lacks(all);
+  for (const auto& proto : resources.clusters()) {
+    if (proto.type() != envoy::config::cluster::v3::Cluster::EDS) c.primary_clusters.insert(proto.name());
+  }
   for (int i = 0; i < resources.clusters_size(); i++) {
     const auto& proto = resources.clusters(i);
     std::string path = all + "[" + std::to_string(i) + "]";

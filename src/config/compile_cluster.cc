@@ -7,6 +7,7 @@
 #include "config/compile_hashing.h"
 #include "config/compile_health.h"
 #include "config/compile_parts.h"
+#include "config/compile_rest_source.h"
 #include "core/ascii.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
@@ -33,6 +34,8 @@ DiscoveryType discovery_of(const ClusterProto& proto) {
       return DiscoveryType::logical_dns;
     case ClusterProto::ORIGINAL_DST:
       return DiscoveryType::original_dst;
+    case ClusterProto::EDS:
+      return DiscoveryType::eds;
     default:
       return DiscoveryType::static_;
   }
@@ -212,6 +215,24 @@ void read_original_destination(Compilation& c, const ClusterProto& proto, const 
   }
 }
 
+void read_service(Compilation& c, const ClusterProto& proto, const std::string& path, ClusterOptions& o) {
+  const std::string at = path + ".eds_cluster_config";
+  if (o.discovery != DiscoveryType::eds) {
+    if (proto.has_eds_cluster_config() && !c.loaded.lacks(path + ".type")) c.fail(at, "goes with the type EDS only");
+    return;
+  }
+  if (!proto.eds_cluster_config().has_eds_config()) {
+    return c.fail(at, "an EDS cluster needs an eds_config, whose service has its hosts");
+  }
+  if (proto.has_load_assignment()) {
+    c.fail(path + ".load_assignment", "an EDS cluster has no hosts of its own: its service has them");
+  }
+  auto rest = compile_rest_source(c, proto.eds_cluster_config().eds_config(), at + ".eds_config");
+  if (!rest) return;
+  const std::string& name = proto.eds_cluster_config().service_name();
+  o.service = std::make_shared<ServiceSource>(ServiceSource{std::move(*rest), name.empty() ? proto.name() : name});
+}
+
 void read_dns(const ClusterProto& proto, ClusterOptions& o) {
   o.dns_family = dns_family_of(proto);
   if (proto.has_dns_refresh_rate()) o.dns_refresh_rate = to_ms(proto.dns_refresh_rate());
@@ -225,6 +246,12 @@ void read_dns(const ClusterProto& proto, ClusterOptions& o) {
   }
   o.respect_dns_ttl = proto.respect_dns_ttl();
   o.ignore_health_on_removal = proto.ignore_health_on_host_removal();
+}
+
+void read_discovery(Compilation& c, const ClusterProto& proto, const std::string& path, ClusterOptions& o) {
+  read_dns(proto, o);
+  read_original_destination(c, proto, path, o);
+  read_service(c, proto, path, o);
 }
 
 EndpointPtr make_endpoint(const Cluster& cluster, const ConfiguredHost& h, int workers) {
@@ -271,11 +298,10 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
     o.least_request_choices = proto.least_request_lb_config().choice_count().value();
   }
   if (proto.has_connect_timeout()) o.connect_timeout = to_ms(proto.connect_timeout());
-  read_dns(proto, o);
   if (proto.has_per_connection_buffer_limit_bytes())
     o.read_bytes_max = read_bytes_max(proto.per_connection_buffer_limit_bytes().value());
   read_hosts(c, proto, path, o);
-  read_original_destination(c, proto, path, o);
+  read_discovery(c, proto, path, o);
   read_thresholds(proto, o);
   if (proto.has_metadata()) o.metadata = std::make_shared<Metadata>(proto::to_metadata(proto.metadata()));
   o.subset = compile_subsets(c, proto, path);

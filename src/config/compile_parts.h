@@ -65,6 +65,8 @@ struct Compilation final : proto::Report, proto::FilterHost {
   Problems problems;  // The load's mistakes first.
   // Of all clusters, also of those that are wrong: whoever names one of them is right to do so.
   std::set<std::string, std::less<>> cluster_names;
+  // Those that can be asked for others: of the file, and with hosts that no service has to tell.
+  std::set<std::string, std::less<>> primary_clusters;
   // Of the listeners so far: their names, and who has which address in which network namespace.
   std::set<std::string, std::less<>> listener_names;
   std::map<std::pair<Address, std::string>, std::string> listener_addresses;

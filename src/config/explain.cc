@@ -204,7 +204,11 @@ class Way {
       return say(Kind::place, 2,
                  "the host to which the client's connection was going, or that a field of the request names");
     }
-    const bool by_dns = c.options.discovery != DiscoveryType::static_;
+    if (const ServiceSource* service = c.options.service.get()) {
+      return say(Kind::place, 2,
+                 fmt::format("the hosts that '{}' has for the service '{}'", service->rest.cluster, service->service));
+    }
+    const bool by_dns = c.by_dns();
     for (const ConfiguredHost& h : c.options.hosts) {
       say(Kind::place, 2, fmt::format("endpoint {}:{} (found by DNS)", h.address, h.port));
     }

@@ -1,20 +1,13 @@
 #include "server/echo.h"
 
-#include <pthread.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
-#include <csignal>
-#include <cstdio>
-#include <cstring>
-#include <optional>
-#include <thread>
 
 #include "core/decimal.h"
+#include "http/exchange.h"
 #include "http/h2_options.h"
 #include "http/json_text.h"
-#include "server/service_loop.h"
+#include "server/small_service.h"
 #include "server/websocket_echo.h"
 
 namespace outrider {
@@ -133,76 +126,18 @@ Task<Response> EchoService::handle(Exchange& x, Next) const {
 
 namespace {
 
-constexpr const char* kUsage =
+constexpr std::string_view kUsage =
     "usage: outrider echo --port N [--name X] [--address A] [--concurrency N]\n"
     "  --port N         listen on this port; 0 takes a free one\n"
     "  --name X         say this name in every response, as x-echo-name\n"
     "  --address A      listen on this address (0.0.0.0)\n"
     "  --concurrency N  threads (as many as the hardware has)\n";
 
-struct EchoFlags {
-  std::uint16_t port = 0;
-  bool has_port = false;
-  std::string name;
-  std::string address = "0.0.0.0";
-  unsigned concurrency = 0;
-  bool help = false;
-};
+constexpr unsigned kThreadsMax = 256;
 
-template <class T>
-bool read_number(std::string_view text, T& number) {
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
-bool set_flag(EchoFlags& flags, std::string_view flag, std::string_view value) {
-  if (flag == "--port") return flags.has_port = read_number(value, flags.port);
-  if (flag == "--concurrency") return read_number(value, flags.concurrency) && flags.concurrency <= 256;
-  if (flag == "--name") return flags.name = value, flags.name.find_first_of("\r\n") == std::string::npos;
-  if (flag == "--address") return flags.address = value, true;
-  return false;
-}
-
-// Nullopt: said on stderr.
-std::optional<EchoFlags> read_flags(int argc, const char* const* argv) {
-  EchoFlags flags;
-  for (int i = 1; i < argc; i++) {
-    std::string_view flag = argv[i], value;
-    if (flag == "--help" || flag == "-h") {
-      flags.help = true;
-      return flags;
-    }
-    std::size_t equals = flag.find('=');
-    if (equals != flag.npos) {
-      value = flag.substr(equals + 1);
-      flag = flag.substr(0, equals);
-    } else if (i + 1 < argc) {
-      value = argv[++i];
-    }
-    if (set_flag(flags, flag, value)) continue;
-    std::fprintf(stderr, "outrider echo: bad flag or value: %s\n%s", argv[i], kUsage);
-    return std::nullopt;
-  }
-  if (!flags.has_port) std::fprintf(stderr, "outrider echo: --port is missing\n%s", kUsage);
-  return flags.has_port ? std::optional(flags) : std::nullopt;
-}
-
-// One listening socket for each thread, all at the same address.
-std::expected<std::vector<int>, std::string> listen_for(const EchoFlags& flags, unsigned threads, Address& at) {
-  auto address = Address::parse(flags.address, flags.port);
-  if (!address) return std::unexpected(address.error());
-  // SO_REUSEPORT would let two processes share the port unseen: so the first bind is without.
-  auto probe = listen_on(*address, {.reuse_port = false});
-  if (!probe) return std::unexpected(probe.error());
-  at = bound_address(*probe);
-  close(*probe);
-  std::vector<int> sockets;
-  for (unsigned i = 0; i < threads; i++) {
-    auto fd = listen_on(at, {});
-    if (!fd) return std::unexpected(fd.error());
-    sockets.push_back(*fd);
-  }
-  return sockets;
+bool read_threads(std::string_view text, unsigned& threads) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), threads);
+  return error == std::errc() && end == text.data() + text.size() && threads <= kThreadsMax;
 }
 
 std::shared_ptr<const HttpOptions> echo_options(const std::string& name, StatRegistry& stats) {
@@ -221,40 +156,15 @@ std::shared_ptr<const HttpOptions> echo_options(const std::string& name, StatReg
 }  // namespace
 
 int run_echo(int argc, const char* const* argv) {
-  auto flags = read_flags(argc, argv);
-  if (!flags) return 1;
-  if (flags->help) return std::fputs(kUsage, stdout), 0;
-  raise_descriptor_limit();
-  unsigned threads = flags->concurrency ? flags->concurrency : std::max(1u, std::thread::hardware_concurrency());
-  Address at;
-  auto sockets = listen_for(*flags, threads, at);
-  if (!sockets) {
-    std::fprintf(stderr, "outrider echo: %s\n", sockets.error().c_str());
-    return 1;
-  }
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGTERM);
-  sigaddset(&ends, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);  // Inherited by the threads: sigwait() gets them.
-
-  StatRegistry stats;
-  auto http = echo_options(flags->name, stats);
-  auto listener_stats = stats.scope("listener." + at.text() + ".", listener_stat_table());
-  std::vector<std::unique_ptr<ServiceThread>> services;
-  for (unsigned i = 0; i < threads; i++) {
-    services.push_back(std::make_unique<ServiceThread>(ServiceThread::Options{
-        .index = static_cast<int>(i), .listening_fd = (*sockets)[i], .http = http, .listener_stats = listener_stats}));
-  }
-  std::printf("outrider echo listens on %s\n", at.text().c_str());
-  std::fflush(stdout);
-
-  int signal = 0;
-  sigwait(&ends, &signal);
-  for (auto& service : services) service->drain();
-  pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);  // A second one ends the process.
-  for (auto& service : services) service->join();
-  return 0;
+  SmallService service{.program = "outrider echo", .usage = kUsage};
+  std::string name;
+  auto set = [&](std::string_view flag, std::string_view value) {
+    if (flag == "--concurrency") return read_threads(value, service.threads);
+    name = value;
+    return flag == "--name" && name.find_first_of("\r\n") == std::string::npos;
+  };
+  if (auto code = read_flags(service, argc, argv, set)) return *code;
+  return run_small_service(service, [&](StatRegistry& stats) { return echo_options(name, stats); });
 }
 
 }  // namespace outrider

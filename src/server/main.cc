@@ -8,6 +8,7 @@
 #include "server/explain.h"
 #include "server/logging.h"
 #include "server/proxy.h"
+#include "server/sds.h"
 #include "server/service_loop.h"
 #include "server/signals.h"
 #include "server/verbs.h"
@@ -38,7 +39,7 @@ int run_proxy(int argc, char** argv) {
   return code;
 }
 
-constexpr std::string_view kVerbs[] = {"echo", "validate", "convert", "explain", "lint"};
+constexpr std::string_view kVerbs[] = {"echo", "sds", "validate", "convert", "explain", "lint"};
 
 // The verb that was probably meant, or empty.
 std::string_view nearest_verb(std::string_view word) {
@@ -52,6 +53,7 @@ int main(int argc, char** argv) {
   mallopt(M_ARENA_MAX, 2);
   std::string_view verb = argc > 1 ? argv[1] : "";
   if (verb == "echo") return outrider::run_echo(argc - 1, argv + 1);
+  if (verb == "sds") return outrider::run_sds(argc - 1, argv + 1);
   if (verb == "validate") return outrider::run_validate(argc, argv);
   if (verb == "convert") return outrider::run_convert(argc, argv);
   if (verb == "explain") return outrider::run_explain(argc, argv);

@@ -64,10 +64,9 @@ Proxy::Proxy(Flags flags)
                this},
       resolver_(poller_),
       discovery_(main_, resolver_, static_cast<int>(flags_.concurrency),
-                 [this](const Cluster& c) {
-                   refresh_cluster(c);
-                   health_checks_.hosts_changed(c);
-                 }),
+                 [this](const Cluster& c) { hosts_changed(c); }),
+      services_(main_, rest_client_, discovery_, stats_, static_cast<int>(flags_.concurrency),
+                [this](const Cluster& c) { hosts_changed(c); }),
       health_checks_(
           main_, network_, [this](Cluster& c) { health_changed(c); },
           [this](const Cluster& c, const Endpoint& host) { outliers_.passed_check(c, host); }),
@@ -87,6 +86,12 @@ void Proxy::follow(const ClusterPtr& cluster) {
   health_checks_.follow(cluster);
   outliers_.follow(cluster);
   discovery_.follow(cluster);
+  services_.follow(cluster);
+}
+
+void Proxy::hosts_changed(const Cluster& cluster) {
+  refresh_cluster(cluster);
+  health_checks_.hosts_changed(cluster);
 }
 
 void Proxy::refresh_cluster(const Cluster& cluster) {
@@ -187,19 +192,21 @@ Task<> Proxy::live(Proxy& self) { co_await self.scope_.run(body(self)); }
 
 Task<> Proxy::body(Proxy& self) {
   self.scope_.spawn(discover, self);
+  self.scope_.spawn(discover_services, self);
   self.scope_.spawn(check_health, self);
   self.scope_.spawn(watch_outliers, self);
   if (self.admin_.is_open()) self.scope_.spawn(AdminListener::serve, self.admin_, self.scope_);
   self.scope_.spawn(keep_stats, self);
   self.state_ = ServerState::initializing;
+  self.name_clusters();  // Discovery asks some of them.
   for (const auto& [name, cluster] : self.snapshot_->clusters) self.follow(cluster);
   StatBlock& clusters = self.cluster_manager_stats_->local(self.main_.index());
   clusters[ClusterManagerStat::cluster_added].add(self.snapshot_->clusters.size());
   clusters[ClusterManagerStat::active_clusters].set(self.snapshot_->clusters.size());
   co_await self.discovery_.first_answers();
+  co_await self.services_.first_answers();
   co_await self.health_checks_.first_results();
   log(Logger::main, LogLevel::info, "all clusters initialized; starting to listen");
-  self.name_clusters();
   self.listeners_.hand_over(std::move(self.pending_), *self.snapshot_);
   self.listeners_.mark_started();
   if (self.state_ == ServerState::initializing) self.state_ = ServerState::live;

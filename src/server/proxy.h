@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/compile.h"
+#include "discovery/service_discovery.h"
 #include "observe/server_stats.h"
 #include "server/admin_listener.h"
 #include "server/flags.h"
@@ -14,6 +15,7 @@
 #include "server/stat_sinks.h"
 #include "server/symlink_watch.h"
 #include "server/watchdog.h"
+#include "server/worker_rest_client.h"
 #include "upstream/discovery.h"
 #include "upstream/health_check.h"
 #include "upstream/outlier_detection.h"
@@ -49,6 +51,7 @@ class Proxy final : public HealthObserver {
   static Task<> live(Proxy& self);
   static Task<> body(Proxy& self);
   static Task<> discover(Proxy& self);
+  static Task<> discover_services(Proxy& self) { co_await self.services_.run(); }
   static Task<> check_health(Proxy& self) { co_await self.health_checks_.run(); }
   static Task<> watch_outliers(Proxy& self) { co_await self.outliers_.run(); }
   // HealthObserver, on workers' threads.
@@ -57,6 +60,7 @@ class Proxy final : public HealthObserver {
   // The hosts are the same; who of them is to be chosen is not.
   void health_changed(Cluster& cluster);
   void refresh_cluster(const Cluster& cluster);
+  void hosts_changed(const Cluster& cluster);
   void follow(const ClusterPtr& cluster);
   static Task<> keep_stats(Proxy& self);
   static Task<> wait_for_drain(Proxy& self);
@@ -99,7 +103,9 @@ class Proxy final : public HealthObserver {
   std::vector<OpenListener> pending_;  // Bound at the start; they listen once the clusters are ready.
   bool reload_after_start_ = false;    // Asked for before.
   CaresResolver resolver_;
+  WorkerRestClient rest_client_{main_, workers_};
   Discovery discovery_;
+  ServiceDiscovery services_;
   HealthChecks health_checks_;
   OutlierDetection outliers_;
   ProxyWorkers workers_;

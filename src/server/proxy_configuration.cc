@@ -77,6 +77,7 @@ void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
     auto now = snapshot_->clusters.find(name);
     if (now != snapshot_->clusters.end() && now->second == cluster) continue;
     discovery_.forget(*cluster);
+    services_.forget(*cluster);
     health_checks_.forget(*cluster);
     outliers_.forget(*cluster);
     for (auto& w : workers_) w->remove_cluster(cluster->slot);

@@ -251,6 +251,55 @@ void ProxyWorker::set_runtime(RuntimePtr runtime) {
   worker_.post([this, runtime = std::move(runtime)] { worker_.set_runtime(runtime); });
 }
 
+namespace {
+
+// Of one answer: no list of hosts, clusters or routes is longer.
+constexpr std::size_t kFetchedBytesMax = std::size_t{64} << 20;
+
+std::string_view why(CallFailure failure) {
+  switch (failure) {
+    case CallFailure::no_cluster:
+      return "there is no such cluster";
+    case CallFailure::no_host:
+      return "the cluster has no healthy host";
+    case CallFailure::timed_out:
+      return "no answer in time";
+    case CallFailure::too_large:
+      return "the answer is larger than 64 MiB";
+    default:
+      return "the connection failed";
+  }
+}
+
+ProxyWorker::Fetched body_of(std::expected<HttpAnswer, CallFailure> answer) {
+  if (!answer) return std::unexpected(std::string(why(answer.error())));
+  if (answer->head.status != 200) {
+    return std::unexpected("the answer has the status " + std::to_string(answer->head.status));
+  }
+  return std::move(answer->body);
+}
+
+}  // namespace
+
+Task<> ProxyWorker::run_fetch(ProxyWorker& self, Fetch fetch) {
+  Arena arena;
+  RequestHead head(arena);
+  head.set_method("GET");
+  head.path = fetch.path;
+  head.authority = fetch.source.cluster;
+  HttpCall call{.cluster = fetch.source.cluster,
+                .request = &head,
+                .body = {},
+                .timeout = fetch.source.request_timeout,
+                .answer_bytes_max = kFetchedBytesMax};
+  fetch.then(body_of(co_await self.caller_.call(arena, call)));
+}
+
+void ProxyWorker::fetch(const RestSource& source, std::string path, std::function<void(Fetched)> then) {
+  worker_.post(
+      [this, fetch = Fetch{source, std::move(path), std::move(then)}] { scope_.spawn(run_fetch, *this, fetch); });
+}
+
 void ProxyWorker::refresh_cluster(int slot) {
   worker_.post([this, slot] { clusters_.refresh(slot); });
 }

@@ -1,6 +1,7 @@
 // One worker of the proxy: a thread with its listeners, connections and clusters.
 #pragma once
 #include <algorithm>
+#include <expected>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "server/service_loop.h"
 #include "server/watchdog.h"
 #include "upstream/http_call.h"
+#include "upstream/rest_source.h"
 
 namespace outrider {
 
@@ -50,6 +52,10 @@ class ProxyWorker {
   void remove_cluster(int slot);
   // Connections that are open at this moment; any thread may ask.
   std::uint64_t connections() const { return service_.connections.count.value(); }
+  // GET of a path of a cluster. `then` is called on the worker's thread with the body of an answer of 200, or with why
+  // there is none.
+  using Fetched = std::expected<std::string, std::string>;
+  void fetch(const RestSource& source, std::string path, std::function<void(Fetched)> then);
   const WatchedPoller& turns() const { return turns_; }
 
  private:
@@ -76,6 +82,13 @@ class ProxyWorker {
       return std::ranges::any_of(sockets, [](const auto& s) { return s->accepting != nullptr; });
     }
   };
+
+  struct Fetch {
+    RestSource source;
+    std::string path;
+    std::function<void(Fetched)> then;
+  };
+  static Task<> run_fetch(ProxyWorker& self, Fetch fetch);
 
   static Task<> live(ProxyWorker& self);
   static Task<> body(ProxyWorker& self);

@@ -28,7 +28,7 @@ Breaker& Cluster::retry_breaker(Priority priority) {
 }
 
 EndpointPtr Cluster::make_endpoint(const ConfiguredHost& h, Address address, int workers) const {
-  std::string name = h.hostname.empty() && options.discovery != DiscoveryType::static_ ? h.address : h.hostname;
+  std::string name = h.hostname.empty() && by_dns() ? h.address : h.hostname;
   auto e = std::make_shared<Endpoint>(std::move(address), std::move(name), h.weight, h.priority, workers);
   e->health = h.health;
   e->told_to_drain = h.told_to_drain;

@@ -21,12 +21,13 @@
 #include "upstream/consistent_hash.h"
 #include "upstream/health_check_options.h"
 #include "upstream/host_set.h"
+#include "upstream/rest_source.h"
 #include "upstream/subset.h"
 #include "wire/h1.h"
 
 namespace outrider {
 
-enum class DiscoveryType : std::uint8_t { static_, strict_dns, logical_dns, original_dst };
+enum class DiscoveryType : std::uint8_t { static_, strict_dns, logical_dns, original_dst, eds };
 
 // A host as the configuration names it; for DNS clusters the address is a name.
 struct ConfiguredHost {
@@ -91,6 +92,7 @@ struct ClusterOptions {
   std::shared_ptr<const OutlierOptions> outlier;           // Null: none.
   std::shared_ptr<const SubsetOptions> subset;             // Null: none.
   OriginalDestination original_destination;
+  std::shared_ptr<const ServiceSource> service;   // Of an EDS cluster; else null.
   std::shared_ptr<const ConnectOptions> connect;  // Of connections to its hosts; null: nothing is asked of them.
   const ConnectOptions& connection() const {
     static const ConnectOptions plain;
@@ -134,6 +136,9 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::atomic<std::uint64_t> turn{0};  // The rotation, one for the whole process: call n goes to host n mod hosts.
 
   const std::string& name() const { return options.name; }
+  bool by_dns() const {
+    return options.discovery == DiscoveryType::strict_dns || options.discovery == DiscoveryType::logical_dns;
+  }
   std::shared_ptr<StatScope> health_check_stats, outlier_stats;  // Null where there is none of it.
   std::shared_ptr<StatScope> hash_scope;  // ring_hash_lb. or maglev_lb.; null where the cluster does not hash.
   StatBlock* hash_stats = nullptr;        // Of that the block of the main thread, which sets the hosts.

@@ -26,6 +26,14 @@ const StatTable& cluster_stat_table() {
   return table;
 }
 
+const StatTable& eds_stat_table() {
+  static constexpr StatDefinition kEds[] = {{"init_fetch_timeout", StatKind::counter},
+                                            {"update_rejected", StatKind::counter},
+                                            {"update_time", StatKind::gauge}};
+  static const StatTable table{kEds, ""};
+  return table;
+}
+
 const StatTable& retry_stat_table() {
   static const StatTable table{{}, "upstream_rq_"};
   return table;

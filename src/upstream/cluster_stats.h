@@ -104,6 +104,10 @@ enum class HashStat : std::uint16_t { min, max, size };
 const StatTable& ring_hash_stat_table();
 const StatTable& maglev_stat_table();
 
+// What only clusters of the type EDS have besides: cluster.<name>.*
+enum class EdsStat : std::uint16_t { init_fetch_timeout, update_rejected, update_time };
+const StatTable& eds_stat_table();
+
 // Copies of a cluster's codes and times: of requests from outside and from inside, and of canaries' answers. Under
 // Envoy's names: cluster.<name>.external.* and so on.
 enum class CodeCopy : std::uint8_t { external, internal, canary, count };

@@ -7,7 +7,7 @@
 namespace outrider {
 namespace {
 
-bool resolves(const Cluster& c) { return c.options.discovery != DiscoveryType::static_; }
+bool resolves(const Cluster& c) { return c.by_dns() || c.options.discovery == DiscoveryType::original_dst; }
 
 }  // namespace
 
@@ -121,16 +121,11 @@ std::chrono::milliseconds Discovery::take_failure(Name& name, const DnsFailure& 
   return name.failure_wait;
 }
 
-namespace {
-
-// Health checks know better than a name that does not lead there any more.
-bool stays(const Cluster& cluster, const Endpoint& lost) {
+bool outlives_discovery(const Cluster& cluster, const Endpoint& lost) {
   const ClusterOptions& o = cluster.options;
-  return o.discovery == DiscoveryType::strict_dns && o.health_check && !o.ignore_health_on_removal &&
+  return o.discovery != DiscoveryType::logical_dns && o.health_check && !o.ignore_health_on_removal &&
          !lost.flags.has(HealthFlag::failed_active_hc);
 }
-
-}  // namespace
 
 // Hosts that stay keep their place, their connections and their numbers; new ones come behind them.
 void Discovery::set_addresses(Name& name, const std::vector<Address>& addresses) {
@@ -142,7 +137,7 @@ void Discovery::set_addresses(Name& name, const std::vector<Address>& addresses)
   for (const EndpointPtr& e : name.endpoints) {
     auto at = std::find(wanted.begin(), wanted.end(), e->address);
     bool lost = at == wanted.end();
-    if (lost && !stays(*name.cluster.cluster, *e)) continue;
+    if (lost && !outlives_discovery(*name.cluster.cluster, *e)) continue;
     e->flags.set(HealthFlag::pending_dynamic_removal, lost);
     endpoints.push_back(e);
     if (!lost) wanted.erase(at);

@@ -12,6 +12,10 @@
 
 namespace outrider {
 
+// A host that discovery does not name any more stays while its health checks say that it is there, if its cluster has
+// some: they know better.
+bool outlives_discovery(const Cluster& cluster, const Endpoint& lost);
+
 class Discovery {
  public:
   // `changed` is called on this worker when the hosts of a cluster have changed. `workers`: how many serve requests.
