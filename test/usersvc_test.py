@@ -19,13 +19,15 @@ installed = subprocess.run([PYTHON, "-c", "import flask, psycopg2"], capture_out
 @pytest.fixture
 def example(stage):
     dev = stage.process(["./dev", "run", "usersvc"], cwd=ROOT, env={"OUTRIDER": BINARY})
-    for line in (ROOT / "examples/usersvc/processes").read_text().splitlines()[1:]:
-        dev.wait_line(re.escape(line.split(None, 1)[1]))  # Each may take its time.
-    dev.wait_line("Ctrl-C ends it", output="stdout")
-    yield dev
-    if dev.alive:
-        dev.signal(signal.SIGTERM)
-        dev.wait()
+    try:
+        for line in (ROOT / "examples/usersvc/processes").read_text().splitlines()[1:]:
+            dev.wait_line(f"==> {re.escape(line.split(None, 1)[1])}$")  # Each may take its time.
+        dev.wait_line("Ctrl-C ends it", output="stdout")
+        yield dev
+    finally:
+        if dev.alive:
+            dev.signal(signal.SIGTERM)
+            dev.wait()
 
 
 def resolved_names(count):

@@ -82,11 +82,14 @@ Proxy::Proxy(Flags flags)
 
 Proxy::~Proxy() = default;
 
-void Proxy::follow(const ClusterPtr& cluster) {
-  health_checks_.follow(cluster);
-  outliers_.follow(cluster);
-  discovery_.follow(cluster);
-  services_.follow(cluster);
+void Proxy::follow(const ClusterMap& clusters) {
+  for (const auto& [name, cluster] : clusters) {
+    health_checks_.follow(cluster);
+    outliers_.follow(cluster);
+    discovery_.follow(cluster);
+  }
+  // Once all names are followed: the services that are asked have some.
+  for (const auto& [name, cluster] : clusters) services_.follow(cluster);
 }
 
 void Proxy::hosts_changed(const Cluster& cluster) {
@@ -199,7 +202,7 @@ Task<> Proxy::body(Proxy& self) {
   self.scope_.spawn(keep_stats, self);
   self.state_ = ServerState::initializing;
   self.name_clusters();  // Discovery asks some of them.
-  for (const auto& [name, cluster] : self.snapshot_->clusters) self.follow(cluster);
+  self.follow(self.snapshot_->clusters);
   StatBlock& clusters = self.cluster_manager_stats_->local(self.main_.index());
   clusters[ClusterManagerStat::cluster_added].add(self.snapshot_->clusters.size());
   clusters[ClusterManagerStat::active_clusters].set(self.snapshot_->clusters.size());

@@ -61,7 +61,7 @@ class Proxy final : public HealthObserver {
   void health_changed(Cluster& cluster);
   void refresh_cluster(const Cluster& cluster);
   void hosts_changed(const Cluster& cluster);
-  void follow(const ClusterPtr& cluster);
+  void follow(const ClusterMap& clusters);
   static Task<> keep_stats(Proxy& self);
   static Task<> wait_for_drain(Proxy& self);
   void start_watchdogs();

@@ -72,7 +72,7 @@ void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
   configured_ = clock_.wall();
   StatBlock& cm = cluster_manager_stats_->local(main_.index());
   listeners_.update(*snapshot_);
-  for (const auto& [name, cluster] : snapshot_->clusters) follow(cluster);
+  follow(snapshot_->clusters);
   for (const auto& [name, cluster] : previous->clusters) {
     auto now = snapshot_->clusters.find(name);
     if (now != snapshot_->clusters.end() && now->second == cluster) continue;
