@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A service that says its name, and then what others say: `service.py NAME ADDRESS:PORT [URL...]`"""
 
+import socketserver
 import sys
 import urllib.error
 import urllib.request
@@ -32,5 +33,11 @@ class Service(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    def server_bind(self):
+        """Without asking the DNS for a name of our own."""
+        socketserver.TCPServer.server_bind(self)
+
+
 address, port = AT.split(":")
-ThreadingHTTPServer((address, int(port)), Service).serve_forever()
+Server((address, int(port)), Service).serve_forever()
