@@ -91,6 +91,23 @@ Task<Frame> H2Stream::pull(std::size_t max) {
   }
 }
 
+// The next head gets a place of its own. False: there have been too many, and the stream is no more.
+bool H2Stream::take_interim() {
+  interims_.push_back(response);
+  response = &arena.make_owned<ResponseHead>(arena);
+  if (++interims_count_ <= kInterimHeadsMax) return true;
+  reset(h2::ErrorCode::enhance_your_calm);
+  fail(Failure::protocol_error, h2::ErrorCode::enhance_your_calm);
+  return false;
+}
+
+ResponseHead* H2Stream::next_interim() {
+  if (interims_.empty()) return nullptr;
+  ResponseHead* head = interims_.front();
+  interims_.erase(interims_.begin());
+  return head;
+}
+
 void H2Stream::end_received() {
   ended_ = whole_ = true;
   ended_at_ = last_progress_ = worker_.now();
@@ -120,6 +137,12 @@ std::size_t H2Stream::send_some(std::string_view data, bool end) {
   if (sent > 0) last_progress_ = worker_.now();
   session_.touched();
   return sent;
+}
+
+void H2Stream::end() {
+  if (local_ended()) return;
+  session_.connection_.send_data(*this, {}, true);
+  session_.touched();
 }
 
 // Until more may be sent; false: never.
@@ -196,6 +219,7 @@ void H2Session::head_received(h2::Stream& stream) {
   auto& s = static_cast<H2Stream&>(stream);
   if (s.remote_ended()) s.end_received();
   if (s.response == nullptr) return owner_.request_received(s);
+  if (!s.head_received && !s.take_interim()) return;
   s.last_progress_ = worker_.now();
   s.changed_.notify_all();
 }
@@ -214,7 +238,7 @@ void H2Session::remote_ended(h2::Stream& stream) {
 void H2Session::stream_reset(h2::Stream& stream, h2::ErrorCode code) {
   stats_[H2Stat::rx_reset].add();
   auto& s = static_cast<H2Stream&>(stream);
-  s.fail(Failure::connection_closed, code);
+  s.fail(code == h2::ErrorCode::refused_stream ? Failure::remote_refused : Failure::remote_reset, code);
   owner_.stream_reset(s, code);
   owner_.capacity_changed();
 }
@@ -327,9 +351,12 @@ void H2Session::end() {
 }
 
 Task<> H2Session::run(Inbox begun) {
+  struct Ending {
+    H2Session& session;
+    ~Ending() { session.end(); }
+  } ending{*this};  // Also where it is stopped.
   co_await scope_.run(read_and_write(begun));
   if (sending_.empty() && !transport_.hung_up()) (void)co_await within(kLastBytesLimit, flush());
-  end();
 }
 
 }  // namespace outrider
