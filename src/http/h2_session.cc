@@ -235,10 +235,25 @@ void H2Session::remote_ended(h2::Stream& stream) {
   static_cast<H2Stream&>(stream).end_received();
 }
 
+namespace {
+
+Failure meaning_of(h2::ErrorCode code) {
+  switch (code) {
+    case h2::ErrorCode::refused_stream:
+      return Failure::remote_refused;
+    case h2::ErrorCode::protocol_error:
+      return Failure::protocol_error;
+    default:
+      return Failure::remote_reset;
+  }
+}
+
+}  // namespace
+
 void H2Session::stream_reset(h2::Stream& stream, h2::ErrorCode code) {
   stats_[H2Stat::rx_reset].add();
   auto& s = static_cast<H2Stream&>(stream);
-  s.fail(code == h2::ErrorCode::refused_stream ? Failure::remote_refused : Failure::remote_reset, code);
+  s.fail(meaning_of(code), code);
   owner_.stream_reset(s, code);
   owner_.capacity_changed();
 }
@@ -343,9 +358,10 @@ void H2Session::stop() {
 void H2Session::end() {
   over_ = true;
   if (connection_.failed() && connection_.fault().detail.empty()) count_fault(connection_.fault());
-  connection_.each_stream([](h2::Stream& stream) {
+  Failure failure = connection_.failed() ? Failure::protocol_error : Failure::connection_closed;
+  connection_.each_stream([failure](h2::Stream& stream) {
     stream.state = h2::StreamState::closed;
-    static_cast<H2Stream&>(stream).fail(Failure::connection_closed, h2::ErrorCode::no_error);
+    static_cast<H2Stream&>(stream).fail(failure, h2::ErrorCode::no_error);
   });
   owner_.capacity_changed();
 }

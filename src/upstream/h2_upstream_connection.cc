@@ -124,7 +124,7 @@ void H2UpstreamConnection::end() {
   if (failed) stats[ClusterStat::upstream_cx_protocol_error].add();
   base_->broken = failed;
   base_->closed_by_peer = session_ && !ended_by_us_ && !failed;
-  if (attached_ > 0) {
+  if (attached_ > 0 && !failed) {
     stats[ClusterStat::upstream_cx_destroy_with_active_rq].add();
     stats[base_->closed_by_peer ? ClusterStat::upstream_cx_destroy_remote_with_active_rq
                                 : ClusterStat::upstream_cx_destroy_local_with_active_rq]

@@ -24,13 +24,23 @@ void H2UpstreamStream::abandon() {
 void H2UpstreamStream::count_end() {
   bool whole = stream_->ended() && !stream_->failed();
   if (whole && failure_ == Failure::none && request_sent_) record_time();
-  if (!stream_->closed() || stream_->failure() == Failure::protocol_error) {
+  if (!stream_->closed()) {
     stats_[ClusterStat::upstream_rq_tx_reset].add();
-  } else if (stream_->failure() == Failure::remote_reset) {
-    stats_[ClusterStat::upstream_rq_rx_reset].add();
-  } else if (stream_->failure() == Failure::connection_closed) {
-    stats_[ClusterStat::upstream_rq_pending_failure_eject].add();
+  } else if (!whole) {
+    if (stream_->failure() == Failure::protocol_error) stats_[ClusterStat::upstream_rq_tx_reset].add();
+    if (stream_->failure() == Failure::remote_reset) stats_[ClusterStat::upstream_rq_rx_reset].add();
+    if (stream_->failure() == Failure::connection_closed) {
+      stats_[ClusterStat::upstream_rq_pending_failure_eject].add();
+    }
   }
+}
+
+// What a client of HTTP/1 has not said; a proxy before us knows it.
+void H2UpstreamStream::set_scheme() {
+  RequestHead& head = x_.request;
+  if (!head.scheme.empty()) return;
+  const Field* said = head.headers.find(Known::x_forwarded_proto);
+  head.scheme = said && said->value == "https" ? "https" : "http";
 }
 
 bool H2UpstreamStream::passed_over() const {
@@ -70,6 +80,7 @@ bool H2UpstreamStream::send(const RequestHead& head, const Frame& first, bool wh
   bool upgrades = !x_.upgrade.empty();
   stays_open_ = upgrades || head.method == Method::connect;
   if (!stays_open_) set_length();
+  set_scheme();
   const RequestHead& sent = upgrades ? as_connect(head) : head;
   stream_->request = const_cast<RequestHead*>(&sent);
   stream_->response = &x_.arena.make_owned<ResponseHead>(x_.arena);

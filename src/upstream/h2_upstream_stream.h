@@ -33,6 +33,7 @@ class H2UpstreamStream final : public UpstreamStream {
 
   const RequestHead& as_connect(const RequestHead& head);
   void set_length();
+  void set_scheme();
   ResponseHead* accept(ResponseHead& head);
   void count_end();
 

@@ -66,6 +66,7 @@ class TestCluster {
     auto accepted = co_await acceptors_[host]->accept();
     co_return TestClient(std::move(accepted.transport));
   }
+  Acceptor& acceptor(std::size_t host) { return *acceptors_[host]; }
   SimulatedPath& path(std::size_t host = 0) { return network.path(hosts[host]->address); }
   WorkerCluster& local() { return clusters.get(cluster); }
   EndpointPool& pool(std::size_t host = 0) { return local().pool(*hosts[host]); }
