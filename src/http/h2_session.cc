@@ -91,6 +91,23 @@ Task<Frame> H2Stream::pull(std::size_t max) {
   }
 }
 
+// The next head gets a place of its own. False: there have been too many, and the stream is no more.
+bool H2Stream::take_interim() {
+  interims_.push_back(response);
+  response = &arena.make_owned<ResponseHead>(arena);
+  if (++interims_count_ <= kInterimHeadsMax) return true;
+  reset(h2::ErrorCode::enhance_your_calm);
+  fail(Failure::protocol_error, h2::ErrorCode::enhance_your_calm);
+  return false;
+}
+
+ResponseHead* H2Stream::next_interim() {
+  if (interims_.empty()) return nullptr;
+  ResponseHead* head = interims_.front();
+  interims_.erase(interims_.begin());
+  return head;
+}
+
 void H2Stream::end_received() {
   ended_ = whole_ = true;
   ended_at_ = last_progress_ = worker_.now();
@@ -120,6 +137,12 @@ std::size_t H2Stream::send_some(std::string_view data, bool end) {
   if (sent > 0) last_progress_ = worker_.now();
   session_.touched();
   return sent;
+}
+
+void H2Stream::end() {
+  if (local_ended()) return;
+  session_.connection_.send_data(*this, {}, true);
+  session_.touched();
 }
 
 // Until more may be sent; false: never.
@@ -196,6 +219,7 @@ void H2Session::head_received(h2::Stream& stream) {
   auto& s = static_cast<H2Stream&>(stream);
   if (s.remote_ended()) s.end_received();
   if (s.response == nullptr) return owner_.request_received(s);
+  if (!s.head_received && !s.take_interim()) return;
   s.last_progress_ = worker_.now();
   s.changed_.notify_all();
 }
@@ -211,10 +235,25 @@ void H2Session::remote_ended(h2::Stream& stream) {
   static_cast<H2Stream&>(stream).end_received();
 }
 
+namespace {
+
+Failure meaning_of(h2::ErrorCode code) {
+  switch (code) {
+    case h2::ErrorCode::refused_stream:
+      return Failure::remote_refused;
+    case h2::ErrorCode::protocol_error:
+      return Failure::protocol_error;
+    default:
+      return Failure::remote_reset;
+  }
+}
+
+}  // namespace
+
 void H2Session::stream_reset(h2::Stream& stream, h2::ErrorCode code) {
   stats_[H2Stat::rx_reset].add();
   auto& s = static_cast<H2Stream&>(stream);
-  s.fail(Failure::connection_closed, code);
+  s.fail(meaning_of(code), code);
   owner_.stream_reset(s, code);
   owner_.capacity_changed();
 }
@@ -319,17 +358,21 @@ void H2Session::stop() {
 void H2Session::end() {
   over_ = true;
   if (connection_.failed() && connection_.fault().detail.empty()) count_fault(connection_.fault());
-  connection_.each_stream([](h2::Stream& stream) {
+  Failure failure = connection_.failed() ? Failure::protocol_error : Failure::connection_closed;
+  connection_.each_stream([failure](h2::Stream& stream) {
     stream.state = h2::StreamState::closed;
-    static_cast<H2Stream&>(stream).fail(Failure::connection_closed, h2::ErrorCode::no_error);
+    static_cast<H2Stream&>(stream).fail(failure, h2::ErrorCode::no_error);
   });
   owner_.capacity_changed();
 }
 
 Task<> H2Session::run(Inbox begun) {
+  struct Ending {
+    H2Session& session;
+    ~Ending() { session.end(); }
+  } ending{*this};  // Also where it is stopped.
   co_await scope_.run(read_and_write(begun));
   if (sending_.empty() && !transport_.hung_up()) (void)co_await within(kLastBytesLimit, flush());
-  end();
 }
 
 }  // namespace outrider
