@@ -31,17 +31,11 @@ void H2Stream::append(std::string_view data) {
   last_progress_ = worker_.now();
   unread_ += data.size();
   while (!data.empty()) {
-    if (first_ == pieces_.size()) {
-      pieces_.clear();
-      first_ = 0;
-    }
-    if (pieces_.empty() || pieces_.back().end == pieces_.back().block.size()) {
-      pieces_.push_back({worker_.blocks().head()});
-    }
-    Piece& last = pieces_.back();
-    std::size_t size = std::min(data.size(), last.block.size() - last.end);
-    std::copy_n(data.data(), size, last.block.data() + last.end);
-    last.end += size;
+    if (newest_.block && newest_.end == newest_.block.size()) older_.push_back(std::exchange(newest_, {}));
+    if (!newest_.block) newest_.block = worker_.blocks().head();
+    std::size_t size = std::min(data.size(), newest_.block.size() - newest_.end);
+    std::copy_n(data.data(), size, newest_.block.data() + newest_.end);
+    newest_.end += size;
     data.remove_prefix(size);
   }
 }
@@ -52,8 +46,21 @@ void H2Stream::drop_pieces() {
     session_.connection_.consumed(*this, static_cast<std::size_t>(std::exchange(unread_, 0)));
     session_.touched();
   }
-  pieces_.clear();
-  first_ = 0;
+  older_.clear();
+  older_used_ = 0;
+  newest_ = {};
+}
+
+// The oldest piece that has bytes; null: there is none. What is used up is given back.
+H2Stream::Piece* H2Stream::oldest() {
+  for (; older_used_ < older_.size(); older_[older_used_++].block.reset()) {
+    if (older_[older_used_].begin < older_[older_used_].end) return &older_[older_used_];
+  }
+  older_.clear();
+  older_used_ = 0;
+  if (newest_.begin < newest_.end) return &newest_;
+  newest_ = {};
+  return nullptr;
 }
 
 std::optional<std::uint64_t> H2Stream::length() const {
@@ -62,12 +69,10 @@ std::optional<std::uint64_t> H2Stream::length() const {
 }
 
 Frame H2Stream::poll(std::size_t max) {
-  while (first_ < pieces_.size() && pieces_[first_].begin == pieces_[first_].end) pieces_[first_++].block.reset();
-  if (first_ < pieces_.size()) {
-    Piece& piece = pieces_[first_];
-    std::size_t size = std::min(max, piece.end - piece.begin);
-    std::string_view data(piece.block.data() + piece.begin, size);
-    piece.begin += size;
+  if (Piece* piece = oldest()) {
+    std::size_t size = std::min(max, piece->end - piece->begin);
+    std::string_view data(piece->block.data() + piece->begin, size);
+    piece->begin += size;
     unread_ -= size;
     if (!session_.over_) {
       session_.connection_.consumed(*this, size);

@@ -58,14 +58,17 @@ class H2Stream : public h2::Stream, public ReceivedBody {
   Task<bool> room_for(std::string_view waiting);
   void append(std::string_view data);
   void drop_pieces();
+  Piece* oldest();
   bool take_interim();
   void end_received();
   void fail(Failure failure, h2::ErrorCode code);
 
   H2Session& session_;
   Worker& worker_;
-  std::vector<Piece> pieces_;  // In order; those before first_ are used up.
-  std::size_t first_ = 0;
+  // What has come and has not been read.
+  Piece newest_;
+  std::vector<Piece> older_;  // Full ones before it, in order.
+  std::size_t older_used_ = 0;
   std::uint64_t unread_ = 0;
   bool whole_ = false;  // The peer has said all: what becomes of our side is nothing to it (RFC 9113 section 8.1).
   std::vector<ResponseHead*> interims_;
