@@ -152,10 +152,15 @@ void H2Stream::end() {
 
 // Until more may be sent; false: never.
 Task<bool> H2Stream::room_for(std::string_view waiting) {
-  session_.stats_[H2Stat::pending_send_bytes].add(waiting.size());
+  struct Counted {
+    Counted(Cell& c, std::uint64_t n) : cell(c), bytes(n) { cell.add(bytes); }
+    Counted(const Counted&) = delete;
+    ~Counted() { cell.sub(bytes); }
+    Cell& cell;
+    const std::uint64_t bytes;
+  } counted(session_.stats_[H2Stat::pending_send_bytes], waiting.size());
   session_.senders_wait_ = true;
   co_await may_send_.wait();
-  session_.stats_[H2Stat::pending_send_bytes].sub(waiting.size());
   co_return !local_ended();
 }
 

@@ -216,7 +216,7 @@ Acquired take_ready(EndpointPool& pool, UpstreamProtocol protocol) {
     case UpstreamProtocol::http1:
       return {.connection = pool.take_idle()};
     case UpstreamProtocol::http2:
-      return {.h2 = pool.h2.waiting == 0 ? pool.h2.ready() : nullptr};
+      return {.h2 = pool.h2.waiting == 0 ? H2UpstreamConnection::with_room(pool.h2) : nullptr};
     case UpstreamProtocol::other:
       return {};
   }

@@ -155,6 +155,12 @@ void H2UpstreamConnection::leave_ready() {
   if (ready_older_) ready_older_->ready_newer_ = ready_newer_;
 }
 
+H2UpstreamConnection* H2UpstreamConnection::with_room(H2Connections& all) {
+  // The peer may have hung up in this very turn.
+  while (all.ready_newest && !all.ready_newest->has_room()) all.ready_newest->leave_ready();
+  return all.ready_newest;
+}
+
 void H2UpstreamConnection::open_stream(H2Stream& stream, bool end) {
   session_->open(stream, end);
   find_place();
@@ -263,7 +269,7 @@ Task<Acquired> acquire_h2(EndpointPool& pool, Breakers& breakers) {
   const std::uint64_t failures = h2.failures;
   // Who has waited longer comes first.
   for (bool first = h2.waiting > 1;; first = false) {
-    if (H2UpstreamConnection* ready = first ? nullptr : h2.ready()) {
+    if (H2UpstreamConnection* ready = first ? nullptr : H2UpstreamConnection::with_room(h2)) {
       if (h2.waiting > 1) h2.changed.notify_one();  // It may have room for more.
       co_return pending.end({.h2 = ready});
     }
@@ -275,7 +281,7 @@ Task<Acquired> acquire_h2(EndpointPool& pool, Breakers& breakers) {
         h2.changed.notify_all();
         co_return pending.end(*failure);
       }
-      if (h2.ready() || h2.failures != failures) continue;
+      if (h2.failures != failures) continue;
     }
     co_await h2.changed.wait();
   }

@@ -30,6 +30,9 @@ class H2UpstreamConnection final : private H2Session::Owner {
   // Begins to connect, within the breaker's count, and joins the pool's connections. An answer: it cannot even begin.
   static std::optional<Acquired> open(EndpointPool& pool, Breaker& breaker);
 
+  // One of these that has room for another stream; null: none has.
+  static H2UpstreamConnection* with_room(H2Connections& connections);
+
   // Of one that stands.
   H2Session& session() { return *session_; }
   // Sends the request of a stream of the session; there was room when the Use was made. `end`: nothing follows it.
