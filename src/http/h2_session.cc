@@ -64,8 +64,8 @@ H2Stream::Piece* H2Stream::oldest() {
 }
 
 std::optional<std::uint64_t> H2Stream::length() const {
-  if (whole_ && bytes_ == unread_ && !trailers) return bytes_;
-  return announced;
+  if (announced || !whole_ || bytes_ > 0 || trailers) return announced;  // Else it has a length only by chance.
+  return 0;
 }
 
 Frame H2Stream::poll(std::size_t max) {
