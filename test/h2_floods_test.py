@@ -38,15 +38,15 @@ CONTAINED = {
     "unknown_frames": (STAYS, set()),
     "hpack_bomb": (STAYS, LARGE_HEAD),
     "hpack_of_one_field": (ENDS, WRONG | LARGE_HEAD),
-    "made_to_reset": (EITHER, WRONG | PREMATURE | CONTROL),
-    "overflown_windows": (EITHER, WRONG | PREMATURE | CONTROL),
+    "made_to_reset": (EITHER, WRONG | PREMATURE | CONTROL | {"http2.tx_reset"}),
+    "overflown_windows": (EITHER, WRONG | PREMATURE | CONTROL | {"http2.tx_reset"}),
     "data_of_the_closed": (EITHER, WRONG | {"http2.tx_reset"}),
     "too_many_streams": (EITHER, CONTROL | PREMATURE),
     "goaway_flood": (STAYS, set()),
     "beyond_the_window": (STAYS, {"http2.tx_reset"}),
     "zero_windows": (STAYS, set()),
     "never_reads": (STAYS, set()),
-    "pushes_allowed_late": (ENDS, CONTROL),
+    "pushes_allowed_late": (EITHER, set()),
 }
 GOAWAY_CODES = {"settings_of_many": ENHANCE_YOUR_CALM, "hpack_of_one_field": COMPRESSION_ERROR}
 

@@ -244,7 +244,7 @@ def compare(sides, pieces):
 
 # Where outrider does otherwise than Envoy.
 OTHERWISE = {
-    *("a fragment", "te: Trailers", "an extended CONNECT", "a protocol without CONNECT"),
+    *("expect: 100-continue", "a fragment", "te: Trailers", "an extended CONNECT", "a protocol without CONNECT"),
     *("an empty body", "more than its length", "less than its length", "more than its length in pieces"),
     *("trailers that do not end", "a path in trailers", "upper case in trailers", "a length in trailers"),
     *("a reset", "a reset without error", "DATA behind the end", "padding that is too long"),
