@@ -133,7 +133,7 @@ void H2Stream::fail(Failure failure, h2::ErrorCode code) {
 
 std::size_t H2Stream::send_some(std::string_view data, bool end) {
   std::size_t sent = 0;
-  while (sent < data.size()) {
+  while (sent < data.size() && !local_ended()) {
     std::size_t size = std::min(session_.sendable(*this), data.size() - sent);
     if (size == 0) break;
     sent += size;
