@@ -42,7 +42,7 @@ class ServiceDiscovery::Followed final : public RestPoll {
  private:
   Task<std::expected<void, std::string>> take(const std::string& text) override {
     auto hosts = read_registration(url(), text);
-    if (!hosts) co_return std::unexpected(problems_text(hosts.error()));
+    if (!hosts) co_return std::unexpected(config::to_text(hosts.error()));
     if (hosts->empty()) stats_[ClusterStat::update_empty].add();
     set_hosts(*hosts);
     co_return {};
@@ -94,13 +94,7 @@ ServiceDiscovery::ServiceDiscovery(Worker& worker, RestClient& client, Discovery
 
 ServiceDiscovery::~ServiceDiscovery() = default;
 
-namespace {
-Task<> rest() {
-  for (;;) co_await sleep(std::chrono::hours(24));
-}
-}  // namespace
-
-Task<> ServiceDiscovery::run() { co_await scope_.run(rest()); }
+Task<> ServiceDiscovery::run() { co_await scope_.run(until_stopped()); }
 
 void ServiceDiscovery::follow(const ClusterPtr& cluster) {
   if (!cluster->options.service || followed_.contains(cluster.get())) return;

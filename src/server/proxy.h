@@ -118,7 +118,4 @@ class Proxy final : public HealthObserver {
   SymlinkWatch runtime_watch_;
 };
 
-// The problems as text, one line each.
-std::string to_text(const std::vector<config::Problem>& problems);
-
 }  // namespace outrider

@@ -10,12 +10,6 @@
 
 namespace outrider {
 
-std::string to_text(const std::vector<config::Problem>& problems) {
-  std::string text;
-  for (const config::Problem& p : problems) text.append(text.empty() ? "" : "\n") += config::to_text(p);
-  return text;
-}
-
 namespace {
 
 // The words between commas.
@@ -53,7 +47,7 @@ std::expected<SnapshotPtr, std::vector<config::Problem>> Proxy::load_snapshot(co
 int Proxy::validate() {
   auto snapshot = load_snapshot(nullptr);
   if (!snapshot) {
-    std::fprintf(stderr, "%s\n", to_text(snapshot.error()).c_str());
+    std::fprintf(stderr, "%s\n", config::to_text(snapshot.error()).c_str());
     return 1;
   }
   std::printf("configuration '%s' OK\n", flags_.config_path.c_str());
