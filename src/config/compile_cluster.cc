@@ -302,12 +302,12 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   if (proto.has_metadata()) o.metadata = std::make_shared<Metadata>(proto::to_metadata(proto.metadata()));
   o.subset = compile_subsets(c, proto, path);
   o.hash = compile_hashing(c, proto, path);
-  o.health_check = compile_health_check(c, proto, path);
   o.outlier = compile_outlier_detection(proto);
   if (proto.common_lb_config().has_healthy_panic_threshold()) {
     o.panic_percent = proto.common_lb_config().healthy_panic_threshold().value();
   }
   read_http(c, proto, path, o);
+  o.health_check = compile_health_check(c, proto, path, o, "cluster." + stat_name_of(o) + ".");
   ConnectOptions connection = compile_connections(c, proto, path);
   if (connection.source || !connection.socket_options.empty()) {
     o.connect = std::make_shared<ConnectOptions>(std::move(connection));

@@ -1,6 +1,8 @@
 #include "config/compile_health.h"
 
+#include "config/compile_h2.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/core/v3/protocol.pb.h"
 #include "proto/header_mutation.h"
 #include "proto/matcher.h"
 
@@ -64,6 +66,20 @@ std::string payload(Compilation& c, const CheckProto::Payload& proto, const std:
   return bytes;
 }
 
+HealthCheckOptions::Grpc compile_grpc(Compilation& c, const CheckProto::GrpcHealthCheck& proto,
+                                      const std::string& path) {
+  HealthCheckOptions::Grpc grpc{proto.service_name(), proto.authority(), {}};
+  proto::add_mutations(c, proto.initial_metadata(), path + ".initial_metadata", {}, {}, grpc.metadata);
+  return grpc;
+}
+
+// How a check speaks HTTP/2: as the cluster does, if that speaks it at all.
+std::shared_ptr<const H2Options> compile_checks_h2(Compilation& c, const std::string& path,
+                                                   const ClusterOptions& options, const std::string& prefix) {
+  if (options.h2) return options.h2;
+  return compile_h2(c, envoy::config::core::v3::Http2ProtocolOptions::default_instance(), path, options.limits, prefix);
+}
+
 HealthCheckOptions::Tcp compile_tcp(Compilation& c, const CheckProto::TcpHealthCheck& proto, const std::string& path) {
   HealthCheckOptions::Tcp tcp;
   if (proto.has_send()) tcp.send = payload(c, proto.send(), path + ".send");
@@ -81,7 +97,8 @@ std::chrono::milliseconds at_least_one(const Proto& duration) {
 }  // namespace
 
 std::shared_ptr<const HealthCheckOptions> compile_health_check(Compilation& c, const ClusterProto& cluster,
-                                                               const std::string& path) {
+                                                               const std::string& path, const ClusterOptions& options,
+                                                               const std::string& prefix) {
   if (cluster.health_checks().empty()) return nullptr;
   if (cluster.health_checks_size() > 1) c.fail(path + ".health_checks[1]", "a cluster has one health check");
   const CheckProto& proto = cluster.health_checks(0);
@@ -103,6 +120,14 @@ std::shared_ptr<const HealthCheckOptions> compile_health_check(Compilation& c, c
   if (proto.has_unhealthy_edge_interval()) o->unhealthy_edge_interval = at_least_one(proto.unhealthy_edge_interval());
   if (proto.has_healthy_edge_interval()) o->healthy_edge_interval = at_least_one(proto.healthy_edge_interval());
   if (proto.has_http_health_check()) o->http = compile_http(c, proto.http_health_check(), at + ".http_health_check");
+  if (proto.http_health_check().codec_client_type() == envoy::type::v3::HTTP2) {
+    o->h2 = compile_checks_h2(c, at, options, prefix);
+  }
+  if (proto.has_grpc_health_check()) {
+    o->grpc = compile_grpc(c, proto.grpc_health_check(), at + ".grpc_health_check");
+    o->h2 = options.h2;
+    if (!o->h2) c.fail(at + ".grpc_health_check", "gRPC is HTTP/2: the cluster has to have http2_protocol_options");
+  }
   if (proto.has_tcp_health_check()) o->tcp = compile_tcp(c, proto.tcp_health_check(), at + ".tcp_health_check");
   return o;
 }

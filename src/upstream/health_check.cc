@@ -2,48 +2,20 @@
 
 #include <algorithm>
 
-#include "http/h1_body.h"
 #include "http/http_stats.h"
-#include "http/inbox.h"
-#include "net/network.h"
+#include "upstream/health_check_connection.h"
 #include "upstream/health_check_stats.h"
-#include "wire/h1_name_case.h"
 
 namespace outrider {
 namespace {
 
 using std::chrono::milliseconds;
 
-// What of an answer a check may read.
-constexpr std::size_t kTcpAnswerMax = 64 * 1024;
-constexpr std::size_t kBodyMax = 1024 * 1024;
-
-bool all_found(std::string_view answer, const std::vector<std::string>& pieces) {
-  std::size_t from = 0;
-  for (const std::string& each : pieces) {
-    std::size_t at = answer.find(each, from);
-    if (at == std::string_view::npos) return false;
-    from = at + each.size();
-  }
-  return true;
-}
-
 milliseconds part_of(Random& random, milliseconds most) {
   return most.count() > 0 ? milliseconds(random.below(static_cast<std::uint64_t>(most.count()))) : milliseconds(0);
 }
 
-bool any_has(const std::vector<HealthCheckOptions::StatusRange>& ranges, int status) {
-  return std::ranges::any_of(ranges, [&](const auto& r) { return r.has(status); });
-}
-
 }  // namespace
-
-struct HealthChecks::Connection {
-  explicit Connection(std::unique_ptr<Transport> t) : transport(std::move(t)) {}
-  std::unique_ptr<Transport> transport;
-  Inbox inbox;
-  bool spent = false;  // It carries no other question.
-};
 
 HealthChecks::Session::Session(std::shared_ptr<Followed> f, EndpointPtr e)
     : cluster(std::move(f)), endpoint(std::move(e)) {}
@@ -126,130 +98,6 @@ Task<> HealthChecks::keep_asking(std::shared_ptr<Session> session) {
     if (spent || !o.reuse_connection) session->connection.reset();
     co_await sleep(wait);
   }
-}
-
-Task<HealthChecks::Result> HealthChecks::ask(Session& session) {
-  Result result = session.cluster->options.http ? co_await ask_http(session) : co_await ask_tcp(session);
-  if (result == Result::unreachable) session.connection.reset();
-  co_return result;
-}
-
-Task<bool> HealthChecks::connect(Session& session) {
-  Connection* kept = session.connection.get();
-  if (kept && !kept->transport->hung_up() && kept->inbox.empty()) co_return true;
-  session.connection.reset();
-  auto started = network_.connect(session.endpoint->check.address.value_or(session.endpoint->address),
-                                  session.cluster->cluster->options.connection());
-  if (!started) co_return false;
-  session.connection = std::make_unique<Connection>(std::move(*started));
-  co_return co_await session.connection->transport->connected() == 0;
-}
-
-Task<HealthChecks::Result> HealthChecks::ask_tcp(Session& session) {
-  if (!co_await connect(session)) co_return Result::unreachable;
-  const HealthCheckOptions::Tcp& tcp = *session.cluster->options.tcp;
-  Transport& transport = *session.connection->transport;
-  if (!tcp.send.empty()) {
-    iovec piece{const_cast<char*>(tcp.send.data()), tcp.send.size()};
-    if (!(co_await transport.write(&piece, 1)).ok()) co_return Result::unreachable;
-  }
-  if (tcp.receive.empty()) {
-    session.connection->spent = true;
-    co_return Result::healthy;
-  }
-  std::string answer;
-  char bytes[1024];
-  while (!all_found(answer, tcp.receive)) {
-    IoResult read = co_await transport.read(bytes, sizeof bytes);
-    if (!read.ok() || answer.size() > kTcpAnswerMax) co_return Result::unreachable;
-    answer.append(bytes, read.bytes);
-  }
-  co_return Result::healthy;
-}
-
-Task<HealthChecks::Result> HealthChecks::ask_http(Session& session) {
-  if (!co_await connect(session)) co_return Result::unreachable;
-  const Followed& f = *session.cluster;
-  const HealthCheckOptions::Http& http = *f.options.http;
-  Exchange x(connection_, options_, scope_.local(worker_.index()));
-  x.record.start = worker_.now();
-  x.record.start_wall = worker_.wall();
-  x.record.upstream_peer = &session.endpoint->address;
-  x.request.set_method(http.method);
-  x.request.path = http.path;
-  const std::string& own = session.endpoint->check.hostname;
-  x.request.authority = !own.empty() ? own : !http.host.empty() ? http.host : f.cluster->name();
-  x.request.headers.add(Known::user_agent, "Envoy/HC");
-  apply_together(http.request_headers, x, x.request);
-  h1::BodyFraming framing = h1::outgoing_request_framing(x.request.method, 0);
-  char* head = static_cast<char*>(x.arena.allocate(h1::request_head_size(x.request, framing), 1));
-  char* end = h1::encode_request_head(x.request, framing, head);
-  if (f.cluster->options.proper_case_names) h1::capitalize_names(head, end);
-  iovec piece{head, static_cast<std::size_t>(end - head)};
-  if (!(co_await session.connection->transport->write(&piece, 1)).ok()) co_return Result::unreachable;
-  co_return co_await read_answer(session, x);
-}
-
-Task<HealthChecks::Result> HealthChecks::read_answer(Session& session, Exchange& x) {
-  Connection& c = *session.connection;
-  const h1::Limits& limits = session.cluster->cluster->options.limits;
-  h1::ResponseParser parser(limits);
-  ResponseHead head(x.arena);
-  for (;;) {
-    h1::ParseResult parsed;
-    if (!c.inbox.empty()) parsed = parser.parse(c.inbox.data(), c.inbox.size(), head);
-    if (parsed.status == h1::ParseStatus::error) co_return Result::unreachable;
-    if (parsed.status == h1::ParseStatus::complete) {
-      c.inbox.consume(parsed.consumed);
-      if (!head.informational()) break;
-      if (head.status == 101) co_return Result::unreachable;
-      head.headers.clear();
-      parser.reset();
-      continue;
-    }
-    if (!c.inbox.make_room(worker_.blocks(), limits.head_bytes_max + 1)) co_return Result::unreachable;
-    IoResult read = co_await c.transport->read(c.inbox.space(), c.inbox.room());
-    if (!read.ok()) co_return Result::unreachable;
-    c.inbox.filled(read.bytes);
-  }
-  auto framing = h1::response_framing(head, x.request.method);
-  if (!framing) co_return Result::unreachable;
-  Result result = judge(session, head);
-  bool keeps = h1::persistent(head.version, head.headers) && framing->kind != h1::BodyFraming::Kind::until_close;
-  Cell read_bytes;
-  H1Body body(worker_, *c.transport, c.inbox, limits, *framing, x.arena, read_bytes, BlockPool::kBodyBytes);
-  while (!body.ended()) {
-    Frame frame = co_await body.pull(BlockPool::kBodyBytes);
-    if (frame.is_reset()) co_return Result::unreachable;
-    if (body.bytes() <= kBodyMax) continue;
-    keeps = false;
-    break;
-  }
-  body.settle();
-  c.spent = !keeps || !c.inbox.empty();
-  c.inbox.release();
-  co_return result;
-}
-
-HealthChecks::Result HealthChecks::judge(Session& session, const ResponseHead& head) const {
-  const Followed& f = *session.cluster;
-  const HealthCheckOptions::Http& http = *f.options.http;
-  bool expected = any_has(http.expected, head.status);
-  bool fails = !expected && head.headers.has(Known::x_envoy_immediate_health_check_fail);
-  if (fails != session.endpoint->flags.has(HealthFlag::excluded_via_immediate_hc_fail)) {
-    session.endpoint->flags.set(HealthFlag::excluded_via_immediate_hc_fail, fails);
-    session.excluded_anew = true;
-  }
-  if (!expected) {
-    return any_has(http.retriable, head.status) ? Result::failed_retriable : Result::failed;
-  }
-  Random& random = worker_.random();
-  if (http.service_name && RuntimeFraction{{}, "health_check.verify_cluster"}.sample(*worker_.runtime(), random)) {
-    f.stats[HealthCheckStat::verify_cluster].add();
-    const Field* service = head.headers.find("x-envoy-upstream-healthchecked-cluster");
-    if (!http.service_name->matches(service ? service->value : std::string_view())) return Result::failed;
-  }
-  return head.headers.has(Known::x_envoy_degraded) ? Result::degraded : Result::healthy;
 }
 
 milliseconds HealthChecks::take(Session& session, Result result) {

@@ -41,6 +41,7 @@ class HealthChecks {
     told,  // By a response to somebody else.
   };
   struct Connection;
+  struct H2Check;
   struct Followed;
   // One host.
   struct Session {
@@ -64,10 +65,16 @@ class HealthChecks {
 
   static Task<> keep_asking(std::shared_ptr<Session> session);
   Task<Result> ask(Session& session);
-  Task<Result> ask_http(Session& session);
   Task<Result> ask_tcp(Session& session);
+  Task<Result> ask_http(Session& session);
+  Task<Result> ask_http1(Session& session, Exchange& x);
+  Task<Result> ask_http2(Session& session, Exchange& x);
+  Task<Result> ask_grpc(Session& session);
   Task<Result> read_answer(Session& session, Exchange& x);
   Task<bool> connect(Session& session);
+  Task<bool> connect_http2(Session& session);
+  // Of a question that begins.
+  void begin(const Session& session, Exchange& x, std::string_view authority) const;
   Result judge(Session& session, const ResponseHead& head) const;
   // How long to wait before the host is asked again.
   std::chrono::milliseconds take(Session& session, Result result);

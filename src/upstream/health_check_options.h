@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "http/h2_options.h"
 #include "http/header_mutation.h"
 #include "http/matcher.h"
 
@@ -24,6 +25,12 @@ struct HealthCheckOptions {
     HeaderMutations request_headers;
     std::optional<StringMatcher> service_name;
   };
+  // grpc.health.v1.Health/Check.
+  struct Grpc {
+    std::string service;    // Empty: the server as a whole.
+    std::string authority;  // Empty: the cluster's name.
+    HeaderMutations metadata;
+  };
   struct Tcp {
     std::string send;                  // Empty: nothing.
     std::vector<std::string> receive;  // Each, in this order, somewhere in the answer. Empty: a connection is enough.
@@ -39,8 +46,10 @@ struct HealthCheckOptions {
   std::chrono::milliseconds no_traffic_interval{60000};  // As long as the cluster has had no connection.
   std::optional<std::chrono::milliseconds> no_traffic_healthy_interval;
   std::optional<std::chrono::milliseconds> unhealthy_interval, unhealthy_edge_interval, healthy_edge_interval;
-  std::optional<Http> http;  // One of the two.
+  std::optional<Http> http;  // One of the three.
+  std::optional<Grpc> grpc;
   std::optional<Tcp> tcp;
+  std::shared_ptr<const H2Options> h2;  // How HTTP/2 is spoken; null: HTTP/1.1 is.
 };
 
 }  // namespace outrider

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "upstream/h2_host_for_test.h"
 #include "upstream/health_check_stats.h"
 #include "upstream/upstream_for_test.h"
 
@@ -38,7 +39,25 @@ struct CheckedCluster : TestCluster {
       self.checks.follow(self.cluster);
       co_await self.body_(self);
       self.checks.forget(*self.cluster);
+      for (auto& each : self.h2_hosts_) each->asked.clear();
     });
+    h2_hosts_.clear();
+  }
+  // The check's next connection, over HTTP/2.
+  Task<H2Host*> h2_host() {
+    auto accepted = co_await acceptor(0).accept();
+    co_return h2_hosts_.emplace_back(std::make_unique<H2Host>(*this, std::move(accepted.transport), h2::Options{}))
+        .get();
+  }
+  void over_http2() {
+    auto h2 = std::make_shared<H2Options>();
+    h2->stats = registry.scope("cluster.c.http2.", h2_stat_table());
+    check->h2 = h2;
+  }
+  void over_grpc() {
+    over_http2();
+    check->http.reset();
+    check->grpc = HealthCheckOptions::Grpc{"users", "", {}};
   }
   bool has(HealthFlag flag) const { return hosts[0]->flags.has(flag); }
   std::uint64_t counted(HealthCheckStat stat) const { return scope_->value(static_cast<std::size_t>(stat)); }
@@ -54,7 +73,19 @@ struct CheckedCluster : TestCluster {
   static Task<> watch(CheckedCluster& c) { co_await c.checks.run(); }
   std::shared_ptr<StatScope> scope_ = registry.scope("cluster.c.health_check.", health_check_stat_table());
   Task<> (*body_)(CheckedCluster&) = nullptr;
+  std::vector<std::unique_ptr<H2Host>> h2_hosts_;
 };
+
+Task<> answer_grpc(H2Host& host, H2Host::Asked& asked, std::string_view frame, std::string_view status) {
+  ResponseHead head(asked.arena);
+  head.status = 200;
+  head.headers.add(Known::content_type, "application/grpc");
+  host.session->connection().send_response(asked.stream, head, false);
+  if (!frame.empty()) (void)asked.stream.send_some(frame, false);
+  Headers trailers(asked.arena);
+  trailers.add("grpc-status", status);
+  co_await asked.stream.send(Frame::with_trailers(trailers));
+}
 
 TEST(HealthChecks, TakeAHostInWithItsFirstGoodAnswer) {
   CheckedCluster cluster;
@@ -165,6 +196,88 @@ TEST(HealthChecks, TakeAConnectionForEnoughWhereNoBytesAreAskedFor) {
     TestClient host = co_await c.accept();
     co_await sleep(milliseconds(10));
     EXPECT_FALSE(c.has(HealthFlag::failed_active_hc));
+  });
+}
+
+TEST(HealthChecks, AskOverOneConnectionOfHttp2) {
+  CheckedCluster cluster;
+  cluster.over_http2();
+  cluster.run([](CheckedCluster& c) -> Task<> {
+    H2Host* host = co_await c.h2_host();
+    for (int status : {200, 503}) {
+      H2Host::Asked* asked = co_await host->next();
+      EXPECT_EQ(asked->line(), "GET c/health");
+      EXPECT_EQ(asked->field("user-agent"), "Envoy/HC");
+      host->answer(*asked, status, "body");
+      co_await sleep(milliseconds(10));
+      EXPECT_EQ(c.has(HealthFlag::failed_active_hc), status == 503);
+    }
+    EXPECT_EQ(c.counted(HealthCheckStat::network_failure), 0u);
+  });
+}
+
+TEST(HealthChecks, ConnectAnewWhereAHostOfHttp2GoesAway) {
+  CheckedCluster cluster;
+  cluster.over_http2();
+  cluster.run([](CheckedCluster& c) -> Task<> {
+    H2Host* host = co_await c.h2_host();
+    H2Host::Asked* asked = co_await host->next();
+    host->answer(*asked, 200);
+    host->go_away(asked->stream.id);
+    H2Host* again = co_await c.h2_host();
+    again->answer(*co_await again->next(), 200);
+    co_await sleep(milliseconds(10));
+    EXPECT_EQ(c.counted(HealthCheckStat::success), 2u);
+  });
+}
+
+TEST(HealthChecks, GiveUpAStreamThatIsNotAnsweredInTime) {
+  CheckedCluster cluster;
+  cluster.over_http2();
+  cluster.run([](CheckedCluster& c) -> Task<> {
+    H2Host* host = co_await c.h2_host();
+    (void)co_await host->next();
+    co_await sleep(milliseconds(400));
+    EXPECT_TRUE(c.has(HealthFlag::active_hc_timeout));
+    H2Host* again = co_await c.h2_host();
+    for (int i = 0; i < 2; i++) again->answer(*co_await again->next(), 200);
+    co_await sleep(milliseconds(10));
+    EXPECT_FALSE(c.has(HealthFlag::failed_active_hc));
+  });
+}
+
+TEST(HealthChecks, BelieveAGrpcHostThatSaysServing) {
+  CheckedCluster cluster;
+  cluster.over_grpc();
+  cluster.run([](CheckedCluster& c) -> Task<> {
+    using namespace std::string_view_literals;
+    H2Host* host = co_await c.h2_host();
+    H2Host::Asked* asked = co_await host->next();
+    EXPECT_EQ(asked->line(), "POST c/grpc.health.v1.Health/Check");
+    EXPECT_EQ(asked->field("content-type") + asked->field("te"), "application/grpctrailers");
+    EXPECT_EQ(co_await host->body(*asked), "\0\0\0\0\x07\x0a\x05users"sv);
+    co_await answer_grpc(*host, *asked, "\0\0\0\0\x02\x08\x01"sv, "0");
+    co_await sleep(milliseconds(10));
+    EXPECT_FALSE(c.has(HealthFlag::failed_active_hc));
+    co_await answer_grpc(*host, *co_await host->next(), "\0\0\0\0\x02\x08\x02"sv, "0");
+    co_await sleep(milliseconds(10));
+    EXPECT_TRUE(c.has(HealthFlag::failed_active_hc));
+  });
+}
+
+TEST(HealthChecks, TakeAGrpcErrorForAFailure) {
+  CheckedCluster cluster;
+  cluster.over_grpc();
+  cluster.run([](CheckedCluster& c) -> Task<> {
+    using namespace std::string_view_literals;
+    H2Host* host = co_await c.h2_host();
+    co_await answer_grpc(*host, *co_await host->next(), "\0\0\0\0\x02\x08\x01"sv, "5");
+    co_await sleep(milliseconds(10));
+    EXPECT_EQ(c.counted(HealthCheckStat::failure), 1u);
+    EXPECT_EQ(c.counted(HealthCheckStat::network_failure), 0u);
+    (co_await host->next())->stream.reset(h2::ErrorCode::internal_error);
+    co_await sleep(milliseconds(10));
+    EXPECT_EQ(c.counted(HealthCheckStat::network_failure), 1u);
   });
 }
 

@@ -160,6 +160,7 @@ class Connection {
   bool accept(Stream& stream, const HeadResult& result, bool end_stream, const Headers& headers);
   bool malformed(Stream& stream, std::string_view detail, std::string_view reason);
   void end_remote(Stream& stream);
+  bool may_have_body(const Stream& stream) const;
   bool body_fits(const Stream& stream) const;
   bool change_initial_window(std::uint32_t before);
   void close(Stream& stream);

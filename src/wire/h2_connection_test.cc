@@ -199,5 +199,28 @@ TEST_F(ConnectionTest, TellsAnInformationalResponseFromTheFinalOne) {
   EXPECT_THAT(client.take_lines(), ElementsAre("1: 103", "1: 200", "1: end after 1"));
 }
 
+TEST_F(ConnectionTest, ABodyWhereNoneCanBeBreaksItsStream) {
+  struct Case {
+    Method method;
+    int status;
+  };
+  for (Case each : {Case{Method::head, 200}, Case{Method::get, 204}, Case{Method::get, 304}}) {
+    Peer c(Side::client, small()), s(Side::server, small());
+    exchange(c, s, 1 << 20);
+    TestStream& request = c.all.make();
+    request.request.set_method(each.method);
+    request.request.path = "/";
+    request.request.authority = "a";
+    c.connection.open(request.stream, true);
+    exchange(c, s, 1 << 20);
+    TestStream& served = s.all.last();
+    served.response.status = static_cast<std::uint16_t>(each.status);
+    s.connection.send_response(served.stream, served.response, false);
+    s.connection.send_data(served.stream, "x", true);
+    exchange(c, s, 1 << 20);
+    EXPECT_THAT(c.take_lines(), ElementsAre("1: " + std::to_string(each.status), "1: failed 1"));
+  }
+}
+
 }  // namespace
 }  // namespace outrider::h2

@@ -149,6 +149,9 @@ bool Connection::accept_data(Stream& stream, std::uint32_t frame_bytes) {
   }
   stream.received += data_.data_left;
   stream.wire_received += kFrameHeaderBytes + frame_bytes;
+  if (stream.received > 0 && !may_have_body(stream)) {
+    return fail_stream(stream, ErrorCode::protocol_error, "a body where none can be", kWrongLength);
+  }
   if (!stream.announced || stream.received <= *stream.announced) return true;
   return fail_stream(stream, ErrorCode::protocol_error, "more than Content-Length says", kWrongLength);
 }

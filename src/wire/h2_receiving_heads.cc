@@ -152,10 +152,15 @@ bool Connection::skip_block(std::string_view block) {
 }
 
 // Section 8.1.1. What answers HEAD, or says that nothing has changed, has no body whatever its length.
+bool Connection::may_have_body(const Stream& stream) const {
+  if (side_ == Side::server) return true;
+  std::uint16_t status = stream.response->status;
+  return stream.request->method != Method::head && status != 204 && status != 304;
+}
+
 bool Connection::body_fits(const Stream& stream) const {
   if (!stream.announced || stream.received == *stream.announced) return true;
-  return side_ == Side::client && stream.received == 0 &&
-         (stream.request->method == Method::head || stream.response->status == 304);
+  return !may_have_body(stream) && stream.response->status != 204;
 }
 
 void Connection::end_remote(Stream& stream) {

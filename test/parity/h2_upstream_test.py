@@ -11,6 +11,7 @@ pytestmark = needed
 
 LOG = "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %PROTOCOL% %UPSTREAM_PROTOCOL% %BYTES_SENT%"
 GET = request_bytes("/a", fields=[("connection", "close")])
+HEAD = request_bytes("/a", "HEAD", fields=[("connection", "close")])
 POST = request_bytes("/a", "POST", body=b"abc", fields=[("connection", "close")])
 WEBSOCKET = request_bytes("/ws", fields=[("connection", "upgrade"), ("upgrade", "websocket")])
 
@@ -46,6 +47,9 @@ CASES = {
     "an answer": (GET, {"on_end": lambda r: r.answer(200, b"ok", [("x-a", "1")])}),
     "an answer with a length": (GET, {"on_end": lambda r: r.answer(200, b"ok", [("content-length", "2")])}),
     "an answer without a body": (GET, {"on_end": lambda r: r.answer(204)}),
+    "an answer to HEAD": (HEAD, {"on_end": lambda r: r.answer(200, fields=[("content-length", "2")])}),
+    "a body that answers HEAD": (HEAD, {"on_end": lambda r: r.answer(200, b"ok")}),
+    "a body of 204": (GET, {"on_end": lambda r: r.answer(204, b"ok")}),
     "a body": (POST, {"on_end": lambda r: r.answer(200, r.body)}),
     "internal error": (GET, {"on_end": lambda r: r.reset(2)}),
     "refused": (GET, {"on_end": lambda r: r.reset(7)}),
