@@ -106,7 +106,7 @@ void Listeners::hand_over(std::vector<OpenListener> opened, const Snapshot& snap
 
 void Listeners::wait(std::vector<OpenListener> opened) { std::ranges::move(opened, std::back_inserter(waiting_)); }
 
-void Listeners::update(const Snapshot& next) {
+void Listeners::update(const Snapshot& next, bool modified) {
   std::erase_if(waiting_, [&](OpenListener& o) {
     const bool stays = std::ranges::any_of(next.listeners, [&](const ListenerConfig& l) { return o.is(l); });
     if (!stays) close_all(o);
@@ -116,7 +116,8 @@ void Listeners::update(const Snapshot& next) {
     auto config = std::ranges::find_if(next.listeners, [&](const auto& l) { return o.is(l); });
     bool gone = config == next.listeners.end();
     for (auto& w : workers_) gone ? w->remove_listener(o.name) : w->update_listener(*config);
-    stats()[gone ? ListenerManagerStat::listener_removed : ListenerManagerStat::listener_modified].add();
+    if (gone) stats()[ListenerManagerStat::listener_removed].add();
+    if (!gone && modified) stats()[ListenerManagerStat::listener_modified].add();
     return gone;
   });
 }

@@ -38,8 +38,8 @@ class Listeners {
   // What was opened for the snapshot waits for start_waiting(): the process does not listen yet.
   void wait(std::vector<OpenListener> opened);
   void start_waiting(const Snapshot& snapshot) { hand_over(std::exchange(waiting_, {}), snapshot); }
-  // Ends those that the snapshot has no more; the others get its configuration.
-  void update(const Snapshot& next);
+  // Ends those that the snapshot has no more; the others get its configuration. `modified`: it is another one for them.
+  void update(const Snapshot& next, bool modified);
   // What was opened for the snapshot listens from now on, on every worker.
   void hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot);
   void mark_started() { stats()[ListenerManagerStat::workers_started].set(1); }

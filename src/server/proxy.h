@@ -36,7 +36,9 @@ class Proxy final : public HealthObserver, public ResourceTaker {
   // What the configuration comes to, without serving it.
   std::expected<SnapshotPtr, std::vector<config::Problem>> read_snapshot() {
     process_.keep_sources = true;
-    return load_snapshot(nullptr).transform([](Read read) { return read.snapshot; });
+    auto read = load_snapshot(nullptr);
+    if (!read) return std::unexpected(std::move(read.error()));
+    return std::move(read->snapshot);
   }
 
  private:

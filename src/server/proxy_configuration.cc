@@ -71,12 +71,13 @@ void Proxy::name_clusters() {
 
 void Proxy::publish(Read next, std::vector<OpenListener> opened) {
   SnapshotPtr previous = std::exchange(snapshot_, std::move(next.snapshot));
+  const bool same_file = next.file && next.file == file_;
   file_ = std::move(next.file);
   set_stats_options(snapshot_->stats);
   name_clusters();
   configured_ = clock_.wall();
   StatBlock& cm = cluster_manager_stats_->local(main_.index());
-  listeners_.update(*snapshot_);
+  listeners_.update(*snapshot_, !same_file || previous->answers.listeners != snapshot_->answers.listeners);
   follow(snapshot_->clusters);
   for (const auto& [name, cluster] : snapshot_->clusters) {
     if (!previous->clusters.contains(name)) cm[ClusterManagerStat::cluster_added].add();
@@ -94,7 +95,7 @@ void Proxy::publish(Read next, std::vector<OpenListener> opened) {
         .add();
   }
   cm[ClusterManagerStat::active_clusters].set(snapshot_->clusters.size());
-  take_runtime(*snapshot_);
+  if (!same_file) take_runtime(*snapshot_);
   const bool starting = state_ == ServerState::initializing;
   starting ? listeners_.wait(std::move(opened)) : listeners_.hand_over(std::move(opened), *snapshot_);
   resources_.follow(*snapshot_);
