@@ -295,3 +295,49 @@ def test_sidecar_of_version_1(cluster):
     assert cluster.pod("outside").ask(80, "/user/health", at=pod.host).body == b"flask"
     assert "x-envoy-expected-rq-timeout-ms" not in service.requests[0].fields  # timeout_ms: 0
     assert proxy.stat("http.ingress_http.downstream_rq_2xx") == 1
+
+
+def test_edge_of_version_1_with_service_discovery(cluster):
+    """Three pods, each a service with its sidecar; the edge learns them from a service of discovery of its own."""
+    pods, services = [cluster.pod(f"usersvc-{name}", named=False) for name in "abc"], []
+    for pod in pods:
+        service = lab.Backend(host="127.0.0.1", port=5000, net=pod.net, name=pod.host)
+        services.append(cluster.ending.enter_context(service))
+        pod.file("/etc/envoy.json", text("sidecar-v1.json"))
+        pod.envoy("-c", "/etc/envoy.json", "--concurrency", "1", port=80)
+    registry = cluster.pod("usersvc-sds")
+    hosts = [{"ip_address": pod.host, "port": 80} for pod in pods]
+    registry.file("/etc/hosts.json", json.dumps({"usersvc": hosts}))
+    registry.run("/usr/local/bin/outrider", "sds", "--file", "/etc/hosts.json", "--port", "5000").wait_listening(5000)
+    edge = cluster.pod("edge")
+    published = json.loads(text("edge-v1.json"))
+    service = {"name": "usersvc-sds", "connect_timeout_ms": 250, "type": "strict_dns", "lb_type": "round_robin"}
+    published["cluster_manager"] = {
+        "sds": {"cluster": {**service, "hosts": [{"url": "tcp://usersvc-sds:5000"}]}, "refresh_delay_ms": 30},
+        "clusters": [
+            {
+                "name": "usersvc",
+                "connect_timeout_ms": 250,
+                "type": "sds",
+                "service_name": "usersvc",
+                "lb_type": "round_robin",
+                "features": "http2",
+            }
+        ],
+    }
+    edge.file("/etc/envoy.json", json.dumps(published))
+    proxy = edge.envoy("-c", "/etc/envoy.json", port=80, admin=8001)
+    outside = cluster.pod("outside")
+
+    def calls(count):
+        answers = [outside.ask(80, "/user/alice", at=edge.host) for _ in range(count)]
+        assert {a.status for a in answers} == {200}
+        return [a.body.decode() for a in answers]
+
+    assert calls(12) == [pod.host for pod in pods] * 4
+    registry.file("/etc/hosts.json", json.dumps({"usersvc": hosts[1:]}))
+    gone = f"usersvc::{pods[0].host}:80::"
+    eventually(lambda: calls(3) and gone not in clusters_page(proxy))
+    before = len(services[0].requests)
+    assert set(calls(10)) == {pod.host for pod in pods[1:]}
+    assert len(services[0].requests) == before

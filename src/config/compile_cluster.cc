@@ -270,8 +270,9 @@ void keep_health(const Cluster& before, const std::vector<EndpointPtr>& now) {
 }
 
 // With 128 bits, two that differ do not have the same one by chance.
-std::array<std::uint64_t, 2> fingerprint_of(const Compilation& c, const ClusterProto& proto) {
+std::array<std::uint64_t, 2> fingerprint_of(const Compilation& c, const ClusterProto& proto, bool added_via_api) {
   std::string all = proto.SerializeAsString();
+  if (added_via_api) all += "via API";
   if (c.upstream_bind) all += c.upstream_bind->SerializeAsString();
   XXH128_hash_t hash = XXH3_128bits(all.data(), all.size());
   return {hash.high64, hash.low64};
@@ -279,8 +280,8 @@ std::array<std::uint64_t, 2> fingerprint_of(const Compilation& c, const ClusterP
 
 }  // namespace
 
-ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std::string& path) {
-  const auto fingerprint = fingerprint_of(c, proto);
+ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std::string& path, bool added_via_api) {
+  const auto fingerprint = fingerprint_of(c, proto, added_via_api);
   ClusterPtr before;
   if (c.previous) {
     auto same = c.previous->clusters.find(proto.name());
@@ -292,6 +293,7 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   o.name = proto.name();
   o.alt_stat_name = proto.alt_stat_name();
   o.fingerprint = fingerprint;
+  o.added_via_api = added_via_api;
   o.discovery = discovery_of(proto);
   o.policy = policy_of(proto);
   if (proto.least_request_lb_config().has_choice_count()) {

@@ -139,10 +139,10 @@ bool left_out(Compilation& c, const lv3::Listener& proto, const std::string& pat
 
 }  // namespace
 
-void compile_listener(Compilation& c, const lv3::Listener& proto, std::size_t index) {
+void compile_listener(Compilation& c, const lv3::Listener& proto, std::size_t index, std::size_t number) {
   const std::string path = "static_resources.listeners[" + std::to_string(index) + "]";
   ListenerConfig l;
-  l.index = index;
+  l.index = number;
   l.addresses = compile_listener_addresses(c, proto, path);
   l.name = name_of(c, proto, l);
   c.egress = proto.traffic_direction() == envoy::config::core::v3::OUTBOUND;

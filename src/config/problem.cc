@@ -30,6 +30,12 @@ std::string valid_utf8(std::string text) {
 
 }  // namespace
 
+std::string to_text(const std::vector<Problem>& problems) {
+  std::string text;
+  for (const Problem& each : problems) text.append(text.empty() ? "" : "\n") += to_text(each);
+  return text;
+}
+
 std::string to_text(const Problem& problem) {
   std::string out = problem.file;
   if (problem.line > 0) {

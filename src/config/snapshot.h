@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "config/answers.h"
 #include "config/filter_chain_match.h"
 #include "config/source_map.h"
 #include "core/runtime_layers.h"
@@ -62,6 +63,10 @@ struct Snapshot {
   std::vector<ListenerConfig> listeners;
   ClusterMap clusters;
   std::vector<std::string> cluster_order;  // Their names as the file has them; an empty one for each without a name.
+  std::optional<config::ResourceSource> cds, lds;  // Where clusters and listeners are asked for.
+  config::ResourceSources rds;                     // And tables of routes.
+  config::Answers answers;                         // What was answered, and is part of this.
+  bool discovers() const { return cds || lds || !rds.empty(); }
   std::optional<Address> admin;
   std::uint32_t admin_pipe_mode = 0;  // As set_pipe_mode() takes it.
   std::vector<std::shared_ptr<AccessLog>> admin_logs;

@@ -156,12 +156,6 @@ std::expected<ConfiguredHost, std::vector<Problem>> read_registered_host(std::st
   return host;
 }
 
-std::string problems_text(const std::vector<Problem>& problems) {
-  std::string text;
-  for (const Problem& p : problems) text.append(text.empty() ? "" : "\n") += config::to_text(p);
-  return text;
-}
-
 void append_registration(std::string_view service, const std::vector<ConfiguredHost>& hosts, std::string& out) {
   Value::List list;
   for (const ConfiguredHost& h : hosts) {

@@ -25,9 +25,6 @@ std::expected<Registry, std::vector<config::Problem>> read_registry(std::string_
 std::expected<ConfiguredHost, std::vector<config::Problem>> read_registered_host(std::string_view name,
                                                                                  std::string_view text);
 
-// One line each.
-std::string problems_text(const std::vector<config::Problem>& problems);
-
 // The answer itself.
 void append_registration(std::string_view service, const std::vector<ConfiguredHost>& hosts, std::string& out);
 

@@ -9,7 +9,7 @@ using testing::HasSubstr;
 
 std::string refused(std::string_view text) {
   auto hosts = read_registration("sds", text);
-  return hosts ? "taken" : problems_text(hosts.error());
+  return hosts ? "taken" : config::to_text(hosts.error());
 }
 
 TEST(Registration, ReadsHostsWithTheirTagsAndPassesOverTheRest) {

@@ -42,7 +42,7 @@ class ServiceDiscovery::Followed final : public RestPoll {
  private:
   Task<std::expected<void, std::string>> take(const std::string& text) override {
     auto hosts = read_registration(url(), text);
-    if (!hosts) co_return std::unexpected(problems_text(hosts.error()));
+    if (!hosts) co_return std::unexpected(config::to_text(hosts.error()));
     if (hosts->empty()) stats_[ClusterStat::update_empty].add();
     set_hosts(*hosts);
     co_return {};

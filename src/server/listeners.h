@@ -35,8 +35,11 @@ class Listeners {
 
   // Opens what the snapshot adds; on an error everything opened is closed again.
   std::expected<std::vector<OpenListener>, std::string> open(const Snapshot& next) const;
-  // Ends those that the snapshot has no more; the others get its configuration.
-  void update(const Snapshot& next);
+  // What was opened for the snapshot waits for start_waiting(): the process does not listen yet.
+  void wait(std::vector<OpenListener> opened);
+  void start_waiting(const Snapshot& snapshot) { hand_over(std::exchange(waiting_, {}), snapshot); }
+  // Ends those that the snapshot has no more; the others get its configuration. `modified`: it is another one for them.
+  void update(const Snapshot& next, bool modified);
   // What was opened for the snapshot listens from now on, on every worker.
   void hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot);
   void mark_started() { stats()[ListenerManagerStat::workers_started].set(1); }
@@ -60,7 +63,8 @@ class Listeners {
   ProxyWorkers& workers_;
   std::shared_ptr<StatScope> stats_;
   std::vector<OpenListener> open_;
-  bool draining_ = false;  // A graceful drain was ordered.
+  std::vector<OpenListener> waiting_;  // Bound, at the start.
+  bool draining_ = false;              // A graceful drain was ordered.
 };
 
 }  // namespace outrider

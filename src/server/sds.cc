@@ -5,6 +5,7 @@
 
 #include "config/load_steps.h"
 #include "http/exchange.h"
+#include "http/h2_options.h"
 #include "http/http_stats.h"
 #include "http/json_text.h"
 #include "http/query.h"
@@ -38,9 +39,9 @@ std::string HostRegistry::read() {
   read_as_ = stamp();
   config::Problems problems;
   auto text = config::read_text(path_, problems);
-  if (!text) return problems_text(problems.take());
+  if (!text) return config::to_text(problems.take());
   auto read = read_registry(path_, *text);
-  if (!read) return problems_text(read.error());
+  if (!read) return config::to_text(read.error());
   of_file_ = std::move(*read);
   return {};
 }
@@ -135,7 +136,7 @@ Task<Response> SdsService::register_host(Exchange& x, std::string service) const
   if (first == text.npos || text[first] != '{') text = form_to_json(text, x);
   auto host = read_registered_host("the request", text);
   if (!host) {
-    co_return x.reply(400, x.arena.copy(problems_text(host.error()) + "\n"), "bad_host");
+    co_return x.reply(400, x.arena.copy(config::to_text(host.error()) + "\n"), "bad_host");
   }
   registry_.add(service, std::move(*host));
   co_return json(x, "{}\n");
@@ -168,7 +169,7 @@ std::shared_ptr<const HttpOptions> sds_options(HostRegistry& registry, StatRegis
   auto options = std::make_shared<HttpOptions>();
   options->stat_prefix = "sds";
   options->stats = stats.scope("http.sds.", http_stat_table());
-  options->codec = CodecType::http1;
+  options->h2 = own_h2_options(stats);
   options->server_name = "outrider-sds";
   options->accept_http_10 = true;
   options->edge = false;
