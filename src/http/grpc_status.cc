@@ -50,21 +50,42 @@ std::uint32_t grpc_status_of(int http_status) {
   }
 }
 
-std::optional<std::uint32_t> grpc_status_of(const Exchange& x) {
-  const Field* field = x.response_trailers ? x.response_trailers->find(Known::grpc_status) : nullptr;
-  if (!field && x.response_headers) field = x.response_headers->find(Known::grpc_status);
-  if (!field) return x.record.status != 0 ? std::optional(grpc_status_of(x.record.status)) : std::nullopt;
-  std::uint32_t code = 0;
-  std::string_view text = field->value;
+std::optional<std::int64_t> grpc_status_of(const Headers& from) {
+  std::string_view text = from.value(Known::grpc_status);
+  if (text.empty()) return std::nullopt;
+  std::int64_t code = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), code);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return code;
+  bool known = error == std::errc() && end == text.data() + text.size() && code >= 0;
+  return known ? code : kNoGrpcStatus;
 }
 
-bool is_grpc_request(const RequestHead& request) {
+std::optional<std::int64_t> grpc_status_of(const Exchange& x) {
+  for (const Headers* from : {x.response_trailers, x.response_headers}) {
+    if (!from) continue;
+    if (auto said = grpc_status_of(*from)) return said;
+  }
+  return x.record.status != 0 ? std::optional<std::int64_t>(grpc_status_of(x.record.status)) : std::nullopt;
+}
+
+bool is_grpc_type(std::string_view type) {
   constexpr std::string_view kType = "application/grpc";
-  std::string_view type = request.headers.value(Known::content_type);
   return type.starts_with(kType) && (type.size() == kType.size() || type[kType.size()] == '+');
+}
+
+bool is_grpc_request(const RequestHead& request) { return is_grpc_type(request.headers.value(Known::content_type)); }
+
+std::string grpc_message_of(std::string_view text) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  std::string result;
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < '~' && c != '%') {
+      result += c;
+    } else {
+      result.append({'%', kHex[byte >> 4], kHex[byte & 15]});
+    }
+  }
+  return result;
 }
 
 }  // namespace outrider
