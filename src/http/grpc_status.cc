@@ -50,6 +50,13 @@ std::uint32_t grpc_status_of(int http_status) {
   }
 }
 
+int http_status_of_grpc(std::int64_t code) {
+  constexpr std::array<int, 17> kStatuses{200, 499, 500, 400, 504, 404, 409, 403, 429,
+                                          400, 409, 400, 501, 500, 503, 500, 401};
+  bool known = code >= 0 && code < static_cast<std::int64_t>(kStatuses.size());
+  return known ? kStatuses[static_cast<std::size_t>(code)] : 500;
+}
+
 std::optional<std::int64_t> grpc_status_of(const Headers& from) {
   std::string_view text = from.value(Known::grpc_status);
   if (text.empty()) return std::nullopt;

@@ -21,6 +21,9 @@ extern const std::array<GrpcStatusName, 17> kGrpcStatusNames;
 // What an HTTP status means (gRPC's document "HTTP to gRPC Status Code Mapping").
 std::uint32_t grpc_status_of(int http_status);
 
+// The other way round, as Envoy sees it. What is no known code is 500.
+int http_status_of_grpc(std::int64_t code);
+
 // What a response says that is no code.
 inline constexpr std::int64_t kNoGrpcStatus = -1;
 // The field grpc-status; nothing if there is none.
