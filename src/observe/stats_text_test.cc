@@ -4,6 +4,7 @@
 
 #include <ranges>
 
+#include "observe/code_counters.h"
 #include "observe/prometheus.h"
 
 namespace outrider {
@@ -156,6 +157,22 @@ TEST_F(StatsTest, JsonEscapesNames) {
   auto odd = registry_.scope("cluster.x\"y\\\n.", kBreakerTable);
   EXPECT_EQ(text({{"format", "json"}, {"filter", "cluster.x"}}),
             "{\"stats\":[{\"name\":\"cluster.x\\\"y\\\\\\u000a.cx_open\",\"value\":0}]}");
+}
+
+TEST_F(StatsTest, WhatIsSparseIsShownFromItsFirstCountOn) {
+  constexpr StatDefinition kCalls[] = {
+      {"called", StatKind::counter}, {"failed", StatKind::counter}, {"time", StatKind::histogram}};
+  const StatTable table{kCalls, kSparse};
+  auto scope = registry_.scope("sparse.", table);
+  EXPECT_THAT(text(), Not(HasSubstr("sparse")));
+  EXPECT_THAT(prometheus(), Not(HasSubstr("sparse")));
+  scope->local(0).cell(0).add();
+  EXPECT_THAT(text(), HasSubstr("sparse.called: 1\n"));
+  EXPECT_THAT(text(), Not(HasSubstr("sparse.failed")));
+  EXPECT_THAT(text(), Not(HasSubstr("sparse.time")));
+  EXPECT_THAT(prometheus(), HasSubstr("envoy_sparse_called{} 1\n"));
+  EXPECT_THAT(prometheus(), Not(HasSubstr("envoy_sparse_failed")));
+  EXPECT_THAT(prometheus(), Not(HasSubstr("envoy_sparse_time")));
 }
 
 TEST_F(StatsTest, WrongParametersAreRefusedInEnvoysWords) {
