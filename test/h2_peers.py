@@ -326,6 +326,8 @@ class H2Request:
         self.talk.send(self.talk.headers(self.stream, [(":status", str(status)), *fields], end))
 
     def reply(self, status=200, fields=(), body=b"", trailers=None):
+        if self.method == "HEAD":
+            body = trailers = None
         self.send_head(status, fields, not body and not trailers)
         if body:
             self.talk.send_body(self.stream, body, not trailers)
@@ -353,26 +355,25 @@ class H2Backend(Backend):
         if self.whole_talk:
             return self.whole_talk(talk)
         seen, answered = set(), set()
-        while talk.next() is not None:
-            for number, a in list(talk.streams.items()):
-                if a.fields is None:
-                    continue
-                if number not in seen:
-                    seen.add(number)
-                    request = H2Request(talk, number, a)
-                    self.record(request, stream)
-                    if self.begun:
-                        self.begun(request)
-                if a.over and number not in answered:
-                    answered.add(number)
-                    if a.reset is None:
-                        self.answer_request(H2Request(talk, number, a))
+        while (f := talk.next()) is not None:
+            a = talk.streams.get(f.stream)
+            if a is None or a.fields is None:
+                continue
+            request = H2Request(talk, f.stream, a)
+            if f.stream not in seen:
+                seen.add(f.stream)
+                self.record(request, stream)
+                if self.begun:
+                    self.begun(request)
+            if a.ended and a.reset is None and f.stream not in answered:
+                answered.add(f.stream)
+                self.answer_request(request)
 
     def answer_request(self, request):
         if self.reply:
             self.reply(request)
         elif not self.begun:
-            request.reply(body=b"" if request.method == "HEAD" else self.name.encode())
+            request.reply(body=self.name.encode())
 
     def record(self, request, stream):
         request.talk = self.talk_of(stream)

@@ -1,4 +1,4 @@
-module outrider/test/h2spec
+module outrider/test/tools
 
 go 1.19
 
