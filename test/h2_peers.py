@@ -195,6 +195,9 @@ class Talk:
         elif f.kind == SETTINGS and not f.flags & ACK:
             before = self.peer_settings.get(INITIAL_WINDOW, 65535)
             self.peer_settings.update(f.settings)
+            table = min(4096, self.peer_settings.get(HEADER_TABLE_SIZE, 4096))
+            if table != self.encoder.header_table_size:
+                self.encoder.header_table_size = table
             for stream in self.windows:
                 self.windows[stream] += self.peer_settings.get(INITIAL_WINDOW, 65535) - before
             if self.acknowledges:
