@@ -12,7 +12,6 @@ from peers import ask
 from processes import BINARY, free_port
 
 CONFIGS = sorted((pathlib.Path(__file__).parent / "configs").iterdir())
-HTTP2 = {"echo-mesh.yaml", "edge-v1.json"}  # They want HTTP/2 to their backends.
 
 
 def validate(stage, config, *flags, name=None, env=None):
@@ -25,7 +24,7 @@ def validate(stage, config, *flags, name=None, env=None):
 # --- what is accepted ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [c for c in CONFIGS if c.name not in HTTP2], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
 def test_published_files_are_accepted(stage, path):
     done = validate(
         stage,

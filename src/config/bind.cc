@@ -182,12 +182,8 @@ bool Binder::not_built(const Node& parent, const Node& node, const Field& field,
   if (is_unset(node, field) || (!only.empty() && is_value(node, only))) return true;
   refused.add(node);
   if (field.real_containing_oneof() != nullptr) refused.add_incomplete(parent);
-  std::string message = fmt::format("`{}` of {} is not built into outrider yet", field.name(), owner);
-  if (owner == "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig" &&
-      field.name() == "http2_protocol_options") {
-    message = "HTTP/2 to a cluster is not built into outrider yet";
-  }
-  problems_.add(tree_.problem(node.key_mark(), path.text(), std::move(message)));
+  problems_.add(tree_.problem(node.key_mark(), path.text(),
+                              fmt::format("`{}` of {} is not built into outrider yet", field.name(), owner)));
   return true;
 }
 

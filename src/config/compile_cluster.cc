@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "config/compile_h2.h"
 #include "config/compile_hashing.h"
 #include "config/compile_health.h"
 #include "config/compile_parts.h"
@@ -17,6 +18,12 @@ namespace {
 
 using ClusterProto = envoy::config::cluster::v3::Cluster;
 constexpr std::string_view kHttpProtocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+std::string stat_name_of(const ClusterOptions& o) {
+  std::string name = o.alt_stat_name.empty() ? o.name : o.alt_stat_name;
+  std::ranges::replace(name, ':', '_');  // As Envoy does.
+  return name;
+}
 
 DiscoveryType discovery_of(const ClusterProto& proto) {
   switch (proto.type()) {
@@ -139,6 +146,15 @@ void read_thresholds(const ClusterProto& proto, ClusterOptions& o) {
 
 constexpr std::uint32_t kResponseHeadBytesMax = 80 * 1024;  // Envoy's default.
 
+void read_http2(Compilation& c, const envoy::config::core::v3::Http2ProtocolOptions& proto, const std::string& path,
+                ClusterOptions& o) {
+  auto h2 = std::make_shared<H2Options>(compile_h2(c, proto, path));
+  h2->codec.head = h2->codec.trailers = {static_cast<std::uint32_t>(o.limits.head_bytes_max),
+                                         static_cast<std::uint32_t>(o.limits.field_count_max)};
+  h2->stats = c.process.stats.scope("cluster." + stat_name_of(o) + ".http2.", h2_stat_table());
+  o.h2 = std::move(h2);
+}
+
 void read_http(Compilation& c, const ClusterProto& proto, const std::string& path, ClusterOptions& o) {
   for (const auto& [name, any] : proto.typed_extension_protocol_options()) {
     envoy::extensions::upstreams::http::v3::HttpProtocolOptions http;
@@ -153,9 +169,20 @@ void read_http(Compilation& c, const ClusterProto& proto, const std::string& pat
     if (common.has_max_requests_per_connection())
       o.max_requests_per_connection = common.max_requests_per_connection().value();
     if (common.has_max_response_headers_kb()) o.limits.head_bytes_max = common.max_response_headers_kb().value() * 1024;
-    const auto& http1 = http.explicit_http_config().http_protocol_options();
-    o.proper_case_names = http1.header_key_format().has_proper_case_words();
     if (common.has_max_headers_count()) o.limits.field_count_max = common.max_headers_count().value();
+    std::string at = path + ".typed_extension_protocol_options[\"" + name + "\"]";
+    const auto& http1 = http.has_use_downstream_protocol_config()
+                            ? http.use_downstream_protocol_config().http_protocol_options()
+                            : http.explicit_http_config().http_protocol_options();
+    o.proper_case_names = http1.header_key_format().has_proper_case_words();
+    if (http.has_use_downstream_protocol_config()) {
+      o.as_downstream = true;
+      read_http2(c, http.use_downstream_protocol_config().http2_protocol_options(),
+                 at + ".use_downstream_protocol_config.http2_protocol_options", o);
+    } else if (http.explicit_http_config().has_http2_protocol_options()) {
+      read_http2(c, http.explicit_http_config().http2_protocol_options(),
+                 at + ".explicit_http_config.http2_protocol_options", o);
+    }
   }
 }
 
@@ -265,8 +292,7 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   }
   if (c.problems.any_fatal()) return nullptr;  // Nothing is made for a configuration that is refused.
 
-  std::string stat_name = o.alt_stat_name.empty() ? o.name : o.alt_stat_name;
-  std::ranges::replace(stat_name, ':', '_');  // As Envoy does.
+  std::string stat_name = stat_name_of(o);
   auto scope = [&](const char* name, const StatTable& table) {
     return c.process.stats.scope("cluster." + stat_name + name, table);
   };

@@ -1,5 +1,6 @@
 #include <set>
 
+#include "config/compile_h2.h"
 #include "config/compile_parts.h"
 #include "config/compile_tracing.h"
 #include "config/http_filters.h"
@@ -76,6 +77,18 @@ void read_http1(Compilation& c, const hcm::HttpConnectionManager& m, const std::
   }
 }
 
+void read_http2(Compilation& c, const hcm::HttpConnectionManager& m, const std::string& path, HttpOptions& o) {
+  const auto& http2 = m.http2_protocol_options();
+  auto h2 = std::make_shared<H2Options>(compile_h2(c, http2, path + ".http2_protocol_options"));
+  if (m.has_stream_error_on_invalid_http_message() && !http2.has_override_stream_error_on_invalid_http_message()) {
+    h2->codec.lenient = m.stream_error_on_invalid_http_message().value();
+  }
+  h2->codec.head = h2->codec.trailers = {static_cast<std::uint32_t>(o.limits.head_bytes_max),
+                                         static_cast<std::uint32_t>(o.limits.field_count_max)};
+  h2->stats = c.process.stats.scope("http2.", h2_stat_table());
+  o.h2 = std::move(h2);
+}
+
 void read_upgrades(Compilation& c, const hcm::HttpConnectionManager& m, const std::string& path, HttpOptions& o) {
   std::set<std::string> seen;
   for (int i = 0; i < m.upgrade_configs_size(); i++) {
@@ -89,6 +102,7 @@ void read_upgrades(Compilation& c, const hcm::HttpConnectionManager& m, const st
 }
 
 CodecType codec_of(const hcm::HttpConnectionManager& m) {
+  if (m.codec_type() == hcm::HttpConnectionManager::HTTP2) return CodecType::http2;
   return m.codec_type() == hcm::HttpConnectionManager::HTTP1 ? CodecType::http1 : CodecType::automatic;
 }
 
@@ -149,6 +163,7 @@ std::shared_ptr<HttpOptions> compile_connection_manager(Compilation& c, const go
     compile_local_replies(c, m.local_reply_config(), path + ".local_reply_config", *o);
   }
   read_http1(c, m, path, *o);
+  read_http2(c, m, path, *o);
   read_upgrades(c, m, path, *o);
   o->routes = compile_routes(c, m.route_config(), path + ".route_config");
   compile_tracing(c, m, path, *o);

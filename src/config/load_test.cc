@@ -492,15 +492,17 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
         "HTTP filter, "
         "but a network filter was expected"}},
       {with_hcm("codec_type: HTTP4"),
-       {"9:23: " + hcm + ".codec_type: `HTTP4` is no CodecType: AUTO, HTTP1 was expected (did you mean `HTTP1`?)"}},
+       {"9:23: " + hcm +
+        ".codec_type: `HTTP4` is no CodecType: AUTO, HTTP1, HTTP2 was expected (did you mean `HTTP1`?)"}},
       {with_hcm("generate_request_id: maybe"),
        {"9:32: " + hcm + ".generate_request_id: true or false was expected, but here is `maybe`"}},
       {with_cluster("hosts: [], load_assignment: {cluster_name: c}"),
        {"1:41: " + cluster + ".hosts: `hosts` is the old form of `load_assignment`, and both are here"}},
-      {with_cluster("http2_protocol_options: {}"),
-       {"1:41: " + cluster +
+      {with_cluster("http2_protocol_options: {allow_metadata: true}"),
+       {"1:66: " + cluster +
         ".typed_extension_protocol_options[\"envoy.extensions.upstreams.http.v3.HttpProtocolOptions\"]"
-        ".explicit_http_config.http2_protocol_options: HTTP/2 to a cluster is not built into outrider yet"}},
+        ".explicit_http_config.http2_protocol_options.allow_metadata: `allow_metadata` of "
+        "envoy.config.core.v3.Http2ProtocolOptions is not built into outrider yet"}},
       {with_cluster("circuit_breakers: {thresholds: [~]}"),
        {"1:73: " + cluster + ".circuit_breakers.thresholds[0]: nothing stands here, but a list has no gaps"}},
       {with_cluster("circuit_breakers: [1]"),

@@ -22,7 +22,7 @@ class Cluster;
 class WorkerClusters;
 class HttpCaller;
 class RequestTrace;
-class H1Body;
+class ReceivedBody;
 
 // What of a connection its exchanges may know; outlives them.
 struct DownstreamConnection {
@@ -146,9 +146,9 @@ struct Exchange {
   Scope scope;  // Work that outlives handle(): pumps.
   RequestHead request;
   Body* request_body = &NoBody::shared();
-  const H1Body* received_body = nullptr;      // As it comes from the client; null: there is none.
-  std::string_view upgrade;                   // Protocol asked for by an Upgrade request; empty: none.
-  const Headers* response_headers = nullptr;  // For logs, once there are any.
+  const ReceivedBody* received_body = nullptr;  // As it comes from the client; null: there is none.
+  std::string_view upgrade;                     // Protocol asked for by an Upgrade request; empty: none.
+  const Headers* response_headers = nullptr;    // For logs, once there are any.
   const Headers* response_trailers = nullptr;
   ClientStream* client = nullptr;                 // Null in tests only.
   std::chrono::milliseconds stream_idle_timeout;  // The connection manager's, until a route says otherwise.

@@ -1,8 +1,8 @@
 // The body of an HTTP/1 message as it comes from a connection; the same for requests and responses.
 #pragma once
 #include "core/worker.h"
-#include "http/body.h"
 #include "http/inbox.h"
+#include "http/received_body.h"
 #include "net/transport.h"
 #include "observe/counters.h"
 #include "wire/h1.h"
@@ -11,7 +11,7 @@ namespace outrider {
 
 // Reads from the inbox what came with the head, then from the transport into a block of its own: at most one
 // BlockPool::kBodyBytes is buffered. At its end, bytes of the next message are put back into the inbox.
-class H1Body : public Body {
+class H1Body : public ReceivedBody {
  public:
   // All outlive the body. `received` counts bytes read from the transport; no read takes more than `read_max` > 0.
   H1Body(Worker& worker, Transport& transport, Inbox& inbox, const h1::Limits& limits, h1::BodyFraming framing,
@@ -21,11 +21,6 @@ class H1Body : public Body {
   Task<Frame> pull(std::size_t max) override;
   std::optional<std::uint64_t> length() const override;
 
-  bool ended() const { return ended_; }
-  bool failed() const { return failed_; }
-  std::uint64_t bytes() const { return bytes_; }
-  std::uint64_t wire_bytes() const { return wire_bytes_; }  // With the frames of chunks.
-  TimePoint ended_at() const { return ended_at_; }          // Once it has ended.
   // Before the first read from the transport, `100 Continue` is written to the peer.
   void continue_first() { continue_first_ = true; }
   // The response begins: no informational one may follow.
@@ -57,8 +52,6 @@ class H1Body : public Body {
   Inbox& inbox_;
   h1::BodyFraming framing_;
   std::uint64_t remaining_ = 0;
-  std::uint64_t bytes_ = 0;
-  std::uint64_t wire_bytes_ = 0;
   h1::ChunkDecoder decoder_;
   Headers trailers_;
   Cell& received_;
@@ -67,9 +60,6 @@ class H1Body : public Body {
   char* window_;  // Bytes at hand: in the inbox at first, then in the block.
   char* window_end_;
   bool in_block_ = false;
-  bool ended_ = false;
-  TimePoint ended_at_{};
-  bool failed_ = false;
   bool continue_first_ = false;
   bool continue_unfinished_ = false;
   bool continue_sent_ = false;

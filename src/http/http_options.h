@@ -19,6 +19,7 @@
 namespace outrider {
 
 class AccessLog;
+struct H2Options;
 struct LocalReplies;
 struct Metadata;
 
@@ -42,6 +43,7 @@ struct HttpOptions {
   std::shared_ptr<StatScope> listener_stats, h1_stats;
   CodecType codec = CodecType::automatic;
   h1::Limits limits;
+  std::shared_ptr<const H2Options> h2;                                      // Null: HTTP/2 is not spoken.
   std::chrono::milliseconds idle_timeout = std::chrono::hours(1);           // Of a connection without a request.
   std::chrono::milliseconds stream_idle_timeout = std::chrono::minutes(5);  // Of a request without progress.
   std::chrono::milliseconds request_timeout{0};                             // To receive a whole request.

@@ -9,6 +9,7 @@ namespace {
 constexpr StatDefinition kHttp[] = {OUTRIDER_HTTP_STATS(COUNTER, GAUGE, HISTOGRAM)};
 constexpr StatDefinition kListener[] = {OUTRIDER_LISTENER_STATS(COUNTER, GAUGE, HISTOGRAM)};
 constexpr StatDefinition kListenerHttp[] = {OUTRIDER_LISTENER_HTTP_STATS(COUNTER)};
+constexpr StatDefinition kH2[] = {OUTRIDER_H2_STATS(COUNTER, GAUGE)};
 constexpr StatDefinition kH1[] = {OUTRIDER_H1_STATS(COUNTER)};
 #undef COUNTER
 #undef GAUGE
@@ -28,6 +29,11 @@ const StatTable& listener_http_stat_table() {
 
 const StatTable& h1_stat_table() {
   static const StatTable table{kH1, ""};
+  return table;
+}
+
+const StatTable& h2_stat_table() {
+  static const StatTable table{kH2, ""};
   return table;
 }
 

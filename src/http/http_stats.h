@@ -37,6 +37,7 @@ namespace outrider {
   COUNTER(downstream_rq_tx_reset)                        \
   COUNTER(downstream_rq_non_relative_path)               \
   COUNTER(downstream_rq_too_large)                       \
+  COUNTER(downstream_rq_too_many_premature_resets)       \
   COUNTER(downstream_rq_timeout)                         \
   COUNTER(downstream_rq_failed_path_normalization)       \
   COUNTER(downstream_rq_header_timeout)                  \
@@ -116,6 +117,37 @@ enum class H1Stat : std::uint16_t {
       count
 };
 
+// Of the HTTP/2 codec: http2.*, and cluster.<name>.http2.*
+#define OUTRIDER_H2_STATS(COUNTER, GAUGE)                \
+  COUNTER(dropped_headers_with_underscores)              \
+  COUNTER(goaway_sent)                                   \
+  COUNTER(header_list_size_too_large)                    \
+  COUNTER(header_overflow)                               \
+  COUNTER(inbound_empty_frames_flood)                    \
+  COUNTER(inbound_priority_frames_flood)                 \
+  COUNTER(inbound_window_update_frames_flood)            \
+  COUNTER(keepalive_timeout)                             \
+  COUNTER(outbound_control_flood)                        \
+  COUNTER(outbound_flood)                                \
+  COUNTER(requests_rejected_with_underscores_in_headers) \
+  COUNTER(rx_messaging_error)                            \
+  COUNTER(rx_reset)                                      \
+  COUNTER(stream_refused_errors)                         \
+  COUNTER(trailers)                                      \
+  COUNTER(tx_reset)                                      \
+  GAUGE(outbound_control_frames_active)                  \
+  GAUGE(outbound_frames_active)                          \
+  GAUGE(pending_send_bytes)                              \
+  GAUGE(streams_active)
+
+enum class H2Stat : std::uint16_t {
+#define X(name) name,
+  OUTRIDER_H2_STATS(X, X)
+#undef X
+      count
+};
+
+const StatTable& h2_stat_table();
 const StatTable& http_stat_table();
 const StatTable& listener_http_stat_table();
 const StatTable& h1_stat_table();

@@ -47,7 +47,7 @@ TEST(ServeCost, AnIdleConnectionHoldsTwoFrames) {
     TestClient second(s.connect());
     co_await ask_many(second, 1);
     co_await sleep(std::chrono::seconds(1));
-    EXPECT_EQ(FramePool::counts().live - before.live, 3) << "the scope's child, serve, serve_requests";
+    EXPECT_EQ(FramePool::counts().live - before.live, 3) << "the scope's child, serve, H1Server::run";
     EXPECT_EQ(s.worker.blocks().in_use(), 0u);
   });
 }

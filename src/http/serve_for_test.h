@@ -11,6 +11,7 @@
 #include "core/simulated_poller.h"
 #include "http/access_log.h"
 #include "http/format.h"
+#include "http/h2_options.h"
 #include "http/serve.h"
 #include "net/simulated_network.h"
 
@@ -82,6 +83,9 @@ class TestService {
  public:
   TestService() {
     options->stats = registry.scope("http.test.", http_stat_table());
+    auto h2 = std::make_shared<H2Options>();
+    h2->stats = registry.scope("http2.", h2_stat_table());
+    options->h2 = h2;
     options->server_name = "test";
     options->generate_request_id = false;
     options->filters.add(std::make_unique<TestFilter>(*this, handler));
@@ -98,6 +102,7 @@ class TestService {
   std::unique_ptr<Transport> connect() { return std::move(*network.connect(kAddress)); }
   SimulatedPath& path() { return network.path(kAddress); }
   std::uint64_t count(HttpStat stat) const { return options->stats->value(static_cast<std::size_t>(stat)); }
+  std::uint64_t count(H2Stat stat) const { return options->h2->stats->value(static_cast<std::size_t>(stat)); }
   Duration elapsed() { return clock.now() - begin; }
 
   static inline const Address kAddress = *Address::parse("10.0.0.1", 80);

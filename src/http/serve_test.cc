@@ -436,14 +436,15 @@ TEST(Serve, AnswersHttp10OnlyWhereItIsAccepted) {
   });
 }
 
-TEST(Serve, ClosesOnHttp2WithPriorKnowledge) {
+TEST(Serve, TakesNoHttp2WhereTheCodecIsHttp1) {
   TestService service;
+  service.options->codec = CodecType::http1;
   service.run([](TestService& s) -> Task<> {
     TestClient client(s.connect());
     co_await client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    EXPECT_EQ(co_await client.read_all(), "<end>");
-    EXPECT_EQ(s.count(HttpStat::downstream_cx_http2_total), 1u);
-    EXPECT_TRUE(s.log.empty());
+    EXPECT_THAT(co_await client.read_all(), HasSubstr(" 400 Bad Request"));
+    EXPECT_EQ(s.count(HttpStat::downstream_cx_http2_total), 0u);
+    EXPECT_EQ(s.count(HttpStat::downstream_cx_http1_total), 1u);
   });
 }
 

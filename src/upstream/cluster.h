@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "http/h2_options.h"
 #include "net/dns.h"
 #include "net/network.h"
 #include "observe/local_stats.h"
@@ -69,8 +70,11 @@ struct ClusterOptions {
   std::chrono::milliseconds max_connection_duration{0};            // Of a connection; it ends when it is idle. 0: none.
   std::chrono::milliseconds max_stream_duration{0};                // Of a request on its connection; 0: none.
   std::uint32_t max_requests_per_connection = 0;                   // 0: no limit.
-  bool proper_case_names = false;  // Field names of requests are Written-So (header_key_format).
-  h1::Limits limits;               // Of responses.
+  bool proper_case_names = false;       // Field names of requests are Written-So (header_key_format).
+  h1::Limits limits;                    // Of responses.
+  std::shared_ptr<const H2Options> h2;  // How HTTP/2 is spoken to its hosts; null: it is not.
+  bool as_downstream = false;           // To HTTP/2 requests only; the others go on as HTTP/1.
+  bool speaks_h2(Version version) const { return h2 && (!as_downstream || version == Version::http2); }
   DnsFamily dns_family = DnsFamily::automatic;
   std::chrono::milliseconds dns_refresh_rate{5000};
   std::chrono::milliseconds dns_failure_rate{5000};  // Doubles with each failure, up to the next.

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "wire/h2_flood.h"
 #include "wire/h2_frame.h"
@@ -18,7 +20,8 @@ namespace outrider::h2 {
 enum class Side : std::uint8_t { server, client };
 
 struct Options {
-  Settings settings;                                 // What we tell the peer.
+  Settings settings;                                                   // What we tell the peer.
+  std::vector<std::pair<std::uint16_t, std::uint32_t>> more_settings;  // Told likewise; they mean nothing to us.
   std::uint32_t connection_window = kWindowDefault;  // For all streams together; at least the default.
   HeadLimits head, trailers;
   FloodLimits floods;
@@ -40,6 +43,8 @@ class Events {
  public:
   // Server: a new stream, with its `request` and `arena`. Null: it is refused.
   virtual Stream* stream_opens(StreamId id) = 0;
+  // A stream of the peer's was refused: there are too many, or stream_opens() said so.
+  virtual void stream_refused() {}
   // The head is complete: the request's or the response's (informational ones too: give `response` another one then).
   // Asked of a stream that has an error: see stream_failed().
   virtual void head_received(Stream& stream) = 0;
@@ -75,9 +80,10 @@ class Connection {
   const Fault& fault() const { return fault_; }
   bool failed() const { return fault_.code != ErrorCode::no_error; }
 
-  // What is to be sent. When all of it has gone, tell all_sent().
+  // What is to be sent. When frames of it have gone, tell sent().
   SendBuffer& output() { return output_; }
-  void all_sent() { guard_.all_sent(); }
+  const WaitingFrames& waiting() const { return guard_.waiting(); }
+  void sent(const WaitingFrames& frames) { guard_.sent(frames); }
 
   const Settings& peer() const { return peer_; }
   bool peer_settings_known() const { return settings_known_; }

@@ -24,6 +24,11 @@ enum class Flood : std::uint8_t {
   continuations,
 };
 
+// Frames that were written and not sent; `control`: of these, PING, SETTINGS and RST_STREAM.
+struct WaitingFrames {
+  std::uint32_t frames = 0, control = 0;
+};
+
 // Counts, and says when it is too much.
 class FloodGuard {
  public:
@@ -42,18 +47,22 @@ class FloodGuard {
   bool continuation(std::uint32_t of_block) const { return of_block <= limits_.continuations; }
   // What has been written and not been sent.
   Flood outbound(bool control) {
-    outbound_++;
-    outbound_control_ += control;
-    if (outbound_control_ > limits_.outbound_control_frames) return Flood::outbound_control_frames;
-    return outbound_ > limits_.outbound_frames ? Flood::outbound_frames : Flood::none;
+    waiting_.frames++;
+    waiting_.control += control;
+    if (waiting_.control > limits_.outbound_control_frames) return Flood::outbound_control_frames;
+    return waiting_.frames > limits_.outbound_frames ? Flood::outbound_frames : Flood::none;
   }
-  void all_sent() { outbound_ = outbound_control_ = 0; }
+  const WaitingFrames& waiting() const { return waiting_; }
+  void sent(const WaitingFrames& sent) {
+    waiting_.frames -= sent.frames;
+    waiting_.control -= sent.control;
+  }
 
  private:
   const FloodLimits& limits_;
   std::uint64_t streams_ = 0, data_frames_ = 0, priorities_ = 0, window_updates_ = 0;
   std::uint32_t empty_in_a_row_ = 0;
-  std::uint32_t outbound_ = 0, outbound_control_ = 0;
+  WaitingFrames waiting_;
 };
 
 }  // namespace outrider::h2

@@ -19,6 +19,7 @@ struct HeadLimits {
 inline constexpr std::string_view kInvalidField = "http2.invalid.header.field";
 inline constexpr std::string_view kBrokenRule = "http2.violation.of.messaging.rule";
 inline constexpr std::string_view kTooManyHeaders = "http2.too_many_headers";
+inline constexpr std::string_view kListTooLarge = "http2.header_list_size_too_large";
 
 enum class HeadStatus : std::uint8_t { complete, malformed, too_large, undecodable };
 

@@ -42,7 +42,7 @@ class Reading : public hpack::FieldSink {
 
   bool put(const Name& name, std::string_view value, bool never_indexed) final {
     bytes_ += name.text.size() + value.size();
-    if (bytes_ > limits_.bytes_max) return refuse(HeadStatus::too_large, {});
+    if (bytes_ > limits_.bytes_max) return refuse(HeadStatus::too_large, kListTooLarge);
     if (name.pseudo != Pseudo::none) {
       return (!fields_begun_ && pseudo(name.pseudo, value)) || refuse(HeadStatus::malformed, kInvalidField);
     }

@@ -55,7 +55,7 @@ class Peer final : public Events {
     SendBuffer& out = connection.output();
     std::string bytes(out.data(), out.size());
     out.consume(bytes.size());
-    connection.all_sent();
+    connection.sent(connection.waiting());
     return bytes;
   }
   Lines take_lines() { return std::exchange(lines, {}); }

@@ -148,6 +148,7 @@ bool Connection::accept_data(Stream& stream, std::uint32_t frame_bytes) {
     return fail_stream(stream, ErrorCode::flow_control_error, "more than the stream's window");
   }
   stream.received += data_.data_left;
+  stream.wire_received += kFrameHeaderBytes + frame_bytes;
   if (!stream.announced || stream.received <= *stream.announced) return true;
   return malformed(stream, kBrokenRule, "more than Content-Length says");
 }

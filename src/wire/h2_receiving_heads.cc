@@ -72,6 +72,7 @@ bool Connection::open_remote(StreamId id, bool end_stream, std::string_view bloc
   guard_.stream_opened();
   Stream* stream = remote_streams_ < options_.settings.max_concurrent_streams ? events_.stream_opens(id) : nullptr;
   if (!stream) {
+    events_.stream_refused();
     send_rst_stream(id, ErrorCode::refused_stream);
     return skip_block(block);
   }
@@ -85,6 +86,7 @@ bool Connection::open_remote(StreamId id, bool end_stream, std::string_view bloc
 }
 
 bool Connection::take_head(Stream& stream, bool end_stream, std::string_view block) {
+  stream.head_wire_bytes += kFrameHeaderBytes + block.size();
   if (side_ == Side::server) {
     return accept(stream, read_request(decoder_, block, options_.head, *stream.request), end_stream,
                   stream.request->headers);
@@ -126,6 +128,7 @@ bool Connection::accept(Stream& stream, const HeadResult& result, bool end_strea
 
 bool Connection::take_trailers(Stream& stream, bool end_stream, std::string_view block) {
   auto& trailers = stream.arena.make_owned<Headers>(stream.arena);
+  stream.wire_received += kFrameHeaderBytes + block.size();
   HeadResult result = read_trailers(decoder_, block, options_.trailers, trailers);
   if (result.status == HeadStatus::undecodable) {
     return fail(ErrorCode::compression_error, "a header block cannot be decoded");

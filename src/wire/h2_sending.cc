@@ -34,12 +34,16 @@ void Connection::send_settings() {
   say(Setting::initial_window_size, own.initial_window_size, own.initial_window_size != plain.initial_window_size);
   say(Setting::max_frame_size, own.max_frame_size, own.max_frame_size != plain.max_frame_size);
   say(Setting::max_header_list_size, own.max_header_list_size, own.max_header_list_size != plain.max_header_list_size);
+  count += options_.more_settings.size();
   char* out = begin_frame({static_cast<std::uint32_t>(6 * count), FrameType::settings, 0, 0});
-  for (std::size_t i = 0; i < count; i++) {
-    auto id = static_cast<std::uint16_t>(said[i].first);
+  auto put = [&](std::uint16_t id, std::uint32_t value) {
     *out++ = static_cast<char>(id >> 8);
     *out++ = static_cast<char>(id);
-    out = put_32(said[i].second, out);
+    out = put_32(value, out);
+  };
+  for (auto [id, value] : options_.more_settings) put(id, value);
+  for (std::size_t i = 0; i < count - options_.more_settings.size(); i++) {
+    put(static_cast<std::uint16_t>(said[i].first), said[i].second);
   }
   output_.wrote_to(out);
   settings_unacknowledged_++;

@@ -42,6 +42,8 @@ struct Stream {
   ReceiveWindow receive_window{0};
   std::optional<std::uint64_t> announced;  // Content-Length.
   std::uint64_t received = 0;              // Bytes of the body.
+  std::uint64_t head_wire_bytes = 0;       // Of the frames that brought its head.
+  std::uint64_t wire_received = 0;         // Of those behind it.
 };
 
 // The streams of one connection by their number. As ids are handed out in order, a place is found at once.

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace outrider {
 
@@ -25,12 +26,16 @@ class SendBuffer {
     return memory_ + end_;
   }
   void wrote_to(const char* end) { end_ = static_cast<std::size_t>(end - memory_); }
-  void append(std::string_view bytes) {
-    wrote_to(std::ranges::copy(bytes, room(bytes.size())).out);
-  }
+  void append(std::string_view bytes) { wrote_to(std::ranges::copy(bytes, room(bytes.size())).out); }
   void consume(std::size_t bytes) {
     begin_ += bytes;
     if (empty()) begin_ = end_ = 0;
+  }
+  void swap(SendBuffer& other) {
+    std::swap(memory_, other.memory_);
+    std::swap(capacity_, other.capacity_);
+    std::swap(begin_, other.begin_);
+    std::swap(end_, other.end_);
   }
   // Gives the memory back if there are no bytes.
   void release() {

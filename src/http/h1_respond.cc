@@ -1,7 +1,7 @@
-// The response on its way to the client.
+// The response on its way to a client of HTTP/1.
 #include "http/debug_log.h"
 #include "http/edge.h"
-#include "http/server_connection.h"
+#include "http/h1_server.h"
 #include "wire/h1_name_case.h"
 
 namespace outrider {
@@ -41,33 +41,7 @@ void add_frame(Pieces& pieces, Exchange& x, const Frame& frame, bool chunked, ch
   }
 }
 
-// Whether the whole request has been received, so that the connection can go on after the response. Unread bytes of a
-// body that nobody wants are skipped as far as they are here already.
-bool request_received(ServerConnection& c, Exchange& x) {
-  if (!c.request_body) return true;
-  if (x.scope.live() == 0 && !c.request_body->continue_owed()) {
-    while (c.request_body->poll(BlockPool::kBodyBytes).is_data()) {
-    }
-  }
-  return c.request_body->ended() && !c.request_body->failed();
-}
-
 bool ends_body(const Frame& frame) { return !frame.pending() && (frame.last || !frame.is_data()); }
-
-// Whether the connection may carry another request behind this response, which has no further frame.
-bool may_go_on(ServerConnection& c, Exchange& x) {
-  if (!c.request_left && request_received(c, x)) return true;
-  c.leave_request(x);
-  return false;
-}
-
-// Whether the connection ends behind this response, whatever the client wished. Envoy's rules: an HTTP/1.0 client waits
-// for the end where no length is told, and what follows a request to upgrade may be another protocol.
-void decide_closing(ServerConnection& c, Exchange& x, const ResponseHead& head, h1::BodyFraming framing) {
-  if (!x.upgrade.empty()) c.leave_request(x);
-  bool no_length = x.request.version == Version::http10 && !head.headers.has(Known::content_length);
-  if (no_length || framing.kind == h1::BodyFraming::Kind::until_close) c.closing = true;
-}
 
 // The framing that the head speaks of: for HEAD, that of the body that GET would get.
 h1::BodyFraming announced(const Exchange& x, const ResponseHead& head, h1::BodyFraming framing) {
@@ -84,22 +58,54 @@ void note_head(Exchange& x, std::string_view encoded) {
 
 }  // namespace
 
-Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& response) {
-  if (c.informing || (c.request_body && c.request_body->continue_unfinished())) {
-    c.reset();
+// Whether the whole request has been received, so that the connection can go on after the response. Unread bytes of a
+// body that nobody wants are skipped as far as they are here already.
+bool H1Server::request_received(Exchange& x) {
+  if (!body_) return true;
+  if (x.scope.live() == 0 && !body_->continue_owed()) {
+    while (body_->poll(BlockPool::kBodyBytes).is_data()) {
+    }
+  }
+  return body_->ended() && !body_->failed();
+}
+
+// Whether the connection may carry another request behind this response, which has no further frame.
+bool H1Server::may_go_on(Exchange& x) {
+  if (!request_left && request_received(x)) return true;
+  leave_request(x);
+  return false;
+}
+
+// Whether the connection ends behind this response, whatever the client wished. Envoy's rules: an HTTP/1.0 client waits
+// for the end where no length is told, and what follows a request to upgrade may be another protocol.
+void H1Server::decide_closing(Exchange& x, const ResponseHead& head, h1::BodyFraming framing) {
+  if (!x.upgrade.empty()) leave_request(x);
+  bool no_length = x.request.version == Version::http10 && !head.headers.has(Known::content_length);
+  if (no_length || framing.kind == h1::BodyFraming::Kind::until_close) be_last();
+}
+
+// The connection is to end by RST: a FIN would look like the end of the message.
+void H1Server::cut_off() {
+  be_last();
+  connection.farewell = false;
+  connection.transport->reset_on_close();
+}
+
+Task<bool> H1Server::send_response(Exchange& x, const Response& response) {
+  if (informing_ || (body_ && body_->continue_unfinished())) {
+    cut_off();
     co_return false;
   }
   ResponseHead& head = *response.head;
   h1::BodyFraming framing =
       h1::outgoing_response_framing(head.status, x.request.method, x.request.version, response.body->length());
   bool chunked = framing.kind == h1::BodyFraming::Kind::chunked;
-  decide_closing(c, x, head, framing);
-  x.record.status = head.status;
-  x.response_headers = &head.headers;
+  decide_closing(x, head, framing);
+  note_response(x, head);
   bool has_body = framing.kind != h1::BodyFraming::Kind::none;
   Frame frame = has_body ? response.body->poll(BlockPool::kBodyBytes) : Frame::end();
-  if (ends_body(frame)) may_go_on(c, x);  // While a body still flows, so may the request's.
-  prepare_response(x, head, c.closing, false);
+  if (ends_body(frame)) may_go_on(x);  // While a body still flows, so may the request's.
+  prepare_response(x, head, connection.closing, false);
   debug(x, Logger::http, [&] {
     std::string_view end = ends_body(frame) && !frame.is_data() ? "true" : "false";
     return "encoding headers via codec (end_stream=" + std::string(end) + "):" + debug_fields(head);
@@ -113,16 +119,16 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
   if (x.options.proper_case_names) h1::capitalize_names(out, out + pieces.bytes);
   note_head(x, {out, pieces.bytes});
   char chunk_header[h1::kChunkHeaderSizeMax];
-  c.head_sent = true;
-  if (c.request_body) c.request_body->continue_no_more();
+  head_sent = true;
+  if (body_) body_->continue_no_more();
   Cell& sent = x.stats[HttpStat::downstream_cx_tx_bytes_total];
   for (int steps = 1;; steps++) {
     if (steps % kStepsInARowMax == 0) co_await turn();
     add_frame(pieces, x, frame, chunked, chunk_header);
     if (pieces.count) {
-      IoResult written = co_await c.transport->write(pieces.list.data(), pieces.count);
+      IoResult written = co_await connection.transport->write(pieces.list.data(), pieces.count);
       if (!written.ok()) {
-        c.abort(AbortReason::client_gone);
+        abort(AbortReason::client_gone);
         co_return false;
       }
       sent.add(pieces.bytes);
@@ -132,12 +138,12 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
     if (frame.is_reset()) {  // The client must see that it is cut short.
       x.stats[HttpStat::downstream_rq_tx_reset].add();
       x.stats[HttpStat::downstream_rq_rx_reset].add();
-      if (framing.kind == h1::BodyFraming::Kind::until_close) c.reset();
+      if (framing.kind == h1::BodyFraming::Kind::until_close) cut_off();
       co_return false;
     }
     if (ends_body(frame)) {
-      c.response_ended = true;
-      co_return may_go_on(c, x);
+      response_ended = true;
+      co_return may_go_on(x);
     }
     pieces = {};
     frame = response.body->poll(BlockPool::kBodyBytes);
@@ -146,18 +152,49 @@ Task<bool> send_response(ServerConnection& c, Exchange& x, const Response& respo
 }
 
 // An HTTP/1.0 client would take it for the response.
-Task<> ServerConnection::inform(const ResponseHead& head) {
+Task<> H1Server::inform(const ResponseHead& head) {
   if (!exchange || exchange->request.version == Version::http10) co_return;
   h1::BodyFraming framing{h1::BodyFraming::Kind::none, 0};
   std::string text(h1::response_head_size(head, framing), '\0');  // Not of the arena: a backend may send any number.
   char* end = h1::encode_response_head(head, framing, text.data());
   if (exchange->options.proper_case_names) h1::capitalize_names(text.data(), end);
   iovec piece{text.data(), static_cast<std::size_t>(end - text.data())};
-  informing = true;
-  IoResult written = co_await transport->write(&piece, 1);
-  informing = false;
-  http_stats()[HttpStat::downstream_cx_tx_bytes_total].add(written.bytes);
-  count_response(*this, exchange->stats, head.status);
+  informing_ = true;
+  IoResult written = co_await connection.transport->write(&piece, 1);
+  informing_ = false;
+  exchange->stats[HttpStat::downstream_cx_tx_bytes_total].add(written.bytes);
+  count_response(exchange->stats, head.status);
+}
+
+Task<bool> H1Server::send_tunnel_head(Exchange& x, ResponseHead& head) {
+  h1::BodyFraming framing{h1::BodyFraming::Kind::tunnel, 0};
+  char* out = static_cast<char*>(x.arena.allocate(h1::response_head_size(head, framing), 1));
+  char* end = h1::encode_response_head(head, framing, out);
+  if (x.options.proper_case_names) h1::capitalize_names(out, end);
+  iovec piece{out, static_cast<std::size_t>(end - out)};
+  co_return (co_await connection.transport->write(&piece, 1)).ok();
+}
+
+Body& H1Server::tunnel_source(Exchange& x) {
+  if (body_) {  // It knows what of the connection's bytes has been used.
+    body_->become_tunnel();
+  } else {
+    body_ = &x.arena.make_owned<H1Body>(worker_, *connection.transport, inbox_, x.options.limits,
+                                        h1::BodyFraming{h1::BodyFraming::Kind::tunnel, 0}, x.arena,
+                                        x.stats[HttpStat::downstream_cx_rx_bytes_total], x.options.read_bytes_max);
+    request_body = body_;
+  }
+  // Filters may have read ahead in what follows a CONNECT; what follows an upgrade is none of the request's body.
+  return x.request.method == Method::connect ? *x.request_body : *body_;
+}
+
+Task<bool> H1Server::write(std::string_view data) {
+  iovec piece{const_cast<char*>(data.data()), data.size()};
+  IoResult written = co_await connection.transport->write(&piece, 1);
+  if (!written.ok()) co_return false;
+  exchange->record.downstream_bytes.sent += data.size();
+  exchange->stats[HttpStat::downstream_cx_tx_bytes_total].add(data.size());
+  co_return true;
 }
 
 }  // namespace outrider

@@ -1,0 +1,335 @@
+#include "http/h2_session.h"
+
+#include <algorithm>
+
+namespace outrider {
+namespace {
+
+constexpr std::chrono::seconds kLastBytesLimit{1};
+
+}  // namespace
+
+H2Stream::H2Stream(H2Session& session, Worker& worker, Arena& memory)
+    : h2::Stream(memory), session_(session), worker_(worker), last_progress_(worker.now()) {}
+
+H2Stream::~H2Stream() {
+  reset(h2::ErrorCode::cancel);
+  drop_pieces();
+  if (counted_) session_.stats_[H2Stat::streams_active].sub();
+}
+
+void H2Stream::reset(h2::ErrorCode code) {
+  if (id == 0 || closed()) return;
+  session_.stats_[H2Stat::tx_reset].add();
+  session_.connection_.reset(*this, code);
+  session_.touched();
+}
+
+void H2Stream::append(std::string_view data) {
+  bytes_ += data.size();
+  wire_bytes_ = wire_received;
+  last_progress_ = worker_.now();
+  unread_ += data.size();
+  while (!data.empty()) {
+    if (first_ == pieces_.size()) {
+      pieces_.clear();
+      first_ = 0;
+    }
+    if (pieces_.empty() || pieces_.back().end == pieces_.back().block.size()) {
+      pieces_.push_back({worker_.blocks().head()});
+    }
+    Piece& last = pieces_.back();
+    std::size_t size = std::min(data.size(), last.block.size() - last.end);
+    std::copy_n(data.data(), size, last.block.data() + last.end);
+    last.end += size;
+    data.remove_prefix(size);
+  }
+}
+
+// What nobody has read is granted to the other streams again.
+void H2Stream::drop_pieces() {
+  if (unread_ > 0 && !session_.over_) {
+    session_.connection_.consumed(*this, static_cast<std::size_t>(std::exchange(unread_, 0)));
+    session_.touched();
+  }
+  pieces_.clear();
+  first_ = 0;
+}
+
+std::optional<std::uint64_t> H2Stream::length() const {
+  if (whole_ && bytes_ == unread_ && !trailers) return bytes_;
+  return announced;
+}
+
+Frame H2Stream::poll(std::size_t max) {
+  while (first_ < pieces_.size() && pieces_[first_].begin == pieces_[first_].end) pieces_[first_++].block.reset();
+  if (first_ < pieces_.size()) {
+    Piece& piece = pieces_[first_];
+    std::size_t size = std::min(max, piece.end - piece.begin);
+    std::string_view data(piece.block.data() + piece.begin, size);
+    piece.begin += size;
+    unread_ -= size;
+    if (!session_.over_) {
+      session_.connection_.consumed(*this, size);
+      session_.touched();
+    }
+    bool last = unread_ == 0 && whole_ && !trailers;
+    end_told_ = last;
+    return Frame::bytes(data, last);
+  }
+  if (end_told_) return Frame::end();
+  if (!whole_) return broken() ? Frame::reset(failure_) : Frame::wait();
+  end_told_ = true;
+  return trailers ? Frame::with_trailers(*trailers) : Frame::end();
+}
+
+Task<Frame> H2Stream::pull(std::size_t max) {
+  for (;;) {
+    Frame frame = poll(max);
+    if (!frame.pending()) co_return frame;
+    co_await changed_.wait();
+  }
+}
+
+void H2Stream::end_received() {
+  ended_ = whole_ = true;
+  ended_at_ = last_progress_ = worker_.now();
+  wire_bytes_ = wire_received;
+  changed_.notify_all();
+}
+
+void H2Stream::fail(Failure failure, h2::ErrorCode code) {
+  failure_ = failure;
+  if (!std::exchange(ended_, true)) {
+    failed_ = true;
+    ended_at_ = worker_.now();
+  }
+  reset_code_ = code;
+  changed_.notify_all();
+  may_send_.notify_all();
+}
+
+std::size_t H2Stream::send_some(std::string_view data, bool end) {
+  std::size_t sent = 0;
+  while (sent < data.size()) {
+    std::size_t size = std::min(session_.sendable(*this), data.size() - sent);
+    if (size == 0) break;
+    sent += size;
+    session_.connection_.send_data(*this, data.substr(sent - size, size), end && sent == data.size());
+  }
+  if (sent > 0) last_progress_ = worker_.now();
+  session_.touched();
+  return sent;
+}
+
+// Until more may be sent; false: never.
+Task<bool> H2Stream::room_for(std::string_view waiting) {
+  session_.stats_[H2Stat::pending_send_bytes].add(waiting.size());
+  session_.senders_wait_ = true;
+  co_await may_send_.wait();
+  session_.stats_[H2Stat::pending_send_bytes].sub(waiting.size());
+  co_return !local_ended();
+}
+
+Task<bool> H2Stream::send(const Frame& frame) {
+  if (local_ended()) co_return false;
+  if (frame.is_data()) {
+    std::string_view left = frame.data;
+    for (;;) {
+      left.remove_prefix(send_some(left, frame.last));
+      if (left.empty()) co_return true;
+      if (!co_await room_for(left)) co_return false;
+    }
+  }
+  if (frame.kind == Frame::Kind::trailers) {
+    session_.connection_.send_trailers(*this, *frame.trailers);
+  } else if (frame.is_reset()) {
+    reset(h2::ErrorCode::internal_error);
+  } else {
+    session_.connection_.send_data(*this, {}, true);
+  }
+  session_.touched();
+  co_return true;
+}
+
+H2Session::H2Session(h2::Side side, const h2::Options& options, Worker& worker, Transport& transport, Owner& owner,
+                     StatBlock& stats, Cell& received, Cell& sent)
+    : worker_(worker),
+      transport_(transport),
+      owner_(owner),
+      stats_(stats),
+      received_(received),
+      sent_(sent),
+      connection_(side, options, *this) {
+  connection_.start();
+}
+
+std::size_t H2Session::sendable(const H2Stream& stream) const {
+  std::size_t waiting = const_cast<h2::Connection&>(connection_).output().size() + sending_.size();
+  return waiting >= kOutputBytesMax ? 0 : connection_.sendable(stream);
+}
+
+void H2Session::begin(H2Stream& stream) {
+  stream.counted_ = true;
+  stats_[H2Stat::streams_active].add();
+}
+
+void H2Session::open(H2Stream& stream, bool end) {
+  begin(stream);
+  connection_.open(stream, end);
+  touched();
+}
+
+void H2Session::send_goaway(h2::StreamId last, h2::ErrorCode code) {
+  stats_[H2Stat::goaway_sent].add();
+  connection_.send_goaway(last, code);
+  touched();
+}
+
+h2::Stream* H2Session::stream_opens(h2::StreamId) {
+  H2Stream* stream = owner_.stream_opens();
+  if (stream) begin(*stream);
+  return stream;
+}
+
+void H2Session::head_received(h2::Stream& stream) {
+  auto& s = static_cast<H2Stream&>(stream);
+  if (s.remote_ended()) s.end_received();
+  if (s.response == nullptr) return owner_.request_received(s);
+  s.last_progress_ = worker_.now();
+  s.changed_.notify_all();
+}
+
+void H2Session::data_received(h2::Stream& stream, std::string_view data) {
+  auto& s = static_cast<H2Stream&>(stream);
+  s.append(data);
+  s.changed_.notify_all();
+}
+
+void H2Session::remote_ended(h2::Stream& stream) {
+  if (stream.trailers) stats_[H2Stat::trailers].add();
+  static_cast<H2Stream&>(stream).end_received();
+}
+
+void H2Session::stream_reset(h2::Stream& stream, h2::ErrorCode code) {
+  stats_[H2Stat::rx_reset].add();
+  auto& s = static_cast<H2Stream&>(stream);
+  s.fail(Failure::connection_closed, code);
+  owner_.stream_reset(s, code);
+  owner_.capacity_changed();
+}
+
+void H2Session::stream_failed(h2::Stream& stream, const h2::Fault& fault) {
+  auto& s = static_cast<H2Stream&>(stream);
+  if (!connection_.failed()) stats_[H2Stat::tx_reset].add();
+  count_fault(fault);
+  s.fail(Failure::protocol_error, fault.code);
+  owner_.stream_failed(s, fault);
+}
+
+// Of a stream or of the connection; Envoy's counters.
+void H2Session::count_fault(const h2::Fault& fault) {
+  auto count = [&](H2Stat stat) { stats_[stat].add(); };
+  switch (fault.flood) {
+    case h2::Flood::none:
+      break;
+    case h2::Flood::outbound_frames:
+      return count(H2Stat::outbound_flood);
+    case h2::Flood::outbound_control_frames:
+      return count(H2Stat::outbound_control_flood);
+    case h2::Flood::empty_frames:
+      return count(H2Stat::inbound_empty_frames_flood);
+    case h2::Flood::priority_frames:
+      return count(H2Stat::inbound_priority_frames_flood);
+    case h2::Flood::window_updates:
+      return count(H2Stat::inbound_window_update_frames_flood);
+    case h2::Flood::continuations:
+      return count(H2Stat::header_overflow);
+  }
+  if (fault.detail == h2::kTooManyHeaders) return count(H2Stat::header_overflow);
+  if (fault.detail == h2::kListTooLarge) return count(H2Stat::header_list_size_too_large);
+  if (!fault.detail.empty()) count(H2Stat::rx_messaging_error);
+}
+
+void H2Session::window_opened(h2::Stream& stream) { static_cast<H2Stream&>(stream).may_send_.notify_all(); }
+
+void H2Session::wake_senders() {
+  if (!std::exchange(senders_wait_, false)) return;
+  connection_.each_stream([](h2::Stream& stream) { static_cast<H2Stream&>(stream).may_send_.notify_all(); });
+}
+
+Task<> H2Session::flush() {
+  while (!connection_.output().empty()) {
+    sending_.swap(connection_.output());
+    h2::WaitingFrames frames = connection_.waiting();
+    iovec piece{const_cast<char*>(sending_.data()), sending_.size()};
+    IoResult written = co_await transport_.write(&piece, 1);
+    sent_.add(written.bytes);
+    if (!written.ok()) co_return;
+    sending_.consume(sending_.size());
+    connection_.sent(frames);
+    wake_senders();
+  }
+}
+
+Task<> H2Session::write(H2Session& self) {
+  for (;;) {
+    co_await self.flush();
+    self.sending_.release();
+    co_await self.to_write_.wait();
+  }
+}
+
+void H2Session::take(std::string_view bytes) {
+  connection_.receive(bytes);
+  owner_.received();
+  touched();
+}
+
+Task<> H2Session::read(Inbox& begun) {
+  take({begun.data(), begun.size()});
+  begun.consume(begun.size());
+  begun.release();
+  for (int reads = 1; !connection_.failed() && !over_; reads++) {
+    co_await transport_.readable();
+    Block block = worker_.blocks().body();
+    IoResult read = transport_.try_read(block.data(), block.size());
+    if (read.state == IoResult::State::would_block) {
+      if (over_) co_return;
+      continue;
+    }
+    if (!read.ok()) co_return;
+    received_.add(read.bytes);
+    take({block.data(), read.bytes});
+    if (reads % kStepsInARowMax == 0) co_await turn();
+  }
+}
+
+Task<> H2Session::read_and_write(Inbox& begun) {
+  scope_.spawn(write, *this);
+  co_await read(begun);
+}
+
+void H2Session::stop() {
+  over_ = true;
+  transport_.interrupt_reader();
+}
+
+// Streams learn of it by themselves: each is told once.
+void H2Session::end() {
+  over_ = true;
+  if (connection_.failed() && connection_.fault().detail.empty()) count_fault(connection_.fault());
+  connection_.each_stream([](h2::Stream& stream) {
+    stream.state = h2::StreamState::closed;
+    static_cast<H2Stream&>(stream).fail(Failure::connection_closed, h2::ErrorCode::no_error);
+  });
+  owner_.capacity_changed();
+}
+
+Task<> H2Session::run(Inbox begun) {
+  co_await scope_.run(read_and_write(begun));
+  if (sending_.empty() && !transport_.hung_up()) (void)co_await within(kLastBytesLimit, flush());
+  end();
+}
+
+}  // namespace outrider
