@@ -16,10 +16,12 @@ class Compiled {
   Compiled(std::string_view name, const std::string& text) {
     static const Schema schema;
     auto loaded = load_text(schema, name, text);
-    if (!loaded) return collect(loaded.error());
-    auto made = compile(*loaded, nullptr, process_);
-    if (!made) return collect(made.error());
-    snapshot_ = *made;
+    auto made = loaded ? compile(*loaded, nullptr, process_) : std::unexpected(loaded.error());
+    if (made) {
+      snapshot_ = *made;
+    } else {
+      for (const Problem& each : made.error()) problems += to_text(each) + "\n";
+    }
   }
   const ClusterOptions& cluster() const { return snapshot_->clusters.begin()->second->options; }
   const HttpOptions& http() const { return *snapshot_->listeners.at(0).http; }
@@ -27,11 +29,8 @@ class Compiled {
   std::string problems;
 
  private:
-  void collect(const std::vector<Problem>& all) {
-    for (const Problem& each : all) problems += to_text(each) + "\n";
-  }
   StatRegistry stats_;
-  LogFiles logs_{{.touches_files = false}};
+  LogFiles logs_{{.stats = nullptr, .touches_files = false}};
   Process process_{stats_, logs_, 1, [] { return 0; }, {}, {}, {}, {}};
   SnapshotPtr snapshot_;
 };

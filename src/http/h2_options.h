@@ -22,4 +22,13 @@ struct H2Options {
   std::shared_ptr<StatScope> stats;  // http2.* of H2Stat; set where it is used.
 };
 
+// Of the program's own services.
+inline std::shared_ptr<const H2Options> own_h2_options(StatRegistry& stats) {
+  auto options = std::make_shared<H2Options>();
+  options->codec.settings.max_concurrent_streams = 1024;
+  options->codec.settings.enable_connect_protocol = true;
+  options->stats = stats.scope("http2.", h2_stat_table());
+  return options;
+}
+
 }  // namespace outrider

@@ -168,13 +168,25 @@ void H2Server::note_end() {
   if (fault.flood == h2::Flood::none) connection_.http_stats()[HttpStat::downstream_cx_protocol_error].add();
 }
 
+// What is left of them when the connection has ended.
+void H2Server::end_streams() {
+  H2ServerStream* following = nullptr;
+  for (H2ServerStream* s = streams_; s; s = following) {
+    following = s->next;
+    if (s->stream().head_received) {
+      s->abort(connection_.broke_protocol ? AbortReason::broke_protocol : AbortReason::client_gone);
+    } else {
+      s->refused(session_.connection().fault());
+      delete s;
+    }
+  }
+}
+
 Task<> H2Server::serve(Inbox& begun) {
   connection_.deadlines_begin();
   co_await session_.run(std::move(begun));
   note_end();
-  for (H2ServerStream* s = streams_; s; s = s->next) {
-    s->abort(connection_.broke_protocol ? AbortReason::broke_protocol : AbortReason::client_gone);
-  }
+  end_streams();
   received();
   while (streams_) co_await none_left_.wait();
 }

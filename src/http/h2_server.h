@@ -37,6 +37,7 @@ class H2Server final : public ServerProtocol, H2Session::Owner {
   void begin_to_end(TimePoint now);
   void end_now();
   void note_end();
+  void end_streams();
   // Of a stream: it is over, and how.
   void ended(const H2ServerStream& stream);
 

@@ -343,6 +343,19 @@ TEST_F(ServeH2, LeavesAClientThatResetsNearlyAllItAsksFor) {
   EXPECT_EQ(service_.count(HttpStat::downstream_rq_too_many_premature_resets), 1u);
 }
 
+TEST_F(ServeH2, EndsAConnectionWhoseHeadCannotBeDecoded) {
+  service_.run([](TestService& s) -> Task<> {
+    TestClient client(s.connect());
+    co_await client.send(h2::kPreface);
+    co_await client.send(std::string("\0\0\0\4\0\0\0\0\0", 9));
+    co_await client.send(std::string("\0\0\1\1\5\0\0\0\1\xff", 10));
+    EXPECT_TRUE((co_await client.read_all()).ends_with("<end>"));
+  });
+  EXPECT_EQ(log().size(), 1u);
+  EXPECT_EQ(service_.count(HttpStat::downstream_cx_protocol_error), 1u);
+  EXPECT_EQ(service_.count(H2Stat::streams_active), 0u);
+}
+
 TEST_F(ServeH2, MakesATunnelOfAnAcceptedUpgrade) {
   auto h2 = std::make_shared<H2Options>(*service_.options->h2);
   h2->codec.settings.enable_connect_protocol = true;

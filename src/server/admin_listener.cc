@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "core/log.h"
+#include "http/h2_options.h"
 #include "http/http_stats.h"
 
 namespace outrider {
@@ -58,6 +59,7 @@ bool AdminListener::open(const Snapshot& snapshot, const Flags& flags, AdminView
   auto options = std::make_shared<HttpOptions>();
   options->stat_prefix = "admin";
   options->stats = stats_.scope("http.admin.", http_stat_table());
+  options->h2 = own_h2_options(stats_);
   options->edge = false;
   options->accept_http_10 = true;
   options->stream_idle_timeout = kStalledReaderMax;

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "core/decimal.h"
+#include "http/h2_options.h"
 #include "http/json_text.h"
 #include "server/service_loop.h"
 #include "server/websocket_echo.h"
@@ -208,7 +209,7 @@ std::shared_ptr<const HttpOptions> echo_options(const std::string& name, StatReg
   auto options = std::make_shared<HttpOptions>();
   options->stat_prefix = "echo";
   options->stats = stats.scope("http.echo.", http_stat_table());
-  options->codec = CodecType::http1;
+  options->h2 = own_h2_options(stats);
   options->server_name = "outrider-echo";
   options->accept_http_10 = true;
   options->edge = false;
