@@ -42,6 +42,15 @@ def http1_cluster(name, *endpoints, common=None, http1=None, **fields):
     return cluster(name, *endpoints, typed_extension_protocol_options={HTTP_OPTIONS: options}, **fields)
 
 
+def http2_cluster(name, *endpoints, common=None, http2=None, **fields):
+    options = typed(
+        HTTP_OPTIONS,
+        explicit_http_config={"http2_protocol_options": http2 or {}},
+        common_http_protocol_options=common or {},
+    )
+    return cluster(name, *endpoints, typed_extension_protocol_options={HTTP_OPTIONS: options}, **fields)
+
+
 def route(to, prefix="/", match=None, **action):
     """A route to the cluster `to`."""
     return {"match": match or {"prefix": prefix}, "route": {"cluster": to, **action}}

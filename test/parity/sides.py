@@ -49,7 +49,7 @@ class Side:
         )
 
     def logged(self):
-        return self.log.read_text().splitlines() if self.log.exists() else []
+        return self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
 
     def wait_logged(self, count):
         eventually(lambda: len(self.logged()) >= count, f"line {count} in the log of {self.name}")
