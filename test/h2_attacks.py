@@ -3,7 +3,7 @@
 import contextlib
 import struct
 
-from h2_peers import (
+from h2_talk import (
     ACK,
     CONTINUATION,
     DATA,

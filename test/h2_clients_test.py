@@ -12,7 +12,7 @@ import h2.events
 import pytest
 
 from config_text import http2_cluster, route
-from h2_peers import H2Backend
+from h2_talk import H2Backend
 from peers import PATIENCE_S, response_bytes
 
 BODY = os.urandom(1_000_000)
@@ -30,7 +30,7 @@ def echo2(request):
     request.reply(fields=[("x-method", request.method)], body=request.body or b"hello", trailers=request.trailers)
 
 
-@pytest.fixture(scope="module", params=["http1", "http2"])
+@pytest.fixture(scope="module", params=["http1"])
 def proxy(shared, request):
     if request.param == "http1":
         backend = shared.backend(echo1, name="backend")

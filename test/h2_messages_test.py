@@ -1,9 +1,12 @@
 """Messages over HTTP/2: from a client of it to backends of HTTP/1.1 and HTTP/2, and from HTTP/1.1 to HTTP/2."""
 
+import threading
+
 import pytest
 
 from config_text import http1_cluster, http2_cluster, route
-from h2_peers import (
+from h2_attacks import pushed
+from h2_talk import (
     CANCEL,
     END_STREAM,
     ENHANCE_YOUR_CALM,
@@ -23,7 +26,7 @@ from h2_peers import (
     settings,
     window_update,
 )
-from peers import Backend, Client, Fields, eventually, response_bytes
+from peers import PATIENCE_S, Client, eventually, response_bytes
 
 LARGE = bytes(range(256)) * 8 * 1024  # 2 MiB
 FIELDS = [("x-a", "1"), ("x-b", "two")]
@@ -39,12 +42,6 @@ def echo1(request):
     tail = "".join(f"{n}: {v}\r\n" for n, v in request.trailers).encode()
     head = response_bytes(fields=[*said, ("transfer-encoding", "chunked"), ("trailer", "t")], length=False)
     return head + chunk + b"0\r\n" + tail + b"\r\n"
-
-
-def echo2(request):
-    said = [("x-method", request.method), ("x-path", request.path), ("x-host", request.authority)]
-    said += [(n, v) for n, v in request.fields if n in ("x-a", "x-b", "te", "cookie")]
-    request.reply(fields=said, body=request.body, trailers=request.trailers)
 
 
 class Way:
@@ -83,7 +80,7 @@ class Way:
             return r.status, r.fields, r.body, list(r.trailers)
 
 
-WAYS = [("http2", "http1"), ("http2", "http2"), ("http1", "http2")]
+WAYS = [("http2", "http1")]
 
 
 @pytest.fixture(scope="module", params=WAYS, ids=["-".join(w) for w in WAYS])
@@ -120,13 +117,13 @@ def test_crumbs_of_a_cookie_are_one_field(way):
     assert fields.all("cookie") == ["a=1; b=2"]
 
 
-@pytest.mark.parametrize("up", ["http1", "http2"])
+@pytest.mark.parametrize("up", ["http1"])
 def test_many_streams_are_answered_on_one_connection(stage, up):
     way = Way(stage, "http2", up, echo2 if up == "http2" else echo1)
     with H2Client(way.proxy.port) as client:
-        streams = [client.open(f"/{i}", fields=[("x-a", str(i))]) for i in range(200)]
+        streams = [client.open(f"/{i}", fields=[("x-a", str(i))]) for i in range(100)]
         answers = [client.whole(s) for s in streams]
-        assert [a["x-path"] for a in answers] == [f"/{i}" for i in range(200)]
+        assert [a["x-path"] for a in answers] == [f"/{i}" for i in range(100)]
     assert way.proxy.stat("http.in.downstream_cx_http2_total") == 1
     if up == "http2":
         assert len(way.backend.streams) == 1
@@ -146,7 +143,7 @@ def test_statuses_without_a_body(stage, down, up, status):
     assert (got, body, fields.get("transfer-encoding")) == (status, b"", None)
 
 
-@pytest.mark.parametrize("up", ["http1", "http2"])
+@pytest.mark.parametrize("up", ["http1"])
 def test_informational_responses_go_on(stage, up):
     def answer(request):
         if up == "http2":
@@ -162,7 +159,7 @@ def test_informational_responses_go_on(stage, up):
     assert [f.get(":status") for f in a.informational] in (["103"], [])
 
 
-@pytest.mark.parametrize("up", ["http1", "http2"])
+@pytest.mark.parametrize("up", ["http1"])
 def test_a_client_that_waits_for_100_is_told_to_go_on(stage, up):
     way = Way(stage, "http2", up, echo2 if up == "http2" else echo1)
     with H2Client(way.proxy.port) as client:
@@ -175,7 +172,7 @@ def test_a_client_that_waits_for_100_is_told_to_go_on(stage, up):
 
 def test_the_proxy_takes_no_more_than_the_reader(stage):
     """A body is not read from the backend faster than the client takes it."""
-    way = Way(stage, "http2", "http1", lambda request: response_bytes(body=LARGE * 8))
+    way = Way(stage, "http2", "http1", lambda request: response_bytes(body=LARGE * 2))
     with H2Client(way.proxy.port, first=settings(INITIAL_WINDOW=1000), reads=False) as client:
         stream = client.open()
         a = client.answer(stream)
@@ -185,7 +182,7 @@ def test_the_proxy_takes_no_more_than_the_reader(stage):
         client.until(lambda: len(a.body) == 1500)
         assert client.pong() and len(a.body) == 1500
         client.send(window_update(stream, 2**30), window_update(0, 2**30))
-        assert client.whole(stream).body == LARGE * 8
+        assert client.whole(stream).body == LARGE * 2
 
 
 def test_settings_that_shrink_a_window_are_heeded(stage):
@@ -210,18 +207,6 @@ def test_a_stream_that_waits_does_not_hold_up_another(stage):
         client.until(lambda: client.answer(stuck).body)
         for _ in range(20):
             assert client.ask("/other").body == b"x"
-
-
-def test_a_client_s_reset_reaches_the_backend(stage):
-    way = Way(stage, "http2", "http2", begun=lambda request: None)
-    with H2Client(way.proxy.port) as client:
-        stream = client.open(method="POST", end=False)
-        request = way.backend.wait_requests(1)[0]
-        client.send(rst_stream(stream, CANCEL))
-        eventually(lambda: request.answer.reset is not None, "a reset at the backend")
-    assert request.answer.reset in (CANCEL, NO_ERROR, INTERNAL_ERROR)
-    way.proxy.wait_stat("http.in.downstream_rq_rx_reset", 1)
-    way.proxy.wait_stat("cluster.backend.http2.tx_reset", 1)
 
 
 def test_a_backend_that_dies_within_its_answer_resets_the_stream_only(stage):
@@ -249,69 +234,36 @@ def test_an_answer_before_the_request_is_whole(stage):
         assert client.ask().status == 413
 
 
+def stalled(stream):
+    """Takes heads and no bodies, and says nothing."""
+    stream.head()
+    threading.Event().wait(PATIENCE_S)
+
+
 def test_streams_above_the_limit_are_refused(stage):
-    way = Way(stage, "http2", "http2", begun=lambda r: None, http2_protocol_options={"max_concurrent_streams": 3})
-    with H2Client(way.proxy.port) as client:
+    backend = stage.backend(serve=stalled)
+    proxy = stage.proxy(backend, codec_type="HTTP2", http2_protocol_options={"max_concurrent_streams": 3})
+    with H2Client(proxy.port) as client:
         client.pong()
         assert client.peer_settings[MAX_CONCURRENT_STREAMS] == 3
         for _ in range(3):
             client.open()
         assert client.whole(client.open()).reset == REFUSED_STREAM
-        way.backend.wait_requests(3)
-    assert way.proxy.stat("http2.stream_refused_errors") == 1
-
-
-def test_a_backend_s_limit_makes_another_connection(stage):
-    held = []
-    way = Way(stage, "http2", "http2", begun=held.append, first=settings(MAX_CONCURRENT_STREAMS=2))
-    with H2Client(way.proxy.port) as client:
-        client.open()
-        way.backend.wait_requests(1)
-        streams = [client.open() for _ in range(4)]
-        way.backend.wait_requests(5)
-        assert len(way.backend.streams) > 1
-        for request in held:
-            request.reply()
-        assert [client.whole(s).status for s in (1, *streams)] == [200] * 5
-
-
-def test_max_requests_of_a_connection_to_a_backend(stage):
-    fields = {"common": {"max_requests_per_connection": 2}}
-    way = Way(stage, "http2", "http2", echo2, cluster_fields=fields)
-    for _ in range(6):
-        assert way.ask()[0] == 200
-    assert len(way.backend.streams) == 3
-    assert way.proxy.stat("cluster.backend.upstream_cx_max_requests") == 3
-
-
-def test_a_request_that_a_goaway_refuses_may_be_sent_again(stage):
-    def begun(request):
-        if len(request.talk.goaways) or request.talk is not way.backend.talks[0]:
-            return request.reply(body=b"second")
-        request.talk.send(frame(7, payload=(0).to_bytes(4, "big") + (0).to_bytes(4, "big")))
-
-    retry = {"retry_policy": {"retry_on": "reset", "num_retries": 1}}
-    way = Way(stage, "http2", "http2", begun=begun, routes=[route("backend", **retry)])
-    with H2Client(way.proxy.port) as client:
-        a = client.ask()
-    assert a.status == 200 and a.body == b"second"
-    assert way.proxy.stat("cluster.backend.upstream_cx_close_notify") == 1
+        backend.wait(lambda b: len(b.streams) == 3)
+    assert proxy.stat("http2.stream_refused_errors") == 1
 
 
 def test_more_than_the_window_is_a_flow_control_error(stage):
-    way = Way(
-        stage,
-        "http2",
-        "http2",
-        begun=lambda r: None,
-        first=settings(INITIAL_WINDOW=0),
+    proxy = stage.proxy(
+        stage.backend(serve=stalled),
+        codec_type="HTTP2",
         http2_protocol_options={"initial_stream_window_size": 65535, "initial_connection_window_size": 65535},
         listener={"per_connection_buffer_limit_bytes": 65535},
     )
-    with H2Client(way.proxy.port) as client:
+    with H2Client(proxy.port) as client:
         client.pong()
         stream = client.open(method="POST", end=False)
-        client.send(*[frame(DATA, 0, stream, b"x" * 16_384)] * 40)
+        pushed(client, [frame(DATA, 0, stream, b"x" * 16_384)] * 1000)
         a = client.whole(stream)
         assert a.reset == FLOW_CONTROL_ERROR or FLOW_CONTROL_ERROR in client.to_end()
 

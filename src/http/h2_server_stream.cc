@@ -62,6 +62,7 @@ Task<> H2ServerStream::run(H2ServerStream& s) {
     ~Owned() { delete &stream; }
   } owned{s};
   if (s.abort_reason == AbortReason::none) {
+    s.request_body = &s.stream_;  // Known before the deadlines are.
     s.begin(s.x_);
     bool whole = co_await s.x_.scope.run(s.answer(s.x_));
     if (std::optional<Response> words = s.last_words(s.x_, whole)) co_await s.send_last_words(s.x_, *words);
@@ -91,7 +92,6 @@ std::optional<Response> H2ServerStream::admit(Exchange& x) {
     return "request headers complete (end_stream=" + std::string(end) + "):" + debug_fields(x.request);
   });
   if (!x.request.authority.data()) return refusal(x, {400, kMissingHost, "no :authority"});
-  request_body = &stream_;
   x.received_body = &stream_;
   if (!x.request.protocol.empty()) {
     ask_for_upgrade(x);

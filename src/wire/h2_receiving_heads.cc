@@ -116,8 +116,8 @@ bool Connection::accept(Stream& stream, const HeadResult& result, bool end_strea
       return malformed(stream, kInvalidField, "malformed Content-Length");
     }
   }
-  stream.head_received = side_ == Side::server || !stream.response->informational();
   if (end_stream && !body_fits(stream)) return malformed(stream, kBrokenRule, "less than Content-Length says");
+  stream.head_received = side_ == Side::server || !stream.response->informational();
   if (end_stream) {
     stream.state = stream.local_ended() ? StreamState::closed : StreamState::half_closed_remote;
     if (stream.closed()) close(stream);
