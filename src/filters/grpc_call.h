@@ -48,6 +48,8 @@ std::optional<GrpcMethod> grpc_method_of(std::string_view path);
 
 // Whether the response is one of gRPC: trailers alone, or a body of that type.
 bool is_grpc_response(const ResponseHead& head, bool ends_with_head);
+// Whether the proxy has answered itself.
+inline bool is_own_reply(const Exchange& x) { return !x.record.details.empty() && x.record.details != "via_upstream"; }
 // Whether nothing follows the head.
 bool ends_with_head(const Exchange& x, const Response& response);
 

@@ -86,7 +86,7 @@ Task<Response> GrpcHttp1Bridge::on_response(Exchange& x, Response response, cons
     case BufferedBody::Filled::whole:
       break;
   }
-  if (bridged.framed) {
+  if (bridged.framed && !is_own_reply(x)) {
     std::string message(body.bytes().substr(std::min(kGrpcPrefixBytes, body.bytes().size())));
     body.replace(message);
   }

@@ -161,13 +161,13 @@ class GrpcWeb final : public Filter {
   Task<Response> see_reply(Exchange& x, Response reply) const override {
     Call* call = x.note<Call>(*this);
     if (!call) co_return reply;
-    co_return co_await on_response(x, reply, *call, true);
+    co_return co_await on_response(x, reply, *call);
   }
   bool sees_replies() const override { return true; }
 
  private:
   Task<Response> serve(Exchange& x, Next next, bool text) const;
-  static Task<Response> on_response(Exchange& x, Response response, const Call& call, bool own);
+  static Task<Response> on_response(Exchange& x, Response response, const Call& call);
 };
 
 void speak_grpc(Exchange& x) {
@@ -201,17 +201,17 @@ Task<Response> GrpcWeb::serve(Exchange& x, Next next, bool text) const {
     if (counters) call.counters = &counters;
   }
   speak_grpc(x);
-  if (x.request_body->length() == 0) co_return co_await on_response(x, co_await next(x), call, false);
+  if (x.request_body->length() == 0) co_return co_await on_response(x, co_await next(x), call);
   if (!text) {
     x.request_body = &x.arena.make_owned<Unmeasured>(*x.request_body);
-    co_return co_await on_response(x, co_await next(x), call, false);
+    co_return co_await on_response(x, co_await next(x), call);
   }
   auto& body = x.arena.make_owned<DecodedBody>(*x.request_body);
   x.request_body = &body;
   std::optional<Response> response = co_await within(body.limit, next(x));
   body.give_up();
   if (!response) co_return x.reply(400, "Bad gRPC-web request, invalid base64 data.", body.failure);
-  co_return co_await on_response(x, *response, call, false);
+  co_return co_await on_response(x, *response, call);
 }
 
 // A response that cannot be told whole.
@@ -226,7 +226,7 @@ class BrokenBody final : public Body {
 };
 
 // An answer that is none of gRPC: its text becomes the message.
-Task<Response> translate(Exchange& x, Response response, const Call& call, bool own) {
+Task<Response> translate(Exchange& x, Response response, const Call& call) {
   constexpr std::size_t kMessageBytesMax = 16384;
   std::string text;
   for (int steps = 1;; steps++) {
@@ -244,7 +244,7 @@ Task<Response> translate(Exchange& x, Response response, const Call& call, bool 
     }
     if (!frame.is_data() || frame.last) break;
   }
-  if (!own && text.size() > kMessageBytesMax) text.resize(kMessageBytesMax);
+  if (!is_own_reply(x) && text.size() > kMessageBytesMax) text.resize(kMessageBytesMax);
   Headers& headers = response.head->headers;
   headers.set(Known::grpc_message, x.arena.copy(grpc_message_of(text)));
   headers.set(Known::grpc_status, decimal(x.arena, grpc_status_of(response.head->status)));
@@ -252,7 +252,7 @@ Task<Response> translate(Exchange& x, Response response, const Call& call, bool 
   co_return response;
 }
 
-Task<Response> GrpcWeb::on_response(Exchange& x, Response response, const Call& call, bool own) {
+Task<Response> GrpcWeb::on_response(Exchange& x, Response response, const Call& call) {
   if (response.tunnel) co_return response;
   Headers& headers = response.head->headers;
   if (call.counters) call.counters->count(x, headers.find(Known::grpc_status));
@@ -266,7 +266,7 @@ Task<Response> GrpcWeb::on_response(Exchange& x, Response response, const Call& 
   headers.remove(Known::content_length);
   headers.set(Known::content_type, call.text_answer ? kTextProto : kBinaryProto);
   if (whole) co_return response;
-  if (!speaks_grpc) co_return co_await translate(x, response, call, own);
+  if (!speaks_grpc) co_return co_await translate(x, response, call);
   response.body = &x.arena.make_owned<AnswerBody>(x, call, *response.body);
   co_return response;
 }
