@@ -84,6 +84,7 @@ void read_http2(Compilation& c, const hcm::HttpConnectionManager& m, const std::
   if (m.has_stream_error_on_invalid_http_message() && !http2.has_override_stream_error_on_invalid_http_message()) {
     h2->codec.lenient = m.stream_error_on_invalid_http_message().value();
   }
+  if (c.routes_upgrade) h2->codec.settings.enable_connect_protocol = true;
   h2->codec.head = h2->codec.trailers = {static_cast<std::uint32_t>(o.limits.head_bytes_max),
                                          static_cast<std::uint32_t>(o.limits.field_count_max)};
   h2->stats = c.process.stats.scope("http2.", h2_stat_table());
@@ -164,10 +165,11 @@ std::shared_ptr<HttpOptions> compile_connection_manager(Compilation& c, const go
     compile_local_replies(c, m.local_reply_config(), path + ".local_reply_config", *o);
   }
   read_http1(c, m, path, *o);
-  read_http2(c, m, path, *o);
   read_upgrades(c, m, path, *o);
+  c.routes_upgrade = !o->upgrades.empty();
   o->routes = m.has_rds() ? compile_discovered_routes(c, m.rds(), m.stat_prefix(), path + ".rds")
                           : compile_routes(c, m.route_config(), path + ".route_config");
+  read_http2(c, m, path, *o);
   compile_tracing(c, m, path, *o);
   add_filters(c, m, path, *o);
   read_access_log_options(m, *o);

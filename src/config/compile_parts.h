@@ -91,6 +91,7 @@ struct Compilation final : proto::Report, proto::FilterHost {
   const envoy::config::trace::v3::Tracing* tracing = nullptr;
   // The cluster_manager's: of every cluster that has none. Null: none.
   const envoy::config::core::v3::BindConfig* upstream_bind = nullptr;
+  bool routes_upgrade = false;      // A route of the connection manager that is being compiled allows an upgrade.
   bool egress = false;              // The traffic of the listener that is being compiled goes out.
   bool cluster_names_known = true;  // No cluster has lost its name to a mistake.
 

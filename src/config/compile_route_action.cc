@@ -174,6 +174,7 @@ void compile_manner(Compilation& c, const v3::Route& from, const std::string& pa
     bool on = !upgrade.has_enabled() || upgrade.enabled().value();
     std::string type = ascii_lower(upgrade.upgrade_type());
     if (!seen.insert(type).second) c.fail(path + ".upgrade_configs", "the upgrade '" + type + "' stands there twice");
+    c.routes_upgrade |= on;
     (on ? r.upgrades_on : r.upgrades_off).push_back(std::move(type));
     if (upgrade.has_connect_config()) terminate_connect(c, upgrade, path, r);
   }

@@ -45,7 +45,7 @@ class FramePool {
   static constexpr std::size_t kGrainBytes = frame_pool::kGrainBytes;
   static constexpr std::size_t kPooledBytesMax = frame_pool::kPooledBytesMax;
   // A free list keeps at most this many bytes; the rest goes back to the allocator.
-  static constexpr std::size_t kKeptBytesMax = 256 * 1024;
+  static constexpr std::size_t kKeptBytesMax = 1024 * 1024;
 
   using Counts = frame_pool::Counts;
 

@@ -17,6 +17,8 @@ enum class Failure : std::uint8_t {
   connect_timeout,
   overflow,           // A circuit breaker is open.
   connection_closed,  // The peer closed or reset before the message was whole.
+  remote_reset,       // The peer ended this one stream before its time.
+  remote_refused,     // The same, before it has looked at it.
   protocol_error,     // Its bytes were not HTTP.
   local_reset,        // We gave up: a time-out, or the other side left.
   too_large,          // A limit of ours was exceeded.

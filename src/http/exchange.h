@@ -93,6 +93,7 @@ struct ExchangeRecord {
   std::string_view original_path;  // Before a rewrite; empty: not rewritten.
   const Address* upstream_peer = nullptr;
   const Address* upstream_local = nullptr;  // Of the connection that carried the request; null: there was none.
+  Version upstream_version = Version::http11;  // What is spoken on it.
   Cluster* cluster = nullptr;  // Where the route leads, and the attempts; null: nowhere, or nobody knows it.
   std::string_view cluster_name;
   std::string_view route_name;

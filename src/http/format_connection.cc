@@ -151,9 +151,8 @@ bool protocol(const Exchange& x, const Step&, std::string& out) {
   return !x.record.without_protocol && append_text(name_of(x.request.version), out);
 }
 
-// HTTP/1.1 is what is spoken with hosts.
 bool upstream_protocol(const Exchange& x, const Step&, std::string& out) {
-  return x.record.upstream_local && append_text(name_of(Version::http11), out);
+  return x.record.upstream_local && append_text(name_of(x.record.upstream_version), out);
 }
 
 bool empty(const Exchange&, const Step&, std::string&) { return true; }

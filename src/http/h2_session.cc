@@ -31,17 +31,11 @@ void H2Stream::append(std::string_view data) {
   last_progress_ = worker_.now();
   unread_ += data.size();
   while (!data.empty()) {
-    if (first_ == pieces_.size()) {
-      pieces_.clear();
-      first_ = 0;
-    }
-    if (pieces_.empty() || pieces_.back().end == pieces_.back().block.size()) {
-      pieces_.push_back({worker_.blocks().head()});
-    }
-    Piece& last = pieces_.back();
-    std::size_t size = std::min(data.size(), last.block.size() - last.end);
-    std::copy_n(data.data(), size, last.block.data() + last.end);
-    last.end += size;
+    if (newest_.block && newest_.end == newest_.block.size()) older_.push_back(std::exchange(newest_, {}));
+    if (!newest_.block) newest_.block = worker_.blocks().head();
+    std::size_t size = std::min(data.size(), newest_.block.size() - newest_.end);
+    std::copy_n(data.data(), size, newest_.block.data() + newest_.end);
+    newest_.end += size;
     data.remove_prefix(size);
   }
 }
@@ -52,22 +46,33 @@ void H2Stream::drop_pieces() {
     session_.connection_.consumed(*this, static_cast<std::size_t>(std::exchange(unread_, 0)));
     session_.touched();
   }
-  pieces_.clear();
-  first_ = 0;
+  older_.clear();
+  older_used_ = 0;
+  newest_ = {};
+}
+
+// The oldest piece that has bytes; null: there is none. What is used up is given back.
+H2Stream::Piece* H2Stream::oldest() {
+  for (; older_used_ < older_.size(); older_[older_used_++].block.reset()) {
+    if (older_[older_used_].begin < older_[older_used_].end) return &older_[older_used_];
+  }
+  older_.clear();
+  older_used_ = 0;
+  if (newest_.begin < newest_.end) return &newest_;
+  newest_ = {};
+  return nullptr;
 }
 
 std::optional<std::uint64_t> H2Stream::length() const {
-  if (whole_ && bytes_ == unread_ && !trailers) return bytes_;
-  return announced;
+  if (announced || !whole_ || bytes_ > 0 || trailers) return announced;  // Else it has a length only by chance.
+  return 0;
 }
 
 Frame H2Stream::poll(std::size_t max) {
-  while (first_ < pieces_.size() && pieces_[first_].begin == pieces_[first_].end) pieces_[first_++].block.reset();
-  if (first_ < pieces_.size()) {
-    Piece& piece = pieces_[first_];
-    std::size_t size = std::min(max, piece.end - piece.begin);
-    std::string_view data(piece.block.data() + piece.begin, size);
-    piece.begin += size;
+  if (Piece* piece = oldest()) {
+    std::size_t size = std::min(max, piece->end - piece->begin);
+    std::string_view data(piece->block.data() + piece->begin, size);
+    piece->begin += size;
     unread_ -= size;
     if (!session_.over_) {
       session_.connection_.consumed(*this, size);
@@ -89,6 +94,23 @@ Task<Frame> H2Stream::pull(std::size_t max) {
     if (!frame.pending()) co_return frame;
     co_await changed_.wait();
   }
+}
+
+// The next head gets a place of its own. False: there have been too many, and the stream is no more.
+bool H2Stream::take_interim() {
+  interims_.push_back(response);
+  response = &arena.make_owned<ResponseHead>(arena);
+  if (++interims_count_ <= kInterimHeadsMax) return true;
+  reset(h2::ErrorCode::enhance_your_calm);
+  fail(Failure::protocol_error, h2::ErrorCode::enhance_your_calm);
+  return false;
+}
+
+ResponseHead* H2Stream::next_interim() {
+  if (interims_.empty()) return nullptr;
+  ResponseHead* head = interims_.front();
+  interims_.erase(interims_.begin());
+  return head;
 }
 
 void H2Stream::end_received() {
@@ -122,12 +144,23 @@ std::size_t H2Stream::send_some(std::string_view data, bool end) {
   return sent;
 }
 
+void H2Stream::end() {
+  if (local_ended()) return;
+  session_.connection_.send_data(*this, {}, true);
+  session_.touched();
+}
+
 // Until more may be sent; false: never.
 Task<bool> H2Stream::room_for(std::string_view waiting) {
-  session_.stats_[H2Stat::pending_send_bytes].add(waiting.size());
+  struct Counted {
+    Counted(Cell& c, std::uint64_t n) : cell(c), bytes(n) { cell.add(bytes); }
+    Counted(const Counted&) = delete;
+    ~Counted() { cell.sub(bytes); }
+    Cell& cell;
+    const std::uint64_t bytes;
+  } counted(session_.stats_[H2Stat::pending_send_bytes], waiting.size());
   session_.senders_wait_ = true;
   co_await may_send_.wait();
-  session_.stats_[H2Stat::pending_send_bytes].sub(waiting.size());
   co_return !local_ended();
 }
 
@@ -196,6 +229,7 @@ void H2Session::head_received(h2::Stream& stream) {
   auto& s = static_cast<H2Stream&>(stream);
   if (s.remote_ended()) s.end_received();
   if (s.response == nullptr) return owner_.request_received(s);
+  if (!s.head_received && !s.take_interim()) return;
   s.last_progress_ = worker_.now();
   s.changed_.notify_all();
 }
@@ -211,10 +245,25 @@ void H2Session::remote_ended(h2::Stream& stream) {
   static_cast<H2Stream&>(stream).end_received();
 }
 
+namespace {
+
+Failure meaning_of(h2::ErrorCode code) {
+  switch (code) {
+    case h2::ErrorCode::refused_stream:
+      return Failure::remote_refused;
+    case h2::ErrorCode::protocol_error:
+      return Failure::protocol_error;
+    default:
+      return Failure::remote_reset;
+  }
+}
+
+}  // namespace
+
 void H2Session::stream_reset(h2::Stream& stream, h2::ErrorCode code) {
   stats_[H2Stat::rx_reset].add();
   auto& s = static_cast<H2Stream&>(stream);
-  s.fail(Failure::connection_closed, code);
+  s.fail(meaning_of(code), code);
   owner_.stream_reset(s, code);
   owner_.capacity_changed();
 }
@@ -319,17 +368,21 @@ void H2Session::stop() {
 void H2Session::end() {
   over_ = true;
   if (connection_.failed() && connection_.fault().detail.empty()) count_fault(connection_.fault());
-  connection_.each_stream([](h2::Stream& stream) {
+  Failure failure = connection_.failed() ? Failure::protocol_error : Failure::connection_closed;
+  connection_.each_stream([failure](h2::Stream& stream) {
     stream.state = h2::StreamState::closed;
-    static_cast<H2Stream&>(stream).fail(Failure::connection_closed, h2::ErrorCode::no_error);
+    static_cast<H2Stream&>(stream).fail(failure, h2::ErrorCode::no_error);
   });
   owner_.capacity_changed();
 }
 
 Task<> H2Session::run(Inbox begun) {
+  struct Ending {
+    H2Session& session;
+    ~Ending() { session.end(); }
+  } ending{*this};  // Also where it is stopped.
   co_await scope_.run(read_and_write(begun));
   if (sending_.empty() && !transport_.hung_up()) (void)co_await within(kLastBytesLimit, flush());
-  end();
 }
 
 }  // namespace outrider

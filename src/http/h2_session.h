@@ -30,6 +30,10 @@ class H2Stream : public h2::Stream, public ReceivedBody {
   bool broken() const { return failure_ != Failure::none; }
   Failure failure() const { return failure_; }
   h2::ErrorCode reset_code() const { return reset_code_; }
+  // Client: the informational heads that have come before `response`, one after the other; null: no more so far. More
+  // than kInterimHeadsMax of them break the stream.
+  static constexpr int kInterimHeadsMax = 1000;
+  ResponseHead* next_interim();
   // When anything last came, or went.
   TimePoint last_progress() const { return last_progress_; }
   // Ends it at once, in both directions, if it has not ended. Nothing more is told of it.
@@ -39,6 +43,8 @@ class H2Stream : public h2::Stream, public ReceivedBody {
   Task<bool> send(const Frame& frame);
   // The same as far as it goes without waiting: how much of the data was sent.
   std::size_t send_some(std::string_view data, bool end);
+  // No more is sent on it.
+  void end();
   // co_await changed().wait(): a head, bytes, an end or a failure has come.
   Signal& changed() { return changed_; }
 
@@ -52,15 +58,21 @@ class H2Stream : public h2::Stream, public ReceivedBody {
   Task<bool> room_for(std::string_view waiting);
   void append(std::string_view data);
   void drop_pieces();
+  Piece* oldest();
+  bool take_interim();
   void end_received();
   void fail(Failure failure, h2::ErrorCode code);
 
   H2Session& session_;
   Worker& worker_;
-  std::vector<Piece> pieces_;  // In order; those before first_ are used up.
-  std::size_t first_ = 0;
+  // What has come and has not been read.
+  Piece newest_;
+  std::vector<Piece> older_;  // Full ones before it, in order.
+  std::size_t older_used_ = 0;
   std::uint64_t unread_ = 0;
   bool whole_ = false;  // The peer has said all: what becomes of our side is nothing to it (RFC 9113 section 8.1).
+  std::vector<ResponseHead*> interims_;
+  int interims_count_ = 0;
   bool end_told_ = false;
   bool counted_ = false;
   Failure failure_ = Failure::none;

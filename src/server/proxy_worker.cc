@@ -12,7 +12,7 @@ namespace outrider {
 ProxyWorker::ProxyWorker(int index, Clock& clock, std::uint64_t seed)
     : worker_(index, clock, turns_, seed),
       network_(poller_),
-      clusters_(worker_, network_),
+      clusters_(worker_, network_, scope_),
       caller_(worker_, network_, clusters_, scope_),
       service_{worker_, network_, &clusters_, &caller_, {}} {}
 

@@ -4,6 +4,8 @@
 #include "core/decimal.h"
 #include "http/debug_log.h"
 #include "http/tracing.h"
+#include "upstream/h1_upstream_stream.h"
+#include "upstream/h2_upstream_stream.h"
 #include "upstream/rewrite.h"
 #include "upstream/tries.h"
 #include "upstream/virtual_host.h"
@@ -61,7 +63,6 @@ struct PoolUse {
 };
 
 struct Sending {
-  h1::BodyFraming framing;
   Frame first;  // The first frame of the body, if it is here already.
   bool whole;   // It is also the last.
 };
@@ -77,36 +78,15 @@ void strip_hop_by_hop(Exchange& x) {
   (void)h1::strip_hop_by_hop(headers, upgrades);
 }
 
-// What follows a CONNECT is nobody's to read before it is accepted: to a host that refuses it, it would be a request.
+// What follows a CONNECT is no body.
 Sending prepare(Exchange& x) {
   strip_hop_by_hop(x);
-  if (x.request.method == Method::connect) return {h1::outgoing_request_framing(x.request.method, 0), {}, true};
+  if (x.request.method == Method::connect) return {Frame::end(), true};
   Frame first = x.request_body->poll(BlockPool::kBodyBytes);
-  std::optional<std::uint64_t> length = x.request_body->length();
-  if (first.kind == Frame::Kind::end && !length) length = 0;
-  h1::BodyFraming framing = h1::outgoing_request_framing(x.request.method, length);
-  return {framing, first, first.kind == Frame::Kind::end || (first.is_data() && first.last)};
+  return {first, first.kind == Frame::Kind::end || (first.is_data() && first.last)};
 }
 
 }  // namespace
-
-FailureMeaning meaning_of(Failure failure) {
-  switch (failure) {
-    case Failure::connect_failed:
-      return {503, "remote connection failure", "remote_connection_failure", ResponseFlag::upstream_connection_failure};
-    case Failure::local_connect_failed:
-      return {503, "local connection failure", "local_connection_failure", ResponseFlag::upstream_connection_failure};
-    case Failure::connect_timeout:
-      return {503, "connection timeout", "connection_timeout", ResponseFlag::upstream_connection_failure};
-    case Failure::overflow:
-      return {503, "overflow", "overflow", ResponseFlag::upstream_overflow};
-    case Failure::protocol_error:
-    case Failure::too_large:
-      return {502, "protocol error", "protocol_error", ResponseFlag::upstream_protocol_error};
-    default:
-      return {503, "connection termination", "connection_termination", ResponseFlag::upstream_connection_termination};
-  }
-}
 
 void tell_trace(RequestTrace& trace, const Attempt& attempt) {
   if (attempt.client_failed || attempt.no_host) return;
@@ -190,18 +170,32 @@ void aim_at(Forwarding& f, Endpoint& endpoint, std::string_view authority) {
   }
 }
 
-UpstreamStream& begin_stream(Forwarding& f, EndpointPool& pool, UpstreamConnection& connection) {
+// Of either kind of stream and connection.
+template <class Stream, class Connection>
+Stream& begin_stream(Forwarding& f, EndpointPool& pool, Connection& connection, const Address& local, TimePoint created,
+                     TimePoint connected) {
   Exchange& x = f.x;
   if (f.host->outlier) f.host->outlier->put_connected();
   f.timeout.connected();
-  auto& stream = x.arena.make_owned<UpstreamStream>(x, pool, connection, f.timeout);
+  auto& stream = x.arena.make_owned<Stream>(x, pool, connection, f.timeout);
   f.stream = &stream;
   f.count_request();
   f.timeout.stream_begins(x, f.cluster.cluster->options.max_stream_duration);
-  x.record.upstream_local = &connection.transport->local();
-  x.record.upstream_connect_begin = connection.created;
-  x.record.upstream_connect_end = connection.connected;
+  x.record.upstream_local = &local;
+  x.record.upstream_connect_begin = created;
+  x.record.upstream_connect_end = connected;
   return stream;
+}
+
+H1UpstreamStream& begin_h1(Forwarding& f, EndpointPool& pool, UpstreamConnection& c) {
+  return begin_stream<H1UpstreamStream>(f, pool, c, c.transport->local(), c.created, c.connected);
+}
+
+UpstreamStream& begin_on(Forwarding& f, EndpointPool& pool, const Acquired& acquired) {
+  if (!acquired.h2) return begin_h1(f, pool, *acquired.connection);
+  H2UpstreamConnection& c = *acquired.h2;
+  f.x.record.upstream_version = Version::http2;
+  return begin_stream<H2UpstreamStream>(f, pool, c, c.local(), c.created(), c.connected());
 }
 
 Attempt without_connection(Forwarding& f, Endpoint& endpoint, const Acquired& acquired) {
@@ -210,47 +204,75 @@ Attempt without_connection(Forwarding& f, Endpoint& endpoint, const Acquired& ac
   return {.failure = acquired.failure, .reason = acquired.reason};
 }
 
+UpstreamProtocol protocol_for(const Forwarding& f) {
+  if (f.route.terminates_connect && f.x.request.method == Method::connect) return UpstreamProtocol::other;
+  bool h2 = f.cluster.cluster->options.speaks_h2(f.x.request.version);
+  return h2 ? UpstreamProtocol::http2 : UpstreamProtocol::http1;
+}
+
+// What can be had at once.
+Acquired take_ready(EndpointPool& pool, UpstreamProtocol protocol) {
+  switch (protocol) {
+    case UpstreamProtocol::http1:
+      return {.connection = pool.take_idle()};
+    case UpstreamProtocol::http2:
+      return {.h2 = pool.h2.waiting == 0 ? H2UpstreamConnection::with_room(pool.h2) : nullptr};
+    case UpstreamProtocol::other:
+      return {};
+  }
+  return {};
+}
+
+// The host has not seen the request, or may as well see it twice, and all of it is still here.
+bool may_replay(const Forwarding& f, const UpstreamStream& stream, bool reused, bool all_here) {
+  if (!all_here) return false;
+  if (stream.passed_over()) return true;
+  return stream.failure() == Failure::connection_closed && reused && stream.untouched() &&
+         idempotent(f.x.request.method);
+}
+
+// The answer to a CONNECT that ends here: behind it the bytes of both sides pass as they are.
+Attempt terminate_connect(Forwarding& f, EndpointPool& pool, const Acquired& acquired) {
+  H1UpstreamStream& stream = begin_h1(f, pool, *acquired.connection);
+  ResponseHead* head = stream.open_tunnel();
+  f.note_status(*f.host, *head);
+  return {.response = {head, &stream, &stream}};
+}
+
 }  // namespace
 
 Task<Attempt> attempt(Forwarding& f) {
   Exchange& x = f.x;
-  WorkerCluster& cluster = f.cluster;
   Sending sending = prepare(x);
   if (sending.first.is_reset()) co_return Attempt{.failure = Failure::local_reset, .client_failed = true};
   if (sending.whole && x.request.method != Method::connect) f.timeout.request_received(x);
-  std::string_view authority = x.request.authority;
+  const std::string_view authority = x.request.authority;
+  const UpstreamProtocol protocol = protocol_for(f);
   for (int replays = 0;; replays++) {
     x.record.attempts++;
     Endpoint* endpoint = f.tries ? f.tries->pick() : pick_host(f);
     if (!endpoint) co_return Attempt{.failure = Failure::connect_failed, .no_host = true};
-    EndpointPool& pool = cluster.pool(*endpoint);
+    EndpointPool& pool = f.cluster.pool(*endpoint);
     aim_at(f, *endpoint, authority);
     if (x.trace && replays == 0) x.trace->begin_attempt(x, f.child_span);
-    bool terminates = f.route.terminates_connect && x.request.method == Method::connect;
-    UpstreamConnection* connection = terminates ? nullptr : pool.take_idle();
-    bool reused = connection != nullptr;
+    Acquired acquired = take_ready(pool, protocol);
+    bool ready = acquired.connection || acquired.h2;
     debug(x, Logger::pool, [&] {
-      return (reused ? "using existing connection to " : "creating a new connection to ") + endpoint->address.text();
+      return (ready ? "using existing connection to " : "creating a new connection to ") + endpoint->address.text();
     });
-    if (!connection) {
+    if (!ready) {
       x.arena.make_owned<PoolUse>(pool);  // The record for the log names its endpoint, whatever comes of this.
-      Acquired acquired = co_await acquire(
-          cluster, pool, cluster.cluster->breakers[static_cast<std::size_t>(f.route.priority)], !terminates);
-      if (!acquired.connection) {
-        co_return without_connection(f, *endpoint, acquired);
-      }
-      connection = acquired.connection;
-      reused = connection->requests > 0;
+      Breakers& breakers = f.cluster.cluster->breakers[static_cast<std::size_t>(f.route.priority)];
+      bool h2 = protocol == UpstreamProtocol::http2;
+      acquired = co_await (h2 ? acquire_h2(pool, breakers) : acquire(pool, breakers, protocol));
+      if (acquired.failure != Failure::none) co_return without_connection(f, *endpoint, acquired);
     }
     f.host = endpoint;
-    UpstreamStream& stream = begin_stream(f, pool, *connection);
-    if (terminates) {
-      ResponseHead* head = stream.open_tunnel();
-      f.note_status(*endpoint, *head);
-      co_return Attempt{.response = {head, &stream, &stream}};
-    }
+    if (protocol == UpstreamProtocol::other) co_return terminate_connect(f, pool, acquired);
+    const bool reused = acquired.connection && acquired.connection->requests > 0;
+    UpstreamStream& stream = begin_on(f, pool, acquired);
     debug(x, Logger::router, [&] { return "router decoding headers:" + debug_fields(x.request); });
-    bool more = stream.send(x.request, sending.framing, sending.first, sending.whole);
+    bool more = stream.begin(x.request, sending.first, sending.whole);
     if (more) stream.start_pump();
     // Even if sending has failed: a response may have come before.
     if (ResponseHead* head = co_await stream.receive_head()) {
@@ -259,8 +281,7 @@ Task<Attempt> attempt(Forwarding& f) {
       if (!f.tries) f.note_status(*endpoint, *head);
       co_return Attempt{.response = {head, &stream, stream.tunnel() ? &stream : nullptr}};
     }
-    bool replay = stream.failure() == Failure::connection_closed && reused && stream.untouched() && sending.whole &&
-                  !more && idempotent(x.request.method) && replays < kReplaysMax;
+    bool replay = may_replay(f, stream, reused, sending.whole && !more) && replays < kReplaysMax;
     debug(x, Logger::router, [&] { return replay ? "upstream reset: sending it again" : "upstream reset"; });
     if (!replay) {
       if (!stream.client_failed()) note_failure(f, *endpoint);

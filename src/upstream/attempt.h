@@ -1,6 +1,7 @@
 // One try to get a response: a host, a connection, the request, the response's head.
 #pragma once
 #include "http/exchange.h"
+#include "upstream/failure_meaning.h"
 #include "upstream/original_host.h"
 #include "upstream/pool.h"
 #include "upstream/replay_body.h"
@@ -24,16 +25,6 @@ struct Attempt {
   TryEnd ended = TryEnd::itself;
   Response response = {};  // Where failure is none.
 };
-
-struct FailureMeaning {
-  int status;
-  std::string_view reset_reason;  // In the body.
-  std::string_view details;
-  ResponseFlag flag;
-};
-
-// How Envoy names each failure, and answers it.
-FailureMeaning meaning_of(Failure failure);
 
 // What came of the attempt. Nothing is told where there was no host, or where it is the client who failed.
 void tell_trace(RequestTrace& trace, const Attempt& attempt);

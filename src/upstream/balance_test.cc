@@ -112,7 +112,7 @@ TEST(Balancing, TurnsRoundOverAllWorkersTogether) {
   cluster.run([](TestCluster& t) -> Task<> {
     SimulatedPoller poller{t.clock};
     Worker other_worker(0, t.clock, poller, 1);
-    WorkerCluster other(other_worker, t.network, t.cluster);
+    WorkerCluster other(other_worker, t.network, t.scope, t.cluster);
     for (int i = 0; i < 3; i++) {
       EXPECT_EQ(t.local().pick(), t.hosts[static_cast<std::size_t>(2 * i) % 3].get());
       EXPECT_EQ(other.pick(), t.hosts[static_cast<std::size_t>(2 * i + 1) % 3].get());

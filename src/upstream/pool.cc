@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
-#include <map>
 #include <utility>
+
+#include "upstream/connecting.h"
 
 namespace outrider {
 
@@ -76,6 +76,21 @@ void EndpointPool::close_idle() {
   }
 }
 
+// A host without any connection gets one all the same, or nothing could ever wake those who wait for it.
+bool EndpointPool::take_connection(Breaker& breaker) {
+  if (breaker.try_take()) return true;
+  owner.stats[ClusterStat::upstream_cx_overflow].add();
+  if (connections > 0) return false;
+  breaker.take();
+  return true;
+}
+
+void EndpointPool::drain() {
+  draining = true;
+  close_idle();
+  h2.drain();
+}
+
 void EndpointPool::sweep() {
   auto limit = owner.cluster->options.idle_timeout;
   while (UpstreamConnection* c = idle_oldest) {
@@ -97,11 +112,13 @@ std::uint64_t next_connection_id() {
 }
 }  // namespace
 
-UpstreamConnection::UpstreamConnection(EndpointPool& p, std::unique_ptr<Transport> t, Breaker& breaker, bool http)
+UpstreamConnection::UpstreamConnection(EndpointPool& p, std::unique_ptr<Transport> t, Breaker& breaker,
+                                       UpstreamProtocol protocol)
     : pool(p), transport(std::move(t)), id(next_connection_id()), created(p.owner.worker.now()), breaker_(breaker) {
   pool.connections++;
   pool.owner.stats[ClusterStat::upstream_cx_total].add();
-  if (http) pool.owner.stats[ClusterStat::upstream_cx_http1_total].add();
+  if (protocol == UpstreamProtocol::http1) pool.owner.stats[ClusterStat::upstream_cx_http1_total].add();
+  if (protocol == UpstreamProtocol::http2) pool.owner.stats[ClusterStat::upstream_cx_http2_total].add();
   pool.owner.stats[ClusterStat::upstream_cx_active].add();
   pool.endpoint->numbers.cx_total.fetch_add(1, std::memory_order_relaxed);
   pool.endpoint->numbers.cx_active.fetch_add(1, std::memory_order_relaxed);
@@ -128,6 +145,7 @@ UpstreamConnection::~UpstreamConnection() {
   breaker_.give();
   pool.connections--;
   pool.freed.notify_one();
+  pool.h2.changed.notify_one();
 }
 
 void UpstreamConnection::leave_idle() {
@@ -138,103 +156,33 @@ void UpstreamConnection::leave_idle() {
   (older_ ? older_->newer_ : pool.idle_oldest) = newer_;
 }
 
-namespace {
-
-Task<int> finish_connect(Transport& transport) { co_return co_await transport.connected(); }
-
-Acquired connect_failed(WorkerCluster& cluster, EndpointPool& pool, Failure failure, int error) {
-  cluster.stats[ClusterStat::upstream_cx_connect_fail].add();
-  if (failure == Failure::connect_timeout) cluster.stats[ClusterStat::upstream_cx_connect_timeout].add();
-  pool.endpoint->numbers.cx_connect_fail.fetch_add(1, std::memory_order_relaxed);
-  return {nullptr, failure, error ? strerrordesc_np(error) : ""};
-}
-
-// Lives as long as the thread: there are as many as sources are configured and reasons known.
-std::string_view bind_failure(const Address& source, int error) {
-  thread_local std::map<std::pair<Address, int>, std::string> texts;
-  std::string& text = texts[{source, error}];
-  if (text.empty()) text = "failed to bind to " + source.text() + ": " + strerrordesc_np(error);
-  return text;
-}
-
-// One more request that waits for a connection to the host, for as long as this lives.
-class Pending {
- public:
-  Pending(StatBlock& stats, Endpoint& endpoint, Breaker& taken)
-      : stats_(stats), endpoint_(endpoint), taken_(taken), active_(stats[ClusterStat::upstream_rq_pending_active]) {
-    stats_[ClusterStat::upstream_rq_pending_total].add();
-    endpoint_.numbers.rq_pending_active.fetch_add(1, std::memory_order_relaxed);
-  }
-  Pending(const Pending&) = delete;
-  ~Pending() {
-    if (!over_) stats_[ClusterStat::upstream_rq_cancelled].add();
-    endpoint_.numbers.rq_pending_active.fetch_sub(1, std::memory_order_relaxed);
-  }
-  // It got its connection, or an answer that there is none.
-  Acquired end(Acquired acquired) {
-    over_ = true;
-    if (!acquired.connection) stats_[ClusterStat::upstream_rq_pending_failure_eject].add();
-    return acquired;
-  }
-
- private:
-  StatBlock& stats_;
-  Endpoint& endpoint_;
-  Taken taken_;
-  Held active_;
-  bool over_ = false;
-};
-
-// Within the breaker's count, which the connection takes over.
-Task<Acquired> open(WorkerCluster& cluster, EndpointPool& pool, Breaker& breaker, bool http) {
-  auto started = cluster.network.connect(pool.endpoint->address, cluster.cluster->options.connection());
-  if (!started) {
-    breaker.give();
-    auto [error, step] = started.error();
-    if (step == ConnectError::Step::connect) co_return connect_failed(cluster, pool, Failure::connect_failed, error);
-    Acquired failed = connect_failed(cluster, pool, Failure::local_connect_failed, 0);
-    if (step == ConnectError::Step::bind) {
-      cluster.stats[ClusterStat::bind_errors].add();
-      failed.reason = bind_failure(*cluster.cluster->options.connection().source, error);
-    }
-    co_return failed;
-  }
-  auto connection = std::make_unique<UpstreamConnection>(pool, std::move(*started), breaker, http);
-  TimePoint began = cluster.worker.now();
-  auto result = co_await within(cluster.cluster->options.connect_timeout, finish_connect(*connection->transport));
-  if (!result) co_return connect_failed(cluster, pool, Failure::connect_timeout, 0);
-  if (*result != 0) co_return connect_failed(cluster, pool, Failure::connect_failed, *result);
-  connection->connected = cluster.worker.now();
-  cluster.stats.record(ClusterStat::upstream_cx_connect_ms,
-                       static_cast<std::uint64_t>((cluster.worker.now() - began) / std::chrono::milliseconds(1)));
-  co_return Acquired{connection.release(), Failure::none, {}};
-}
-
-}  // namespace
-
-Task<Acquired> acquire(WorkerCluster& cluster, EndpointPool& pool, Breakers& breakers, bool http) {
+Task<Acquired> acquire(EndpointPool& pool, Breakers& breakers, UpstreamProtocol protocol) {
+  StatBlock& stats = pool.owner.stats;
   if (!breakers.pending_requests.try_take()) {
-    cluster.stats[ClusterStat::upstream_rq_pending_overflow].add();
-    co_return Acquired{nullptr, Failure::overflow, {}};
+    stats[ClusterStat::upstream_rq_pending_overflow].add();
+    co_return Acquired{.failure = Failure::overflow};
   }
-  Pending pending(cluster.stats, *pool.endpoint, breakers.pending_requests);
+  Pending pending(stats, *pool.endpoint, breakers.pending_requests);
   for (;;) {
-    UpstreamConnection* idle = http ? pool.take_idle() : nullptr;
-    if (idle) co_return pending.end({idle, Failure::none, {}});
-    if (breakers.connections.try_take())
-      co_return pending.end(co_await open(cluster, pool, breakers.connections, http));
-    cluster.stats[ClusterStat::upstream_cx_overflow].add();
-    // A host without any connection gets one all the same, or nothing could ever wake those who wait for it.
-    if (pool.connections == 0) {
-      breakers.connections.take();
-      co_return pending.end(co_await open(cluster, pool, breakers.connections, http));
-    }
+    UpstreamConnection* idle = protocol == UpstreamProtocol::http1 ? pool.take_idle() : nullptr;
+    if (idle) co_return pending.end({.connection = idle});
+    if (pool.take_connection(breakers.connections)) break;
     co_await pool.freed.wait();
   }
+  auto begun = begin_connecting(pool, breakers.connections, protocol);
+  if (!begun) co_return pending.end(begun.error());
+  Acquired acquired = pending.end(co_await finish_connecting(**begun));
+  if (acquired.connection) (void)begun->release();
+  co_return acquired;
 }
 
-WorkerCluster::WorkerCluster(Worker& w, Network& n, ClusterPtr c)
-    : worker(w), network(n), cluster(std::move(c)), stats(cluster->stats->local(w.index())), hosts_(cluster->hosts()) {}
+WorkerCluster::WorkerCluster(Worker& w, Network& n, Scope& s, ClusterPtr c)
+    : worker(w),
+      network(n),
+      connections(s),
+      cluster(std::move(c)),
+      stats(cluster->stats->local(w.index())),
+      hosts_(cluster->hosts()) {}
 
 WorkerCluster::~WorkerCluster() = default;
 
@@ -297,18 +245,14 @@ void WorkerCluster::refresh() {
     bool present = false;
     for (const EndpointPtr& e : hosts_->all) present = present || e == pool->endpoint;
     if (present || pool->draining) continue;
-    pool->draining = true;
-    pool->close_idle();
+    pool->drain();
   }
   reap();
 }
 
 bool WorkerCluster::reap() {
   if (removed) {
-    for (auto& pool : pools_) {
-      pool->draining = true;
-      pool->close_idle();
-    }
+    for (auto& pool : pools_) pool->drain();
   }
   std::erase_if(pools_, [](const auto& p) { return p->draining && p->connections == 0 && p->streams == 0; });
   return pools_.empty();
@@ -319,7 +263,7 @@ WorkerCluster& WorkerClusters::make(const ClusterPtr& cluster) {
   if (names_ && find(cluster->name()) != cluster) {
     auto at = std::ranges::find_if(removed_, [&](const auto& each) { return each->cluster == cluster; });
     if (at == removed_.end()) {
-      at = removed_.insert(at, std::make_unique<WorkerCluster>(worker_, network_, cluster));
+      at = removed_.insert(at, std::make_unique<WorkerCluster>(worker_, network_, connections_, cluster));
       (*at)->removed = true;
     }
     return **at;
@@ -327,7 +271,7 @@ WorkerCluster& WorkerClusters::make(const ClusterPtr& cluster) {
   auto slot = static_cast<std::size_t>(cluster->slot);
   if (slot >= table_.size()) table_.resize(slot + 1);
   if (table_[slot]) remove(cluster->slot);
-  table_[slot] = std::make_unique<WorkerCluster>(worker_, network_, cluster);
+  table_[slot] = std::make_unique<WorkerCluster>(worker_, network_, connections_, cluster);
   return *table_[slot];
 }
 

@@ -15,6 +15,36 @@ namespace outrider {
 
 class WorkerCluster;
 class UpstreamConnection;
+class H2UpstreamConnection;
+
+enum class UpstreamProtocol : std::uint8_t {
+  http1,
+  http2,
+  other,  // For one client only: what passes is nobody's to understand.
+};
+
+// One of these, or what failed.
+struct Acquired {
+  UpstreamConnection* connection = nullptr;
+  H2UpstreamConnection* h2 = nullptr;
+  Failure failure = Failure::none;
+  std::string_view reason = {};  // Of a failed connect: static text such as "Connection refused".
+};
+
+// Those of HTTP/2 to one endpoint, which requests share.
+struct H2Connections {
+  // One that has room for another stream; null: none has.
+  H2UpstreamConnection* ready() const { return ready_newest; }
+  void drain();
+
+  H2UpstreamConnection* newest = nullptr;        // All of them.
+  H2UpstreamConnection* ready_newest = nullptr;  // Of these, those with room.
+  std::size_t connecting = 0;
+  std::size_t waiting = 0;     // Requests that wait for a stream.
+  std::uint64_t failures = 0;  // Connections that never stood.
+  Acquired last_failure = {};  // Of the last of them.
+  Signal changed;              // A connection has room, or there is another reason to look again.
+};
 
 // One worker's connections to one endpoint.
 struct EndpointPool {
@@ -28,11 +58,16 @@ struct EndpointPool {
   void close_idle();
   // Closes what has been idle for too long, and asks to be called again.
   void sweep();
+  // Whether there may be another connection; it is counted then.
+  bool take_connection(Breaker& breaker);
+  // No connection is kept from now on.
+  void drain();
 
   WorkerCluster& owner;
   const EndpointPtr endpoint;
   UpstreamConnection* idle_newest = nullptr;
   UpstreamConnection* idle_oldest = nullptr;
+  H2Connections h2;
   long connections = 0;   // Idle and busy ones.
   long streams = 0;       // Requests that hold on to this pool.
   bool draining = false;  // The host has left the cluster: no connection is kept.
@@ -48,11 +83,12 @@ struct EndpointPool {
   Sweep sweep_;
 };
 
-// One connection; owned by the pool while idle, by an UpstreamStream while busy. Destroying it closes it.
+// One connection; owned by the pool while idle, by an H1UpstreamStream while busy, or by an H2UpstreamConnection.
+// Destroying it closes it.
 class UpstreamConnection : public Transport::HangupHook, public Runnable {
  public:
-  // `http`: else it will carry something else, and is for one client only.
-  UpstreamConnection(EndpointPool& pool, std::unique_ptr<Transport> transport, Breaker& breaker, bool http = true);
+  UpstreamConnection(EndpointPool& pool, std::unique_ptr<Transport> transport, Breaker& breaker,
+                     UpstreamProtocol protocol = UpstreamProtocol::http1);
   ~UpstreamConnection();
 
   EndpointPool& pool;
@@ -84,7 +120,8 @@ struct HashChoice {
 // What one worker has of one cluster.
 class WorkerCluster {
  public:
-  WorkerCluster(Worker& worker, Network& network, ClusterPtr cluster);
+  // `connections` runs those that are shared; it outlives what uses them.
+  WorkerCluster(Worker& worker, Network& network, Scope& connections, ClusterPtr cluster);
   WorkerCluster(const WorkerCluster&) = delete;
   ~WorkerCluster();
 
@@ -114,6 +151,7 @@ class WorkerCluster {
 
   Worker& worker;
   Network& network;
+  Scope& connections;
   const ClusterPtr cluster;
   StatBlock& stats;
   long users = 0;        // Exchanges that hold on to this.
@@ -142,7 +180,9 @@ using ClusterMap = std::map<std::string, ClusterPtr, std::less<>>;
 // All clusters of one worker, by slot.
 class WorkerClusters {
  public:
-  WorkerClusters(Worker& worker, Network& network) : worker_(worker), network_(network) {}
+  // `connections` runs while requests are served.
+  WorkerClusters(Worker& worker, Network& network, Scope& connections)
+      : worker_(worker), network_(network), connections_(connections) {}
   ~WorkerClusters() { clear(); }
 
   // Made at the first use: a cluster that gets no request costs a worker nothing.
@@ -170,20 +210,14 @@ class WorkerClusters {
   void reap();
   Worker& worker_;
   Network& network_;
+  Scope& connections_;
   std::shared_ptr<const ClusterMap> names_;
   std::vector<std::unique_ptr<WorkerCluster>> table_;
   std::vector<std::unique_ptr<WorkerCluster>> removed_;
 };
 
-struct Acquired {
-  UpstreamConnection* connection = nullptr;
-  Failure failure = Failure::none;
-  std::string_view reason;  // Of a failed connect: static text such as "Connection refused".
-};
-
 // A connection to that host: an idle one, or a new one within the circuit breakers' limits. Waits where the limit of
-// connections is reached.
-// `http`: see UpstreamConnection; without it the connection is a new one.
-Task<Acquired> acquire(WorkerCluster& cluster, EndpointPool& pool, Breakers& breakers, bool http = true);
+// connections is reached. Of HTTP/2 see h2_upstream_connection.h.
+Task<Acquired> acquire(EndpointPool& pool, Breakers& breakers, UpstreamProtocol protocol = UpstreamProtocol::http1);
 
 }  // namespace outrider

@@ -391,7 +391,7 @@ TEST(Pool, AClusterThatIsGoneTakesNoPlaceOfAnother) {
     WorkerCluster& gone = t.clusters.get(old);
     EXPECT_EQ(&t.clusters.get(old), &gone);
     EXPECT_EQ(&t.local(), &present);
-    Acquired late = co_await outrider::acquire(gone, gone.pool(*t.hosts[0]), old->breakers[0]);
+    Acquired late = co_await outrider::acquire(gone.pool(*t.hosts[0]), old->breakers[0]);
     late.connection->pool.give_idle(*late.connection);
     EXPECT_EQ(t.count(ClusterStat::upstream_cx_active), 0u) << "it keeps no connections";
   });

@@ -124,6 +124,7 @@ bool Tries::wanted(const ResponseHead& head) {
 bool Tries::wanted_after_failure(const Attempt& attempt) const {
   if (attempt.failure == Failure::overflow) return false;
   if (on_.has(RetryOn::five_xx) || on_.has(RetryOn::gateway_error) || on_.has(RetryOn::reset)) return true;
+  if (attempt.failure == Failure::remote_refused && on_.has(RetryOn::refused_stream)) return true;
   bool connecting = attempt.failure == Failure::connect_failed || attempt.failure == Failure::connect_timeout ||
                     attempt.failure == Failure::local_connect_failed;
   return connecting && (on_.has(RetryOn::connect_failure) || on_.has(RetryOn::reset_before_request));

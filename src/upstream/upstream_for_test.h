@@ -66,11 +66,12 @@ class TestCluster {
     auto accepted = co_await acceptors_[host]->accept();
     co_return TestClient(std::move(accepted.transport));
   }
+  Acceptor& acceptor(std::size_t host) { return *acceptors_[host]; }
   SimulatedPath& path(std::size_t host = 0) { return network.path(hosts[host]->address); }
   WorkerCluster& local() { return clusters.get(cluster); }
   EndpointPool& pool(std::size_t host = 0) { return local().pool(*hosts[host]); }
   OUTRIDER_FORWARDS Task<Acquired> acquire(std::size_t host = 0) {
-    return outrider::acquire(local(), pool(host), cluster->breakers[0]);
+    return outrider::acquire(pool(host), cluster->breakers[0]);
   }
   std::uint64_t count(ClusterStat stat) const { return stats->value(static_cast<std::size_t>(stat)); }
   Duration elapsed() { return clock.now() - begin; }
@@ -84,7 +85,7 @@ class TestCluster {
   ClusterOptions options;  // Before run().
   std::vector<EndpointPtr> hosts;
   ClusterPtr cluster;  // In run().
-  WorkerClusters clusters{worker, network};
+  WorkerClusters clusters{worker, network, scope};
   Scope calls;
   ClusterCaller caller{worker, network, clusters, calls};
   Scope scope;                     // Ends with the body.

@@ -1,11 +1,10 @@
-// One request on one upstream connection, and its response.
+// One request to a host, and its response, whatever is spoken.
 #pragma once
 #include <algorithm>
 #include <array>
 #include <optional>
 
 #include "http/exchange.h"
-#include "http/h1_body.h"
 #include "upstream/pool.h"
 
 namespace outrider {
@@ -59,22 +58,19 @@ class ResponseTimeout {
   TimePoint end_ = TimePoint::max(), longest_ = TimePoint::max();
 };
 
-// Lives in the exchange's arena. It is the response's body, and for a tunnel the way to the other side. When the
-// response has ended well its connection goes back to the pool; in every other case the connection is closed.
-class UpstreamStream final : public Body, public Sink {
+// Lives in the exchange's arena. It is the response's body, and for a tunnel the way to the other side.
+class UpstreamStream : public Body, public Sink {
  public:
-  UpstreamStream(Exchange& x, EndpointPool& pool, UpstreamConnection& connection, ResponseTimeout& timeout);
-  ~UpstreamStream() override;
-
-  // Writes the head, and the first frame of the body with it, as far as that goes without waiting. `whole`: no more
-  // frames follow. True: there is more to send, which pump() does.
-  bool send(const RequestHead& head, h1::BodyFraming framing, const Frame& first, bool whole);
+  // Sends the head, and the first frame of the body with it, as far as that goes without waiting. `whole`: no more
+  // frames follow. True: there is more to send, which start_pump() does.
+  bool begin(const RequestHead& head, const Frame& first, bool whole) {
+    if (first.kind == Frame::Kind::trailers) trailers_ = first.trailers;
+    return send(head, first, whole);
+  }
   // Sends the rest of the request, in the exchange's scope: a host may answer before it has read all.
   void start_pump();
-  // Instead of a request: the bytes of both sides pass as they are. The answer that tells the client so.
-  ResponseHead* open_tunnel();
   // The response's head; null: see failure(). Informational responses are passed on.
-  Task<ResponseHead*> receive_head();
+  virtual Task<ResponseHead*> receive_head() = 0;
   // The time of a whole response goes to the cluster's statistics, and to those of a virtual cluster and of the route,
   // if there are any.
   void time_response(CodeCopy origin, bool canary, StatBlock* virtual_cluster, StatBlock* of_route) {
@@ -84,64 +80,70 @@ class UpstreamStream final : public Body, public Sink {
     timed_too_[1] = of_route;
     canary_ = canary;
   }
-  // Gives the connection up before its time: nothing may use the stream any more, a pump neither.
-  void abandon();
+  // Gives it up, or back: nothing may use the stream any more, a pump neither.
+  virtual void abandon() = 0;
   // The same, once the pump has ended: then the request's body has no reader any more.
   Task<> give_up();
 
   Failure failure() const { return failure_; }
   // No byte of a response came: on a reused connection, a sign that it was dead already.
   bool untouched() const { return !answered_; }
+  // The host has certainly not looked at the request, nor will it.
+  virtual bool passed_over() const { return false; }
   // An informational response came.
   bool interim() const { return interim_; }
   // The client's body broke, not the upstream.
   bool client_failed() const { return client_failed_; }
-  bool tunnel() const { return framing_.kind == h1::BodyFraming::Kind::tunnel; }
+  // Behind the head bytes pass both ways, whatever they mean.
+  bool tunnel() const { return tunnel_; }
 
-  Frame poll(std::size_t max) override;
-  Task<Frame> pull(std::size_t max) override;
-  std::optional<std::uint64_t> length() const override { return body_->length(); }
+  Frame poll(std::size_t max) final { return note(poll_body(max)); }
+  Task<Frame> pull(std::size_t max) final;
 
-  Task<bool> write(std::string_view data) override;
-  void finish() override;
+ protected:
+  UpstreamStream(Exchange& x, EndpointPool& pool, std::uint64_t connection_id, ResponseTimeout& timeout);
+  ~UpstreamStream() override;
+
+  virtual bool send(const RequestHead& head, const Frame& first, bool whole) = 0;
+  // Of the response.
+  virtual Frame poll_body(std::size_t max) = 0;
+  virtual Task<Frame> pull_body(std::size_t max) = 0;
+  virtual std::uint64_t body_wire_bytes() const = 0;
+  // What the failure of the body is to be called.
+  virtual Failure broken_by(Failure failure) { return failure; }
+  // Of the request: what send() could not send, then frame after frame. False: nobody takes it any more.
+  virtual bool has_unsent() const = 0;
+  virtual Task<bool> write_unsent() = 0;
+  virtual Task<bool> write_frame(const Frame& frame) = 0;
+  // Ends receive_head(): the client has failed.
+  virtual void wake() = 0;
+
+  void request_is_sent();
+  Task<> pass_on(ResponseHead& head);
+  // The response is whole, and its time counts.
+  void record_time();
+  void end_activity();
+
+  Exchange& x_;
+  EndpointPool& pool_;
+  StatBlock& stats_;
+  ResponseTimeout& timeout_;
+  Failure failure_ = Failure::none;
+  bool whole_ = false;         // The first frame was the last.
+  bool request_sent_ = false;  // All of it.
+  bool answered_ = false;
+  bool client_failed_ = false;
+  bool tunnel_ = false;
 
  private:
-  ResponseHead* accept(ResponseHead& head, std::size_t head_bytes);
-  void detach(ResponseHead& head, std::size_t head_bytes);
   Frame note(Frame frame);
   static Task<> pump(UpstreamStream& stream);
   Task<Frame> pull_within_idle(std::size_t max);
   Frame time_out(ClusterStat counter, std::string_view details);
-  Task<> pass_on(ResponseHead& head);
-  void end_of_connection();
   Frame end_late();
-  void complete();
-  Task<Frame> pull_body(std::size_t max) { co_return co_await body_->pull(max); }
-  void forget_sent(std::size_t bytes);
-  void count_sent(std::size_t bytes);
-  void request_is_sent();
-  Task<bool> write_unsent();
-  Task<bool> write_frame(const Frame& frame);
 
-  Exchange& x_;
-  EndpointPool& pool_;
-  UpstreamConnection* connection_;
-  StatBlock& stats_;
-  ResponseTimeout& timeout_;
-  Inbox inbox_;
-  h1::BodyFraming request_framing_;
-  h1::BodyFraming framing_;
-  std::optional<H1Body> body_;
-  Failure failure_ = Failure::none;
-  std::array<iovec, 4> unsent_;  // Of the head and the first frame.
-  std::size_t unsent_count_ = 0;
-  bool whole_ = false;         // The first frame was the last.
-  bool request_sent_ = false;  // All of it.
-  bool answered_ = false;
-  bool keep_alive_ = false;
-  bool client_failed_ = false;
-  bool cut_short_ = false;  // The connection ended within the response.
-  bool continued_ = false;  // The backend's 100 has been passed on.
+  const Headers* trailers_ = nullptr;  // Of a request that has no other body.
+  bool continued_ = false;             // The backend's 100 has been passed on.
   bool interim_ = false;
   bool pumping_ = false;
   StopSource* pump_ = nullptr;  // While it is pumping.

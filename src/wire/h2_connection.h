@@ -93,6 +93,8 @@ class Connection {
     streams_.each(visit);
   }
 
+  // The peer takes no more of them.
+  bool goaway_received() const { return goaway_received_; }
   // Client: may another stream be opened now? Then open() sends its request.
   bool may_open() const;
   void open(Stream& stream, bool end);

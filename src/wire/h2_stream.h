@@ -1,6 +1,5 @@
 // A stream's life (RFC 9113 section 5.1), and the table of those that live.
 #pragma once
-#include <bit>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -35,6 +34,7 @@ struct Stream {
   ResponseHead* response = nullptr;  // Client: where the next head goes.
   Headers* trailers = nullptr;       // Once they have come.
   StreamId id = 0;
+  Stream* next_at_place = nullptr;  // The StreamTable's.
   StreamState state = StreamState::idle;
   bool head_received = false;  // The final one, of a response.
   bool cut_short = false;      // What comes is ignored: it was reset by us.
@@ -46,71 +46,59 @@ struct Stream {
   std::uint64_t wire_received = 0;         // Of those behind it.
 };
 
-// The streams of one connection by their number. As ids are handed out in order, a place is found at once.
+// The streams of one connection by their number. As ids are handed out in order, a list at each place is short.
 class StreamTable {
  public:
   std::uint32_t size() const { return size_; }
   Stream* find(StreamId id) const {
-    if (size_ == 0) return nullptr;
-    for (std::uint32_t i = place_of(id); places_[i]; i = (i + 1) & mask_) {
-      if (places_[i]->id == id) return places_[i];
-    }
-    return nullptr;
+    Stream* at = size_ > 0 ? places_[place_of(id)] : nullptr;
+    while (at && at->id != id) at = at->next_at_place;
+    return at;
   }
   void add(Stream& stream) {
-    if (2 * (size_ + 1) > capacity()) grow();
+    if (size_ == capacity()) grow();
     put(stream);
     size_++;
   }
-  void remove(Stream& stream);
+  void remove(Stream& stream) {
+    Stream** at = &places_[place_of(stream.id)];
+    while (*at != &stream) at = &(*at)->next_at_place;
+    *at = stream.next_at_place;
+    size_--;
+  }
   // Of all that are there when it begins; what is visited may remove itself.
   template <class Visit>
-  void each(Visit visit) const;
+  void each(Visit visit) const {
+    auto all = std::make_unique<Stream*[]>(size_);
+    std::uint32_t count = 0;
+    for (std::uint32_t i = 0; i < capacity(); i++) {
+      for (Stream* at = places_[i]; at; at = at->next_at_place) all[count++] = at;
+    }
+    for (std::uint32_t i = 0; i < count; i++) visit(*all[i]);
+  }
 
  private:
   static constexpr std::uint32_t kFirstCapacity = 16;
   std::uint32_t capacity() const { return places_ ? mask_ + 1 : 0; }
   std::uint32_t place_of(StreamId id) const { return (id >> 1) & mask_; }
   void put(Stream& stream) {
-    std::uint32_t i = place_of(stream.id);
-    while (places_[i]) i = (i + 1) & mask_;
-    places_[i] = &stream;
+    Stream*& place = places_[place_of(stream.id)];
+    stream.next_at_place = std::exchange(place, &stream);
   }
-  void grow();
+  void grow() {
+    std::uint32_t before = capacity();
+    std::unique_ptr<Stream*[]> old = std::move(places_);
+    std::uint32_t after = before ? before * 2 : kFirstCapacity;
+    places_ = std::make_unique<Stream*[]>(after);
+    mask_ = after - 1;
+    for (std::uint32_t i = 0; i < before; i++) {
+      for (Stream* at = old[i]; at;) put(*std::exchange(at, at->next_at_place));
+    }
+  }
 
   std::unique_ptr<Stream*[]> places_;
   std::uint32_t mask_ = 0;
   std::uint32_t size_ = 0;
 };
-
-inline void StreamTable::grow() {
-  std::uint32_t before = capacity();
-  std::unique_ptr<Stream*[]> old = std::move(places_);
-  std::uint32_t after = before ? before * 2 : kFirstCapacity;
-  places_ = std::make_unique<Stream*[]>(after);
-  mask_ = after - 1;
-  for (std::uint32_t i = 0; i < before; i++) {
-    if (old[i]) put(*old[i]);
-  }
-}
-
-inline void StreamTable::remove(Stream& stream) {
-  std::uint32_t i = place_of(stream.id);
-  while (places_[i] != &stream) i = (i + 1) & mask_;
-  places_[i] = nullptr;
-  size_--;
-  // What was pushed on by it, moves up.
-  for (i = (i + 1) & mask_; places_[i]; i = (i + 1) & mask_) put(*std::exchange(places_[i], nullptr));
-}
-
-template <class Visit>
-void StreamTable::each(Visit visit) const {
-  auto all = std::make_unique<Stream*[]>(size_);
-  std::uint32_t count = 0;
-  for (std::uint32_t i = 0; i < capacity(); i++) {
-    if (places_[i]) all[count++] = places_[i];
-  }
-  for (std::uint32_t i = 0; i < count; i++) visit(*all[i]);
-}
 
 }  // namespace outrider::h2

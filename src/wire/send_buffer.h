@@ -14,7 +14,7 @@ class SendBuffer {
  public:
   SendBuffer() = default;
   SendBuffer(const SendBuffer&) = delete;
-  ~SendBuffer() { std::free(memory_); }
+  ~SendBuffer() { give_back(); }
 
   const char* data() const { return memory_ + begin_; }
   std::size_t size() const { return end_ - begin_; }
@@ -40,13 +40,42 @@ class SendBuffer {
   // Gives the memory back if there are no bytes.
   void release() {
     if (!empty()) return;
-    std::free(memory_);
+    give_back();
     memory_ = nullptr;
     capacity_ = begin_ = end_ = 0;
   }
 
  private:
-  static constexpr std::size_t kFirstCapacity = 4096;
+  static constexpr std::size_t kFirstCapacity = 16 * 1024;
+  // What a thread keeps of such memory, for the next one that has something to send.
+  struct Spares {
+    static constexpr std::size_t kMax = 16;
+    Spares() = default;
+    Spares(const Spares&) = delete;
+    ~Spares() {
+      while (count > 0) std::free(memory[--count]);
+    }
+    char* memory[kMax];
+    std::size_t count = 0;
+  };
+  static Spares& spares() {
+    static thread_local Spares spares;
+    return spares;
+  }
+
+  static char* take(std::size_t capacity) {
+    Spares& kept = spares();
+    if (capacity == kFirstCapacity && kept.count > 0) return kept.memory[--kept.count];
+    return static_cast<char*>(std::malloc(capacity));
+  }
+  void give_back() {
+    Spares& kept = spares();
+    if (capacity_ == kFirstCapacity && kept.count < Spares::kMax) {
+      kept.memory[kept.count++] = memory_;
+    } else {
+      std::free(memory_);
+    }
+  }
 
   void make_room(std::size_t bytes) {
     std::size_t held = size();
@@ -54,9 +83,9 @@ class SendBuffer {
       std::memcpy(memory_, memory_ + begin_, held);
     } else {
       std::size_t capacity = std::max({kFirstCapacity, 2 * capacity_, held + bytes});
-      auto* larger = static_cast<char*>(std::malloc(capacity));
+      char* larger = take(capacity);
       if (held > 0) std::memcpy(larger, memory_ + begin_, held);
-      std::free(memory_);
+      give_back();
       memory_ = larger;
       capacity_ = capacity;
     }
