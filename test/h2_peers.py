@@ -1,403 +1,140 @@
-"""The two sides of HTTP/2, frame by frame: a client that may break every rule, and a backend that records."""
+"""A host that speaks HTTP/2: what it does with a request is the test's to say."""
 
 import contextlib
-import struct
+import socket
 import threading
 
-import hpack
+import h2.config
+import h2.connection
+import h2.events
+import h2.settings
 
-from peers import PATIENCE_S, Backend, Client, Fields, Hangup
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-NAMES = "DATA HEADERS PRIORITY RST_STREAM SETTINGS PUSH_PROMISE PING GOAWAY WINDOW_UPDATE CONTINUATION".split()
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
-END_STREAM, ACK, END_HEADERS, PADDED, PRIORITIZED = 0x1, 0x1, 0x4, 0x8, 0x20
-HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW, MAX_FRAME, MAX_LIST, CONNECT = (
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    8,
-)
-NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, SETTINGS_TIMEOUT, STREAM_CLOSED = range(6)
-FRAME_SIZE_ERROR, REFUSED_STREAM, CANCEL, COMPRESSION_ERROR, CONNECT_ERROR, ENHANCE_YOUR_CALM = range(6, 12)
-HTTP_1_1_REQUIRED = 13
-LARGEST_WINDOW = 2**31 - 1
+FIRST = {1: 4096, 3: 100, 4: 65535, 5: 16384}  # What it says of itself.
 
 
-def frame(kind, flags=0, stream=0, payload=b""):
-    return struct.pack(">IBBI", len(payload) << 8 | kind, flags, 0, 0)[:5] + struct.pack(">I", stream) + payload
-
-
-def frame_of_length(length, kind, flags=0, stream=0):
-    """The header of a frame that says it is that long."""
-    return struct.pack(">I", length)[1:] + bytes([kind, flags]) + struct.pack(">I", stream)
-
-
-def settings(**values):
-    """settings(INITIAL_WINDOW=0)"""
-    return frame(SETTINGS, payload=b"".join(struct.pack(">HI", globals()[n], v) for n, v in values.items()))
-
-
-def window_update(stream, size):
-    return frame(WINDOW_UPDATE, 0, stream, struct.pack(">I", size))
-
-
-def rst_stream(stream, code=CANCEL):
-    return frame(RST_STREAM, 0, stream, struct.pack(">I", code))
-
-
-def goaway(last, code=NO_ERROR, text=b""):
-    return frame(GOAWAY, 0, 0, struct.pack(">II", last, code) + text)
-
-
-def literal(name, value):
-    """A field as HPACK writes it without tables and without Huffman: whatever bytes it has."""
-
-    def text(x):
-        x = x.encode("latin-1") if isinstance(x, str) else x
-        if len(x) < 127:
-            return bytes([len(x)]) + x
-        rest, out = len(x) - 127, bytearray([127])
-        while rest >= 128:
-            out.append(rest % 128 | 128)
-            rest //= 128
-        return bytes([*out, rest]) + x
-
-    return b"\0" + text(name) + text(value)
-
-
-def block(fields):
-    return b"".join(literal(n, v) for n, v in fields)
-
-
-def request_fields(path="/", method="GET", fields=(), authority="test.example", scheme="http"):
-    return [(":method", method), (":scheme", scheme), (":authority", authority), (":path", path), *fields]
-
-
-class Frame:
-    def __init__(self, kind, flags, stream, payload):
-        self.kind, self.flags, self.stream, self.payload = kind, flags, stream, payload
-
-    @property
-    def name(self):
-        return NAMES[self.kind] if self.kind < len(NAMES) else str(self.kind)
-
-    @property
-    def number(self):
-        """The code of RST_STREAM, the increment of WINDOW_UPDATE."""
-        return struct.unpack(">I", self.payload[:4])[0]
-
-    @property
-    def last_and_code(self):
-        return struct.unpack(">II", self.payload[:8])
-
-    @property
-    def settings(self):
-        return dict(struct.iter_unpack(">HI", self.payload))
-
-    def __repr__(self):
-        return f"<{self.name} flags={self.flags:#x} stream={self.stream} {self.payload[:60]!r}>"
-
-
-class Answer:
-    """What came of a stream: `fields` of the final head, or None; `reset`: the code, or None."""
-
-    def __init__(self):
-        self.fields = self.reset = None
-        self.informational, self.body, self.trailers, self.ended = [], b"", Fields(), False
-        self.pieces = 0
-
-    @property
-    def status(self):
-        return self.fields and int(self.fields.get(":status"))
-
-    @property
-    def over(self):
-        return self.ended or self.reset is not None
+class Request:
+    def __init__(self, host, talk, stream, headers):
+        self.host, self.talk, self.stream = host, talk, stream
+        self.fields = [(n, v) for n, v in headers if not n.startswith(":")]
+        self.pseudo = {n: v for n, v in headers if n.startswith(":")}
+        self.body, self.ended, self.trailers = b"", False, []
 
     def __getitem__(self, name):
-        return self.fields.get(name)
+        return next((v for n, v in self.fields if n == name), None)
 
-    def __repr__(self):
-        return f"<{self.fields} {self.body[:100]!r} {list(self.trailers)} ended={self.ended} reset={self.reset}>"
+    def head(self, status=200, fields=(), end=False):
+        self.talk.codec.send_headers(self.stream, [(":status", str(status)), *fields], end_stream=end)
+
+    def data(self, data, end=False):
+        self.talk.codec.send_data(self.stream, data, end_stream=end)
+
+    def answer(self, status=200, body=b"", fields=()):
+        self.head(status, fields, end=not body)
+        if body:
+            self.data(body, end=True)
+
+    def reset(self, code):
+        self.talk.codec.reset_stream(self.stream, code)
 
 
 class Talk:
-    """One side of a connection over a peers.Stream. Answers SETTINGS and PING and opens windows, unless told not to.
+    """One connection."""
 
-    `frames` keeps all that came; `streams` what came of each stream.
-    """
+    def __init__(self, host, sock):
+        self.host, self.socket = host, sock
+        config = h2.config.H2Configuration(
+            client_side=False,
+            header_encoding="utf-8",
+            validate_outbound_headers=False,
+            normalize_outbound_headers=False,
+        )
+        self.codec = h2.connection.H2Connection(config)
+        settings = {**FIRST, **host.settings}
+        self.codec.local_settings = h2.settings.Settings(client=False, initial_values=settings)
+        self.requests, self.resets, self.ended = {}, {}, False
 
-    def __init__(self, stream, acknowledges=True, reads=True):
-        self.stream = stream
-        self.acknowledges, self.reads = acknowledges, reads
-        self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder(max_header_list_size=1 << 22)
-        self.frames, self.streams, self.fragment = [], {}, b""
-        self.goaways = []
-        self.peer_settings = {}
-        self.window = 65535  # What of the connection's window is left to send.
-        self.windows = {}
-        self.ended = False
-
-    def send(self, *pieces):
-        self.stream.send(b"".join(pieces))
-        return self
-
-    def answer(self, stream):
-        return self.streams.setdefault(stream, Answer())
-
-    def headers(self, stream, fields, end=False, flags=END_HEADERS):
-        return frame(HEADERS, flags | (END_STREAM if end else 0), stream, self.encoder.encode(fields))
-
-    def next(self):
-        """The next frame, None at the end of the connection."""
-        try:
-            head = self.stream.exactly(9)
-            length = int.from_bytes(head[:3], "big")
-            number = int.from_bytes(head[5:], "big") & LARGEST_WINDOW
-            f = Frame(head[3], head[4], number, self.stream.exactly(length))
-        except (Hangup, ConnectionResetError):
-            self.ended = True
-            return None
-        self.frames.append(f)
-        self.take(f)
-        return f
-
-    def take(self, f):
-        a = self.answer(f.stream) if f.stream else None
-        if f.kind in (HEADERS, CONTINUATION):
-            self.fragment += content(f)
-            if f.kind == HEADERS:
-                self.ends = bool(f.flags & END_STREAM)
-            if f.flags & END_HEADERS:
-                self.head(a, self.decoder.decode(self.fragment, raw=True), f.stream)
-                self.fragment = b""
-                a.ended = a.ended or self.ends
-        elif f.kind == DATA:
-            a.body += content(f)
-            a.pieces += 1
-            a.ended = bool(f.flags & END_STREAM)
-            if self.reads and f.payload:
-                self.quietly(window_update(0, len(f.payload)))
-                if not a.ended:
-                    self.quietly(window_update(f.stream, len(f.payload)))
-        elif f.kind == RST_STREAM:
-            a.reset = f.number
-        elif f.kind == GOAWAY:
-            self.goaways.append(f.last_and_code)
-        elif f.kind == WINDOW_UPDATE and f.stream:
-            self.windows[f.stream] = self.room(f.stream) + f.number
-        elif f.kind == WINDOW_UPDATE:
-            self.window += f.number
-        elif f.kind == SETTINGS and not f.flags & ACK:
-            before = self.peer_settings.get(INITIAL_WINDOW, 65535)
-            self.peer_settings.update(f.settings)
-            table = min(4096, self.peer_settings.get(HEADER_TABLE_SIZE, 4096))
-            if table != self.encoder.header_table_size:
-                self.encoder.header_table_size = table
-            for stream in self.windows:
-                self.windows[stream] += self.peer_settings.get(INITIAL_WINDOW, 65535) - before
-            if self.acknowledges:
-                self.quietly(frame(SETTINGS, ACK))
-        elif f.kind == PING and not f.flags & ACK and self.acknowledges:
-            self.quietly(frame(PING, ACK, 0, f.payload))
-
-    def quietly(self, data):
-        with contextlib.suppress(OSError):
-            self.send(data)
-
-    def head(self, a, fields, stream):
-        fields = Fields((n.decode("latin-1"), v.decode("latin-1")) for n, v in fields)
-        if a.fields is not None:
-            a.trailers = fields
-        elif (fields.get(":status") or "").startswith("1"):
-            a.informational.append(fields)
-        else:
-            a.fields = fields
-
-    def until(self, condition):
-        """Reads frames until condition() is true; False: the connection ended before."""
-        while not condition():
-            if self.next() is None:
-                return bool(condition())
-        return True
-
-    def whole(self, stream):
-        """What came of the stream when it is over, or the connection is."""
-        a = self.answer(stream)
-        self.until(lambda: a.over)
-        return a
-
-    def to_end(self):
-        """Reads until the connection ends: the codes of the GOAWAYs."""
-        self.until(lambda: False)
-        return [code for _, code in self.goaways]
-
-    def pong(self):
-        """Until the other side has read all that was sent; False: the connection has ended."""
-        mark = struct.pack(">Q", len(self.frames) + 0x6F7574726964)
-        self.quietly(frame(PING, 0, 0, mark))
-        return self.until(lambda: any(f.kind == PING and f.payload == mark for f in self.frames[-20:]))
-
-    def room(self, stream):
-        return self.windows.setdefault(stream, self.peer_settings.get(INITIAL_WINDOW, 65535))
-
-    def send_body(self, stream, data, end=True, size=16384):
-        """As the windows allow. Stops where the stream or connection ends; how much was sent."""
-        sent, a = 0, self.answer(stream)
-        while sent < len(data):
-            free = min(self.room(stream), self.window, size, len(data) - sent)
-            if free <= 0:
-                if not self.until(lambda: a.over or min(self.room(stream), self.window) > 0) or a.over:
-                    return sent
-                continue
-            last = end and sent + free == len(data)
-            self.send(frame(DATA, END_STREAM if last else 0, stream, data[sent : sent + free]))
-            sent, self.window = sent + free, self.window - free
-            self.windows[stream] -= free
-        if not data:
-            self.send(frame(DATA, END_STREAM if end else 0, stream))
-        return sent
-
-
-def content(f):
-    """The payload without padding and priority."""
-    data, tail = f.payload, 0
-    if f.flags & PADDED and f.kind in (DATA, HEADERS):
-        tail, data = data[0], data[1:]
-    if f.flags & PRIORITIZED and f.kind == HEADERS:
-        data = data[5:]
-    return data[: len(data) - tail]
-
-
-class H2Client(Talk):
-    """With prior knowledge. `begins`: the preface and SETTINGS are sent at once."""
-
-    def __init__(self, port, begins=True, first=None, receive_buffer=None, **options):
-        super().__init__(Client(port, receive_buffer=receive_buffer), **options)
-        self.last = -1
-        if begins:
-            self.send(PREFACE, settings() if first is None else first)
-
-    def open(self, path="/", method="GET", fields=(), end=True, authority="test.example"):
-        """Sends a request's head: its stream."""
-        self.last += 2
-        self.send(self.headers(self.last, request_fields(path, method, fields, authority), end))
-        return self.last
-
-    def ask(self, path="/", method="GET", fields=(), body=None, trailers=None, authority="test.example"):
-        stream = self.open(path, method, fields, body is None and not trailers, authority)
-        if body is not None:
-            self.send_body(stream, body, not trailers)
-        if trailers:
-            self.send(self.headers(stream, trailers, True))
-        return self.whole(stream)
+    def send(self, data=b""):
+        self.socket.sendall(self.codec.data_to_send() + data)
 
     def close(self):
-        self.stream.close()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def run(self):
+        self.codec.initiate_connection()
+        self.send()
+        while data := self.socket.recv(65536):
+            for event in self.codec.receive_data(data):
+                self.take(event)
+            self.send()
+
+    def take(self, event):
+        kinds = h2.events
+        if isinstance(event, kinds.RequestReceived):
+            request = Request(self.host, self, event.stream_id, event.headers)
+            self.requests[event.stream_id] = request
+            self.host.record(request)
+            self.host.on_head(request)
+        elif isinstance(event, kinds.DataReceived):
+            request = self.requests[event.stream_id]
+            request.body += event.data
+            self.codec.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            self.host.on_data(request, event.data)
+        elif isinstance(event, kinds.TrailersReceived):
+            self.requests[event.stream_id].trailers = event.headers
+        elif isinstance(event, kinds.StreamEnded):
+            request = self.requests[event.stream_id]
+            request.ended = True
+            self.host.on_end(request)
+        elif isinstance(event, kinds.StreamReset):
+            self.resets[event.stream_id] = int(event.error_code)
+        with self.host.changed:
+            self.host.changed.notify_all()
+
+
+class H2Host:
+    """`on_end` answers a whole request, `on_head` one whose head has come, `on_data` a piece of a body."""
+
+    def __init__(self, on_end=None, on_head=None, on_data=None, settings=None, port=0):
+        self.on_end = on_end or ((lambda r: None) if on_head or on_data else (lambda r: r.answer(200, b"host")))
+        self.on_head = on_head or (lambda r: None)
+        self.on_data = on_data or (lambda r, d: None)
+        self.settings = settings or {}
+        self.talks, self.requests = [], []
+        self.changed = threading.Condition()
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.host, self.port = self.listener.getsockname()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = self.listener.accept()
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                talk = Talk(self, sock)
+                self.talks.append(talk)
+                threading.Thread(target=self.run, args=(talk,), daemon=True).start()
+
+    def run(self, talk):
+        with contextlib.suppress(OSError):
+            talk.run()
+        talk.socket.close()
+        talk.ended = True
+        with self.changed:
+            self.changed.notify_all()
+
+    def record(self, request):
+        with self.changed:
+            self.requests.append(request)
+
+    def wait(self, condition, what="what the test waits for", seconds=10):
+        with self.changed:
+            assert self.changed.wait_for(lambda: condition(self), seconds), f"{what} did not happen"
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.close()
-
-
-class H2Request:
-    """As a backend got it."""
-
-    def __init__(self, talk, stream, answer):
-        self.talk, self.stream, self.answer = talk, stream, answer
-        self.fields = answer.fields
-        self.method, self.path, self.authority = (answer.fields.get(n) for n in (":method", ":path", ":authority"))
-
-    @property
-    def body(self):
-        return self.answer.body
-
-    @property
-    def trailers(self):
-        return self.answer.trailers
-
-    def __getitem__(self, name):
-        return self.fields.get(name)
-
-    def send_head(self, status=200, fields=(), end=False):
-        self.talk.send(self.talk.headers(self.stream, [(":status", str(status)), *fields], end))
-
-    def reply(self, status=200, fields=(), body=b"", trailers=None):
-        if self.method == "HEAD":
-            body = trailers = None
-        self.send_head(status, fields, not body and not trailers)
-        if body:
-            self.talk.send_body(self.stream, body, not trailers)
-        if trailers:
-            self.talk.send(self.talk.headers(self.stream, trailers, True))
-
-
-class H2Backend(Backend):
-    """`answer(request)` is called when a request is whole; `begun(request)`, when its head is there. `talk(talk)` has
-    the whole connection instead, behind the preface. Without any, every request is answered with 200 and the name."""
-
-    def __init__(self, answer=None, begun=None, talk=None, first=None, **options):
-        self.reply, self.begun, self.whole_talk = answer, begun, talk
-        self.first = settings() if first is None else first
-        self.talks = []
-        super().__init__(serve=self.serve_http2, **options)
-
-    def serve_http2(self, stream):
-        assert stream.exactly(len(PREFACE)) == PREFACE
-        talk = Talk(stream)
-        with self.changed:
-            self.talks.append(talk)
-            self.changed.notify_all()
-        talk.send(self.first)
-        if self.whole_talk:
-            return self.whole_talk(talk)
-        seen, answered = set(), set()
-        while (f := talk.next()) is not None:
-            a = talk.streams.get(f.stream)
-            if a is None or a.fields is None:
-                continue
-            request = H2Request(talk, f.stream, a)
-            if f.stream not in seen:
-                seen.add(f.stream)
-                self.record(request, stream)
-                if self.begun:
-                    self.begun(request)
-            if a.ended and a.reset is None and f.stream not in answered:
-                answered.add(f.stream)
-                self.answer_request(request)
-
-    def answer_request(self, request):
-        if self.reply:
-            self.reply(request)
-        elif not self.begun:
-            request.reply(body=self.name.encode())
-
-    def record(self, request, stream):
-        request.talk = self.talk_of(stream)
-        with self.changed:
-            self.requests.append(request)
-            self.changed.notify_all()
-
-    def talk_of(self, stream):
-        return next(t for t in self.talks if t.stream is stream)
-
-
-def in_thread(call, *args):
-    """Runs it beside the test; `.join()` gives what it returned."""
-    result = []
-    thread = threading.Thread(target=lambda: result.append(call(*args)), daemon=True)
-    thread.start()
-
-    class Running:
-        def join(self):
-            thread.join(PATIENCE_S)
-            assert not thread.is_alive() and result, "it has not ended"
-            return result[0]
-
-    return Running()
+        self.listener.close()
+        for talk in self.talks:
+            talk.close()

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from config_text import cluster, http2_cluster, route
-from h2_peers import CANCEL, CONNECT, DATA, END_STREAM, INTERNAL_ERROR, NO_ERROR, H2Backend, H2Client, frame, settings
+from h2_talk import CANCEL, CONNECT, DATA, END_STREAM, INTERNAL_ERROR, NO_ERROR, H2Backend, H2Client, frame, settings
 from peers import Client, eventually, request_bytes, response_bytes
 
 UPGRADE = [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13"), ("x-own", "1")]

@@ -3,7 +3,7 @@
 import struct
 
 from h2_attacks import HUNDRED, pushed
-from h2_peers import (
+from h2_talk import (
     ACK,
     CONTINUATION,
     DATA,

@@ -3,7 +3,7 @@
 import pytest
 
 from config_text import http2_cluster
-from h2_peers import H2Backend
+from h2_talk import H2Backend
 from h2_upstream_attacks import ATTACKS, attack
 from peers import Client, Hangup
 from sides import Side, different, needed

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from config_text import cluster, http1_cluster, http2_cluster, route
-from h2_peers import CONNECT, H2Backend, H2Client, settings
+from h2_talk import CONNECT, H2Backend, H2Client, settings
 from h2_tunnels_test import EXTENDED, UPGRADE, opened, serve1, talks
 from peers import Client, request_bytes, response_bytes
 from processes import BINARY

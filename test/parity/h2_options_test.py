@@ -3,7 +3,7 @@
 import pytest
 
 from config_text import http2_cluster, route
-from h2_peers import (
+from h2_talk import (
     END_HEADERS,
     END_STREAM,
     HEADERS,

@@ -3,7 +3,7 @@
 import pytest
 
 from config_text import cluster, http2_cluster, route
-from h2_peers import CONNECT, DATA, H2Backend, H2Client, frame, settings
+from h2_talk import CONNECT, DATA, H2Backend, H2Client, frame, settings
 from h2_tunnels_test import EXTENDED, UPGRADE, opened
 from peers import Client, Hangup, request_bytes, response_bytes
 from sides import COUNTED, Side, different, needed, stable

@@ -3,7 +3,7 @@
 import pytest
 
 from config_text import HTTP_OPTIONS, cluster, route, typed
-from h2_host import H2Host
+from h2_peers import H2Host
 from peers import request_bytes
 from sides import Side, different, needed
 
