@@ -251,7 +251,8 @@ class Talk:
         while sent < len(data):
             free = min(self.room(stream), self.window, size, len(data) - sent)
             if free <= 0:
-                if not self.until(lambda: a.over or min(self.room(stream), self.window) > 0) or a.over:
+                open_again = self.until(lambda: a.reset is not None or min(self.room(stream), self.window) > 0)
+                if not open_again or a.reset is not None:
                     return sent
                 continue
             last = end and sent + free == len(data)

@@ -174,6 +174,7 @@ void H2Server::end_streams() {
   for (H2ServerStream* s = streams_; s; s = following) {
     following = s->next;
     if (s->stream().head_received) {
+      if (s->failure_details.empty()) s->failure_details = kCodecError;
       s->abort(connection_.broke_protocol ? AbortReason::broke_protocol : AbortReason::client_gone);
     } else {
       s->refused(session_.connection().fault());

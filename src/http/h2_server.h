@@ -8,6 +8,9 @@ namespace outrider {
 
 class H2ServerStream;
 
+// Details of a request whose connection broke the rules of HTTP/2, Envoy's for all of them.
+inline constexpr std::string_view kCodecError = "codec_error:The_user_callback_function_failed";
+
 class H2Server final : public ServerProtocol, H2Session::Owner {
  public:
   // The configuration of the connection is the one that it begins with, but for what belongs to requests.

@@ -52,7 +52,7 @@ void H2ServerStream::refused(const h2::Fault& fault) {
   bool too_large = fault.code == h2::ErrorCode::internal_error;
   abort_reason = too_large ? AbortReason::client_reset : AbortReason::broke_protocol;
   (void)answer_abort(x_);
-  x_.record.details = fault.detail;
+  x_.record.details = fault.detail.empty() ? kCodecError : fault.detail;
   finish_record(x_);
 }
 
@@ -92,6 +92,7 @@ std::optional<Response> H2ServerStream::admit(Exchange& x) {
     return "request headers complete (end_stream=" + std::string(end) + "):" + debug_fields(x.request);
   });
   if (!x.request.authority.data()) return refusal(x, {400, kMissingHost, "no :authority"});
+  if (x.request.path.find('#') != std::string_view::npos) return refusal(x, {400, kPathRefused, "a fragment"});
   x.received_body = &stream_;
   if (!x.request.protocol.empty()) {
     ask_for_upgrade(x);

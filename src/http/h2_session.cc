@@ -133,7 +133,7 @@ void H2Stream::fail(Failure failure, h2::ErrorCode code) {
 
 std::size_t H2Stream::send_some(std::string_view data, bool end) {
   std::size_t sent = 0;
-  while (sent < data.size()) {
+  while (sent < data.size() && !local_ended()) {
     std::size_t size = std::min(session_.sendable(*this), data.size() - sent);
     if (size == 0) break;
     sent += size;
@@ -297,7 +297,7 @@ void H2Session::count_fault(const h2::Fault& fault) {
   }
   if (fault.detail == h2::kTooManyHeaders) return count(H2Stat::header_overflow);
   if (fault.detail == h2::kListTooLarge) return count(H2Stat::header_list_size_too_large);
-  if (!fault.detail.empty()) count(H2Stat::rx_messaging_error);
+  if (!fault.detail.empty() && fault.detail != h2::kWrongLength) count(H2Stat::rx_messaging_error);
 }
 
 void H2Session::window_opened(h2::Stream& stream) { static_cast<H2Stream&>(stream).may_send_.notify_all(); }

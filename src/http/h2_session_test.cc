@@ -257,5 +257,15 @@ TEST_F(Both, ManyStreamsWaitForTheirTurnAndAllEnd) {
   });
 }
 
+TEST_F(Both, WriteNothingToAStreamThatIsOver) {
+  run(ignore, [](Both& b) -> Task<> {
+    Talk& talk = b.ask(false);
+    EXPECT_EQ(talk.stream.send_some("before", false), 6u);
+    talk.stream.reset(h2::ErrorCode::cancel);
+    EXPECT_EQ(talk.stream.send_some("behind", true), 0u);
+    EXPECT_FALSE(co_await talk.stream.send(Frame::bytes("behind", true)));
+  });
+}
+
 }  // namespace
 }  // namespace outrider

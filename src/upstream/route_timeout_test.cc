@@ -43,12 +43,12 @@ TEST(RequestTimeout, DoesNotCutAResponseThatHasBegun) {
   proxy.route.timeout = {};
   proxy.run([](TestProxy& p) -> Task<> {
     TestClient client = p.connect();
-    TestClient host = co_await p.forward(client, "POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: 6\r\n\r\nabc", "abc");
+    TestClient host = co_await p.forward(client, "POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: 6\r\n\r\nxyz", "xyz");
     co_await host.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no");
     EXPECT_THAT(co_await client.read_to("\r\n\r\no"), StartsWith("HTTP/1.1 200"));
     co_await sleep(seconds(60));
-    co_await client.send("def");
-    EXPECT_EQ(co_await host.read_to("def"), "def");
+    co_await client.send("uvw");
+    EXPECT_EQ(co_await host.read_to("uvw"), "uvw");
     co_await host.send("k");
     EXPECT_EQ(co_await client.read_to("k"), "k");
     EXPECT_EQ(p.http_count(HttpStat::downstream_rq_timeout), 0u);

@@ -93,12 +93,12 @@ TEST(Tries, SendABodyAgainThatIsStillComing) {
   RetryingProxy proxy("5xx");
   proxy.run([](TestProxy& p) -> Task<> {
     TestClient client = p.connect();
-    TestClient host = co_await p.forward(client, "POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: 6\r\n\r\nabc", "abc");
+    TestClient host = co_await p.forward(client, "POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: 6\r\n\r\nxyz", "xyz");
     co_await host.send(kBad);
     TestClient again = co_await p.accept();
-    EXPECT_THAT(co_await again.read_to("abc"), HasSubstr("content-length: 6\r\n"));
-    co_await client.send("def");
-    EXPECT_EQ(co_await again.read_to("def"), "def");
+    EXPECT_THAT(co_await again.read_to("xyz"), HasSubstr("content-length: 6\r\n"));
+    co_await client.send("uvw");
+    EXPECT_EQ(co_await again.read_to("uvw"), "uvw");
     co_await again.send(kOk);
     EXPECT_THAT(co_await client.read_to("ok"), StartsWith("HTTP/1.1 200"));
   });
@@ -109,7 +109,7 @@ TEST(Tries, LeaveABodyThatIsTooLongToKeep) {
   proxy.route.request_bytes_kept = 2;
   proxy.run([](TestProxy& p) -> Task<> {
     TestClient client = p.connect();
-    TestClient host = co_await p.forward(client, "POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc", "abc");
+    TestClient host = co_await p.forward(client, "POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nxyz", "xyz");
     co_await host.send(kBad);
     EXPECT_THAT(co_await client.read_to("\r\n\r\n"), StartsWith("HTTP/1.1 503"));
     EXPECT_EQ(p.count(ClusterStat::retry_or_shadow_abandoned), 1u);

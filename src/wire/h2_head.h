@@ -18,6 +18,7 @@ struct HeadLimits {
 // Why a message was refused, in Envoy's words for %RESPONSE_CODE_DETAILS%.
 inline constexpr std::string_view kInvalidField = "http2.invalid.header.field";
 inline constexpr std::string_view kBrokenRule = "http2.violation.of.messaging.rule";
+inline constexpr std::string_view kWrongLength = "http2.remote_reset";  // A body that is not as long as announced.
 inline constexpr std::string_view kTooManyHeaders = "http2.too_many_headers";
 inline constexpr std::string_view kListTooLarge = "http2.header_list_size_too_large";
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/ascii.h"
 #include "core/blanks.h"
 #include "wire/h1_chars.h"
 #include "wire/h1_target.h"
@@ -29,7 +30,7 @@ bool concerns_connection(Known known, std::string_view value) {
     case Known::upgrade:
       return true;
     case Known::te:
-      return value != "trailers";
+      return !equals_ignore_case(value, "trailers");
     default:
       return false;
   }
@@ -113,9 +114,8 @@ class RequestReading final : public Reading {
       head_.target_form = TargetForm::authority;
       return read;
     }
-    if (!has(Pseudo::scheme) || !has(Pseudo::path) || (has(Pseudo::protocol) && !connects)) {
-      return {HeadStatus::malformed, kBrokenRule};
-    }
+    if (has(Pseudo::protocol) && !connects) return {HeadStatus::malformed, kInvalidField};
+    if (!has(Pseudo::scheme) || !has(Pseudo::path)) return {HeadStatus::malformed, kBrokenRule};
     bool asterisk = head_.path == "*" && head_.method == Method::options;
     if (!asterisk && !head_.path.starts_with('/')) return {HeadStatus::malformed, kBrokenRule};
     if (asterisk) head_.target_form = TargetForm::asterisk;

@@ -1,3 +1,4 @@
+#include "core/ascii.h"
 #include "wire/h2_head.h"
 
 namespace outrider::h2 {
@@ -48,7 +49,7 @@ bool is_left_out(const Field& field) {
     case Known::http2_settings:
       return true;
     case Known::te:
-      return field.value != "trailers";
+      return !equals_ignore_case(field.value, "trailers");
     default:
       return false;
   }

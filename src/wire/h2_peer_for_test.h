@@ -76,6 +76,7 @@ class Peer final : public Events {
 inline Options small() {
   Options o;
   o.settings.max_concurrent_streams = 100;
+  o.settings.enable_connect_protocol = true;
   return o;
 }
 

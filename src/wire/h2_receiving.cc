@@ -150,7 +150,7 @@ bool Connection::accept_data(Stream& stream, std::uint32_t frame_bytes) {
   stream.received += data_.data_left;
   stream.wire_received += kFrameHeaderBytes + frame_bytes;
   if (!stream.announced || stream.received <= *stream.announced) return true;
-  return malformed(stream, kBrokenRule, "more than Content-Length says");
+  return fail_stream(stream, ErrorCode::protocol_error, "more than Content-Length says", kWrongLength);
 }
 
 std::size_t Connection::take_data(std::string_view bytes) {

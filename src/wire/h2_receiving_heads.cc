@@ -88,8 +88,10 @@ bool Connection::open_remote(StreamId id, bool end_stream, std::string_view bloc
 bool Connection::take_head(Stream& stream, bool end_stream, std::string_view block) {
   stream.head_wire_bytes += kFrameHeaderBytes + block.size();
   if (side_ == Side::server) {
-    return accept(stream, read_request(decoder_, block, options_.head, *stream.request), end_stream,
-                  stream.request->headers);
+    HeadResult result = read_request(decoder_, block, options_.head, *stream.request);
+    bool may_connect = options_.settings.enable_connect_protocol || stream.request->protocol.empty();
+    if (result.status == HeadStatus::complete && !may_connect) result = {HeadStatus::malformed, kInvalidField};
+    return accept(stream, result, end_stream, stream.request->headers);
   }
   HeadResult result = read_response(decoder_, block, options_.head, *stream.response);
   if (result.status == HeadStatus::complete && stream.response->informational() && end_stream) {
@@ -138,6 +140,7 @@ bool Connection::take_trailers(Stream& stream, bool end_stream, std::string_view
   }
   if (result.status == HeadStatus::malformed) return malformed(stream, result.detail, "malformed trailers");
   if (!end_stream) return malformed(stream, kBrokenRule, "trailers that do not end the stream");
+  if (trailers.has(Known::content_length)) return malformed(stream, kBrokenRule, "a length in trailers");
   if (!trailers.empty()) stream.trailers = &trailers;
   end_remote(stream);
   return !failed();
@@ -157,7 +160,7 @@ bool Connection::body_fits(const Stream& stream) const {
 
 void Connection::end_remote(Stream& stream) {
   if (!body_fits(stream)) {
-    malformed(stream, kBrokenRule, "less than Content-Length says");
+    fail_stream(stream, ErrorCode::protocol_error, "less than Content-Length says", kWrongLength);
     return;
   }
   stream.state = stream.local_ended() ? StreamState::closed : StreamState::half_closed_remote;

@@ -244,11 +244,13 @@ def compare(sides, pieces):
 
 # Where outrider does otherwise than Envoy.
 OTHERWISE = {
-    *("a fragment", "te: Trailers", "an extended CONNECT", "a protocol without CONNECT"),
-    *("an empty body", "more than its length", "less than its length", "more than its length in pieces"),
-    *("trailers that do not end", "a path in trailers", "upper case in trailers", "a length in trailers"),
-    *("a reset", "a reset without error", "DATA behind the end", "padding that is too long"),
-    *("a frame that is too large", "bytes that are no HPACK"),
+    "expect: 100-continue",  # 100 is sent when somebody wants the body.
+    "an empty body",  # Told as a length to HTTP/1.
+    "te: Trailers",  # Passed on as it is.
+    *("trailers that do not end", "a path in trailers", "upper case in trailers"),  # Not counted as trailers.
+    *("a reset", "a reset without error", "a length in trailers"),  # Before their cluster was known.
+    *("more than its length", "less than its length", "more than its length in pieces"),  # Likewise.
+    "DATA behind the end",  # Only its stream ends.
 }
 
 
