@@ -5,7 +5,6 @@
 
 #include "http/grpc_status.h"
 #include "http/http_call.h"
-#include "observe/code_counters.h"
 
 namespace outrider::filters {
 namespace {
@@ -39,11 +38,11 @@ constexpr StatDefinition kStats[] = {
     {"upstream_rq_time", StatKind::histogram},
 };
 static_assert(std::size(kStats) == static_cast<std::size_t>(Stat::count));
-constexpr StatTable kTable{kStats, kSparse};
+constexpr StatTable kTable{.definitions = kStats, .code_prefix = "", .sparse = true};
 constexpr std::size_t kStatuses = static_cast<std::size_t>(Stat::failure);
 // Of a status that gRPC does not know; its name is that of its scope.
 constexpr StatDefinition kOther[] = {{"", StatKind::counter}};
-constexpr StatTable kOtherTable{kOther, kSparse};
+constexpr StatTable kOtherTable{.definitions = kOther, .code_prefix = "", .sparse = true};
 
 // Names that others have thought of, for statistics. They live as long as the process.
 class Names {

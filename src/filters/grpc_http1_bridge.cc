@@ -3,7 +3,7 @@
 #include "envoy/extensions/filters/http/grpc_http1_bridge/v3/config.pb.h"
 #include "filters/grpc_call.h"
 #include "http/buffered_body.h"
-#include "http/filter_state.h"
+#include "http/changing_body.h"
 #include "http/grpc_status.h"
 #include "http/http_stats.h"
 #include "proto/http_filter.h"
@@ -41,7 +41,7 @@ class GrpcHttp1Bridge final : public Filter {
 };
 
 void speak_grpc(Exchange& x) {
-  reply_plainly(x);
+  x.translated = true;
   Headers& headers = x.request.headers;
   headers.set(Known::content_type, "application/grpc");
   headers.remove(Known::content_length);
@@ -61,13 +61,13 @@ Task<Response> GrpcHttp1Bridge::bridge(Exchange& x, Next next, bool frames) cons
   if (bridges && cuts_query_) x.request.path = x.request.path.substr(0, x.request.path.find('?'));
   if (!bridges) co_return co_await next(x);
   Bridged& bridged = x.leave_note(*this, Bridged{});
+  bridged.framed = frames;
   if (frames && x.request_body->length() != 0) {
-    bridged.framed = true;
     auto& body = x.arena.make_owned<BufferedBody>(*x.request_body);
     BufferedBody::Filled filled = co_await body.fill(x.options.buffer_bytes_max);
     if (filled == BufferedBody::Filled::too_long) co_return x.request_too_large();
     if (filled == BufferedBody::Filled::whole) put_prefix(body);
-    x.request_body = &body;
+    x.request_body = &x.arena.make_owned<UnmeasuredBody>(body);
   }
   Response response = co_await next(x);
   co_return co_await on_response(x, response, bridged);
@@ -75,6 +75,7 @@ Task<Response> GrpcHttp1Bridge::bridge(Exchange& x, Next next, bool frames) cons
 
 Task<Response> GrpcHttp1Bridge::on_response(Exchange& x, Response response, const Bridged& bridged) {
   if (response.tunnel || ends_with_head(x, response)) co_return response;
+  const bool measured = response.body->length().has_value();
   auto& body = x.arena.make_owned<BufferedBody>(*response.body);
   response.body = &body;
   switch (co_await body.fill(x.options.buffer_bytes_max)) {
@@ -91,7 +92,10 @@ Task<Response> GrpcHttp1Bridge::on_response(Exchange& x, Response response, cons
     body.replace(message);
   }
   const Headers* trailers = body.trailers();
-  if (!trailers) co_return response;
+  if (!trailers) {
+    if (!measured) response.body = &x.arena.make_owned<UnmeasuredBody>(body);
+    co_return response;
+  }
   body.replace(body.bytes());  // Now its length is known.
   x.response_trailers = trailers;
   ResponseHead& head = *response.head;

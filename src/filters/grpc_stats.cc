@@ -66,7 +66,7 @@ struct Call {
   void tell() {
     if (told || !settings.tells_logs) return;
     told = &x.arena.make_owned<Messages>();
-    outrider::tell(x, "envoy.filters.http.grpc_stats", *told);
+    set_filter_state(x, "envoy.filters.http.grpc_stats", *told);
   }
   void count(Stat stat, std::uint64_t messages) {
     if (messages == 0) return;

@@ -10,7 +10,6 @@
 #include "envoy/extensions/filters/http/grpc_web/v3/grpc_web.pb.h"
 #include "filters/grpc_call.h"
 #include "http/changing_body.h"
-#include "http/filter_state.h"
 #include "http/grpc_status.h"
 #include "http/matcher.h"
 #include "proto/http_filter.h"
@@ -171,7 +170,7 @@ class GrpcWeb final : public Filter {
 };
 
 void speak_grpc(Exchange& x) {
-  reply_plainly(x);
+  x.translated = true;
   Headers& headers = x.request.headers;
   headers.remove(Known::content_length);
   headers.set(Known::content_type, "application/grpc");
@@ -179,17 +178,6 @@ void speak_grpc(Exchange& x) {
   constexpr std::string_view kAccepted = "grpc-accept-encoding";
   if (!headers.find(kAccepted)) headers.add(kAccepted, "identity");
 }
-
-// Of unknown length, as the body of gRPC is.
-class Unmeasured final : public Body {
- public:
-  explicit Unmeasured(Body& source) : source_(source) {}
-  Frame poll(std::size_t max) override { return source_.poll(max); }
-  OUTRIDER_FORWARDS Task<Frame> pull(std::size_t max) override { return source_.pull(max); }
-
- private:
-  Body& source_;
-};
 
 Task<Response> GrpcWeb::serve(Exchange& x, Next next, bool text) const {
   Call& call = x.leave_note(*this, Call{});
@@ -203,14 +191,18 @@ Task<Response> GrpcWeb::serve(Exchange& x, Next next, bool text) const {
   speak_grpc(x);
   if (x.request_body->length() == 0) co_return co_await on_response(x, co_await next(x), call);
   if (!text) {
-    x.request_body = &x.arena.make_owned<Unmeasured>(*x.request_body);
+    x.request_body = &x.arena.make_owned<UnmeasuredBody>(*x.request_body);
     co_return co_await on_response(x, co_await next(x), call);
   }
   auto& body = x.arena.make_owned<DecodedBody>(*x.request_body);
   x.request_body = &body;
   std::optional<Response> response = co_await within(body.limit, next(x));
   body.give_up();
-  if (!response) co_return x.reply(400, "Bad gRPC-web request, invalid base64 data.", body.failure);
+  if (!response) {
+    if (x.client) x.client->leave_request(x);
+    next.take_back(x);
+    co_return x.reply(400, "Bad gRPC-web request, invalid base64 data.", body.failure);
+  }
   co_return co_await on_response(x, *response, call);
 }
 

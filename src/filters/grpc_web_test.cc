@@ -48,7 +48,7 @@ Task<Response> echo_pieces(TestService& s, Exchange& x) {
   }
   auto& head = x.arena.make_owned<ResponseHead>(x.arena);
   head.headers.add(Known::content_type, "application/grpc");
-  constexpr char kMessage[] = "\0\0\0\0\4abcd";
+  static constexpr char kMessage[] = "\0\0\0\0\4abcd";
   std::string_view message(kMessage, 9);
   std::vector<std::string_view> pieces{message.substr(0, 2), message.substr(2, 5), message.substr(7)};
   Response response{&head};

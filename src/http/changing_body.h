@@ -1,4 +1,4 @@
-// ChangingBody: a body whose bytes become others on their way.
+// ChangingBody: a body whose bytes become others on their way. UnmeasuredBody: only its length does not.
 #pragma once
 #include <string>
 
@@ -31,6 +31,17 @@ class ChangingBody : public Body {
   std::size_t at_ = 0;
   Frame end_;  // Pending: there is more to read.
   bool broken_ = false;
+};
+
+// The same bytes, of a length that is not known beforehand.
+class UnmeasuredBody final : public Body {
+ public:
+  explicit UnmeasuredBody(Body& source) : source_(source) {}
+  Frame poll(std::size_t max) override { return source_.poll(max); }
+  OUTRIDER_FORWARDS Task<Frame> pull(std::size_t max) override { return source_.pull(max); }
+
+ private:
+  Body& source_;
 };
 
 }  // namespace outrider

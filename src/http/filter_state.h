@@ -1,11 +1,11 @@
-// What filters tell logs and the proxy's own replies of a request, besides what they make of it.
+// What filters tell logs of a request, besides what they make of it.
 #pragma once
 #include <string>
 #include <string_view>
 
-#include "http/exchange.h"
-
 namespace outrider {
+
+struct Exchange;
 
 // An object that logs see by its name: %FILTER_STATE(name)%.
 class FilterState {
@@ -15,13 +15,15 @@ class FilterState {
   virtual void append_json(std::string& out) const = 0;
 };
 
-// `state` lives as long as the exchange, `name` is static text.
-void tell(Exchange& x, std::string_view name, const FilterState& state);
-// Null: there is none of that name.
-const FilterState* find_state(const Exchange& x, std::string_view name);
+struct NamedFilterState {
+  std::string_view name;
+  const FilterState* state;
+  const NamedFilterState* previous;
+};
 
-// The client speaks no gRPC, whatever a filter makes of its request: so do replies of the proxy's own.
-void reply_plainly(Exchange& x);
-bool replies_in_grpc(const Exchange& x);
+// `state` lives as long as the exchange, `name` is static text.
+void set_filter_state(Exchange& x, std::string_view name, const FilterState& state);
+// Null: there is none of that name.
+const FilterState* find_filter_state(const Exchange& x, std::string_view name);
 
 }  // namespace outrider

@@ -166,7 +166,7 @@ bool metadata(const Exchange& x, const Step& step, std::string& out) {
 }
 
 bool filter_state(const Exchange& x, const Step& step, std::string& out) {
-  const FilterState* state = find_state(x, step.names[0]);
+  const FilterState* state = find_filter_state(x, step.names[0]);
   if (!state) return false;
   if (step.shape == Shape::text) {
     state->append_plain(out);

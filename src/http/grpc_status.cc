@@ -81,6 +81,8 @@ bool is_grpc_type(std::string_view type) {
 
 bool is_grpc_request(const RequestHead& request) { return is_grpc_type(request.headers.value(Known::content_type)); }
 
+bool replies_in_grpc(const Exchange& x) { return !x.translated && is_grpc_request(x.request); }
+
 std::string grpc_message_of(std::string_view text) {
   constexpr char kHex[] = "0123456789ABCDEF";
   std::string result;

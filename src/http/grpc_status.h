@@ -35,6 +35,8 @@ std::optional<std::int64_t> grpc_status_of(const Exchange& x);
 // The content type is that of gRPC: application/grpc, or with a suffix such as +proto.
 bool is_grpc_type(std::string_view content_type);
 bool is_grpc_request(const RequestHead& request);
+// Whether replies of the proxy's own are answers of gRPC.
+bool replies_in_grpc(const Exchange& x);
 
 // A text as the field grpc-message carries it: bytes outside of printable ASCII, '%' and, as by Envoy, '~' are escaped.
 std::string grpc_message_of(std::string_view text);

@@ -1,6 +1,6 @@
 #include "http/local_reply.h"
 
-#include "http/filter_state.h"
+#include "http/grpc_status.h"
 
 namespace outrider {
 namespace {

@@ -1,7 +1,6 @@
 #include "core/decimal.h"
 #include "http/debug_log.h"
 #include "http/exchange.h"
-#include "http/filter_state.h"
 #include "http/grpc_status.h"
 #include "http/http_stats.h"
 #include "http/local_reply.h"

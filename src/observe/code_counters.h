@@ -9,14 +9,10 @@
 
 namespace outrider {
 
-// The code_prefix of a table without codes whose statistics are shown from their first count on.
-inline constexpr std::string_view kSparse = "?";
-inline bool is_sparse(const StatTable& table) { return table.code_prefix == kSparse; }
-
 // What comes with codes is shown as they are, from its first value on: the histogram "upstream_rq_time".
 inline bool appears_when_used(const StatTable& table, std::string_view histogram) {
   std::string_view prefix = table.code_prefix;
-  return is_sparse(table) ||
+  return table.sparse ||
          (!prefix.empty() && histogram.starts_with(prefix) && histogram.substr(prefix.size()) == "time");
 }
 

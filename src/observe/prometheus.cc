@@ -97,7 +97,7 @@ bool PrometheusText::next(std::string& out, std::size_t bytes) {
 bool PrometheusText::is_plain(const Group& group) const {
   const Metric& metric = *group.metric;
   return metric.source == Metric::Source::cells && metric.kind != StatKind::histogram && metric.parts.size() == 1 &&
-         metric.parts.front().response_class == 0 && takes_all_ && !is_sparse(*group.family->plan->table);
+         metric.parts.front().response_class == 0 && takes_all_ && !group.family->plan->table->sparse;
 }
 
 void PrometheusText::plain_lines(const Group& group, std::size_t begin, std::size_t end, std::string& out) {
@@ -155,7 +155,7 @@ void PrometheusText::scope_lines(const Group& group, std::size_t scope, std::str
   }
   const auto& definitions = family.plan->table->definitions;
   for (const Metric::Part& part : metric.parts) {
-    bool sparse = query_.used_only || is_sparse(*family.plan->table);
+    bool sparse = query_.used_only || family.plan->table->sparse;
     if (sparse && !family.is_written(part.definition, scope)) continue;
     if (!matches(*of.scope, definitions[part.definition].name)) continue;
     head(out, metric.kind == StatKind::counter ? "counter" : "gauge");
@@ -281,7 +281,7 @@ void PrometheusText::add_stats(const std::shared_ptr<StatScope>& scope) {
   };
   for (std::size_t i = 0; i < definitions.size(); i++) {
     bool histogram = definitions[i].kind == StatKind::histogram;
-    if ((query_.used_only || is_sparse(scope->table())) && !histogram && !written[i]) continue;
+    if ((query_.used_only || scope->table().sparse) && !histogram && !written[i]) continue;
     add(definitions[i].name, definitions[i].kind, values[i], i);
   }
   std::vector<NamedCount> codes;

@@ -154,7 +154,7 @@ void StatsText::fill_numbers(Frame& frame) {
   for (const auto& [i, ending] : sorted(table)) {
     const StatDefinition& d = table.definitions[i];
     if (d.kind == StatKind::histogram || !query_.wants(d.kind)) continue;
-    if (is_sparse(table) && !frame.written[i]) continue;
+    if (table.sparse && !frame.written[i]) continue;
     frame.lines.push_back({d.name, ending, frame.values[i], frame.written[i], i});
   }
   if (table.code_prefix.empty() || !query_.wants(StatKind::counter)) return;

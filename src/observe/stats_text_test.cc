@@ -4,7 +4,6 @@
 
 #include <ranges>
 
-#include "observe/code_counters.h"
 #include "observe/prometheus.h"
 
 namespace outrider {
@@ -162,7 +161,7 @@ TEST_F(StatsTest, JsonEscapesNames) {
 TEST_F(StatsTest, WhatIsSparseIsShownFromItsFirstCountOn) {
   constexpr StatDefinition kCalls[] = {
       {"called", StatKind::counter}, {"failed", StatKind::counter}, {"time", StatKind::histogram}};
-  const StatTable table{kCalls, kSparse};
+  const StatTable table{.definitions = kCalls, .code_prefix = "", .sparse = true};
   auto scope = registry_.scope("sparse.", table);
   EXPECT_THAT(text(), Not(HasSubstr("sparse")));
   EXPECT_THAT(prometheus(), Not(HasSubstr("sparse")));

@@ -87,12 +87,17 @@ bool H2UpstreamStream::send(const RequestHead& head, const Frame& first, bool wh
   x_.record.upstream_start = x_.worker.now();
   SendBuffer& output = connection_->session().connection().output();
   const std::size_t before = output.size();
-  connection_->open_stream(*stream_, whole && !first.is_data() && !stays_open_);
+  // A body that was announced and is empty ends by a frame of its own, as it came: to servers of gRPC that is another
+  // request than one without a body.
+  const bool empty = whole && !first.is_data() && !stays_open_;
+  const bool no_body = empty && x_.request_body->length() == 0u;
+  connection_->open_stream(*stream_, no_body);
   x_.record.upstream_bytes.sent = x_.record.upstream_bytes.head_sent = output.size() - before;
   if (first.is_data()) {
     unsent_ = first.data.substr(stream_->send_some(first.data, whole && !stays_open_));
     x_.record.upstream_bytes.sent += output.size() - before - x_.record.upstream_bytes.head_sent;
   }
+  if (empty && !no_body) stream_->end();
   if (whole && unsent_.empty()) request_is_sent();
   return !request_sent_;
 }
