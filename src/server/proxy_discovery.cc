@@ -26,7 +26,7 @@ Task<std::expected<void, std::string>> Proxy::take(config::Resources resources, 
                                                    const std::string& text) {
   co_await until_unchanging();
   Change change(*this);
-  if (state_ == ServerState::draining || !file_) co_return std::unexpected("the proxy takes no more configuration");
+  if (state_ == ServerState::draining || !file_) co_return std::unexpected(std::string(kDrains));
   auto answer = config::load_answer(resources, source.url(), source.name, text, *file_);
   if (!answer) co_return std::unexpected(to_text(answer.error()));
   config::Answers answers = snapshot_->answers;
