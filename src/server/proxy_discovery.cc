@@ -1,4 +1,6 @@
 // Proxy: how answers of discovery come into force.
+#include <malloc.h>
+
 #include "core/log.h"
 #include "server/proxy.h"
 
@@ -31,7 +33,9 @@ Task<std::expected<void, std::string>> Proxy::take(config::Resources resources, 
   if (!answer) co_return std::unexpected(to_text(answer.error()));
   config::Answers answers = snapshot_->answers;
   put(answers, resources, source.url(), std::move(*answer));
-  co_return co_await take_answers(std::move(answers));
+  auto taken = co_await take_answers(std::move(answers));
+  malloc_trim(0);  // A snapshot has gone, and all that it took to make one.
+  co_return taken;
 }
 
 Task<std::expected<void, std::string>> Proxy::take_answers(config::Answers answers) {
