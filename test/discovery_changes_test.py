@@ -100,8 +100,8 @@ def test_no_request_fails_while_everything_changes(stage, discovery):
             # Clusters that are named from now on come first, as in every order of updates.
             discovery.answers[CLUSTERS] = {"clusters": [static_cluster(n, x) for n, x in (("a", a), ("b", b))]}
             discovery.wait_asked(CLUSTERS)
-            discovery.answers[ROUTES] = routes_to("a" if there is a else "b")
             before = edge.stat("http.in.rds.users.config_reload")
+            discovery.answers[ROUTES] = routes_to("a" if there is a else "b")
             eventually(lambda: edge.stat("http.in.rds.users.config_reload") > before)
             discovery.answers[CLUSTERS] = {"clusters": [static_cluster("a" if there is a else "b", there)]}
             edge.wait_stat("cluster_manager.active_clusters", 2)
@@ -269,8 +269,8 @@ def test_a_large_answer_is_taken(stage, discovery):
     padding = [{"name": f"v{i}", "domains": [f"{i}.example"], "routes": []} for i in range(2000)]
     routes = routes_to("a")
     routes["virtual_hosts"] += padding
-    discovery.answers[ROUTES] = json.dumps(routes).encode() + b" " * 10_000_000
     before = edge.stat("http.in.rds.users.config_reload")
+    discovery.answers[ROUTES] = json.dumps(routes).encode() + b" " * 10_000_000
     with load([port], 2) as seen:
         eventually(lambda: edge.stat("http.in.rds.users.config_reload") > before)
     assert {status for status, _ in seen} == {200}
