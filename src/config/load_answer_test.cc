@@ -51,11 +51,12 @@ TEST(LoadAnswer, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(problems_of(Resources::clusters, "{}"),
               ElementsAre("http://d/v1:1:1: {\"clusters\": [...]} was expected"));
   EXPECT_THAT(problems_of(Resources::listeners, R"({"listeners": [], "admin": {}})"),
-              ElementsAre("http://d/v1:1:18: admin: the answer has no such key ({\"listeners\": [...]})"));
+              ElementsAre("http://d/v1:1:19: admin: the answer has no such key ({\"listeners\": [...]})"));
   EXPECT_THAT(problems_of(Resources::clusters, kCluster), ElementsAre(HasSubstr(":2:56: ")))
       << "`sds` without a service in the file";
   EXPECT_THAT(problems_of(Resources::routes, "{\"virtual_hosts\": [\n {\"name\": \"v\", \"domain\": [\"*\"]}]}"),
-              testing::Contains(HasSubstr("http://d/v1:2:15: virtual_hosts[0].domain: ")));
+              testing::Contains(HasSubstr(
+                  "http://d/v1:2:16: virtual_hosts[0]: envoy.config.route.v3.VirtualHost has no field `domain`")));
 }
 
 }  // namespace
