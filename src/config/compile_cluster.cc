@@ -151,11 +151,7 @@ constexpr std::uint32_t kResponseHeadBytesMax = 80 * 1024;  // Envoy's default.
 
 void read_http2(Compilation& c, const envoy::config::core::v3::Http2ProtocolOptions& proto, const std::string& path,
                 ClusterOptions& o) {
-  auto h2 = std::make_shared<H2Options>(compile_h2(c, proto, path));
-  h2->codec.head = h2->codec.trailers = {static_cast<std::uint32_t>(o.limits.head_bytes_max),
-                                         static_cast<std::uint32_t>(o.limits.field_count_max)};
-  h2->stats = c.process.stats.scope("cluster." + stat_name_of(o) + ".http2.", h2_stat_table());
-  o.h2 = std::move(h2);
+  o.h2 = compile_h2(c, proto, path, o.limits, "cluster." + stat_name_of(o) + ".");
 }
 
 void read_http(Compilation& c, const ClusterProto& proto, const std::string& path, ClusterOptions& o) {

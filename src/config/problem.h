@@ -20,6 +20,8 @@ struct Problem {
 
 // "file:line:column: path: message (hint)", leaving out what is not known; "note: " before the message of a note.
 std::string to_text(const Problem& problem);
+// A line for each.
+std::string to_text(const std::vector<Problem>& problems);
 
 // One line each.
 std::string to_text(const std::vector<Problem>& problems);

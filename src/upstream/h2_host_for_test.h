@@ -32,6 +32,7 @@ class H2Host final : private H2Session::Owner {
 
   H2Host(TestCluster& t, std::unique_ptr<Transport> transport, h2::Options o)
       : options(o), cluster_(t), transport_(std::move(transport)) {
+    options.settings.enable_connect_protocol = true;
     session.emplace(h2::Side::server, options, t.worker, *transport_, static_cast<H2Session::Owner&>(*this), stats_,
                     bytes_, bytes_);
     t.scope.spawn(run, *this);
@@ -65,7 +66,7 @@ class H2Host final : private H2Session::Owner {
       text += frame.data;
       if (frame.kind == Frame::Kind::trailers) text += "<trailers>";
       if (frame.is_reset()) text += "<reset " + std::to_string(static_cast<int>(a.stream.reset_code())) + ">";
-      if (frame.last || !frame.is_data()) co_return text;
+      if (frame.last) co_return text;
     }
   }
   // Says that streams above `last` are not served, and that no more are taken.
