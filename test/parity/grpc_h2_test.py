@@ -1,5 +1,5 @@
-"""gRPC over HTTP/2 on both sides: calls, their time-outs and the proxy's own replies, as a client, the host, the log and
-the statistics see them."""
+"""gRPC over HTTP/2 on both sides: calls, their time-outs and the proxy's own replies, as a client, the host, the log
+and the statistics see them."""
 
 import pytest
 
