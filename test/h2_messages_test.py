@@ -119,8 +119,9 @@ def test_a_head_has_no_body(way):
 
 
 def test_crumbs_of_a_cookie_are_one_field(way):
+    """Those of HTTP/2; the fields of HTTP/1 may go on as they are."""
     _, fields, _, _ = way.ask(fields=[("cookie", "a=1"), ("cookie", "b=2")])
-    assert fields.all("cookie") == ["a=1; b=2"]
+    assert fields.all("cookie") == (["a=1; b=2"] if way.down == "http2" else ["a=1", "b=2"])
 
 
 @pytest.mark.parametrize("up", ["http1", "http2"])

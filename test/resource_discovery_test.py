@@ -7,55 +7,21 @@ import pytest
 
 from peers import ask, eventually, tally
 from processes import free_port
-from v1_config import Discovery, listener, registered, service_cluster, static_cluster
-
-CLUSTERS, ROUTES, LISTENERS = "/v1/clusters/edge/node-1", "/v1/routes/users/edge/node-1", "/v1/listeners/edge/node-1"
-NODE = ("--service-cluster", "edge", "--service-node", "node-1")
-DELAY_MS = 30
-
-
-def routes_to(cluster, **fields):
-    route = {"prefix": "/", "cluster": cluster, "timeout_ms": 0}
-    return {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}], **fields}
-
-
-def rds(name="users", delay_ms=DELAY_MS):
-    return {"rds": {"cluster": "discovery", "route_config_name": name, "refresh_delay_ms": delay_ms}}
-
-
-def discovered_listener(port, name="in", **hcm):
-    """Without routes of its own where `rds` stands among the fields."""
-    made = listener(port, {"prefix": "/", "cluster": "users"}, **hcm)
-    if "rds" in hcm:
-        del made["filters"][0]["config"]["route_config"]
-    return {**made, "name": name}
-
-
-class Edge:
-    """A proxy whose services are found through `discovery`."""
-
-    def __init__(self, stage, discovery, listeners, clusters=(), cds=True, lds=False, flags=NODE, wait=True, **manager):
-        self.admin = free_port()
-        config = {
-            "listeners": listeners,
-            "admin": {"access_log_path": "/dev/null", "address": f"tcp://127.0.0.1:{self.admin}"},
-            "cluster_manager": {"clusters": list(clusters), **manager},
-        }
-        service = service_cluster("discovery", discovery.port)
-        if cds:
-            config["cluster_manager"]["cds"] = {"cluster": service, "refresh_delay_ms": DELAY_MS}
-        else:
-            config["cluster_manager"]["clusters"].append(service)
-        if lds:
-            config["lds"] = {"cluster": "discovery", "refresh_delay_ms": DELAY_MS}
-        self.process = stage.start(config, *flags, admin=self.admin, wait=wait)
-
-    def __getattr__(self, name):
-        return getattr(self.process, name)
-
-    def dump(self, name):
-        """The entries of a list of /config_dump."""
-        return [c[name] for c in self.ask_admin("/config_dump").json()["configs"] if name in c]
+from v1_config import (
+    CLUSTERS,
+    DELAY_MS,
+    LISTENERS,
+    ROUTES,
+    Discovery,
+    Edge,
+    discovered_listener,
+    listener,
+    rds,
+    registered,
+    routes_to,
+    service_cluster,
+    static_cluster,
+)
 
 
 @pytest.fixture
@@ -187,7 +153,7 @@ def test_routes_are_there_from_the_first_request_on_and_follow_the_service(stage
     discovery.answers[ROUTES] = routes_to("nosuch")
     eventually(lambda: ask(port).status == 503)
     discovery.answers[ROUTES] = b'{"virtual_hosts": [\n {"name": "x", "domains": "*", "route": []}]}'
-    edge.wait_line(rf"^http://discovery{ROUTES}:2:\d+: virtual_hosts\[0\].route: ")
+    edge.wait_line(rf"^http://discovery{ROUTES}:2:\d+: virtual_hosts\[0\]: .* has no field `route`")
     discovery.answers[ROUTES] = routes_to("nosuch", validate_clusters=True)
     edge.wait_line(rf"^http://discovery{ROUTES}:1:\d+: virtual_hosts\[0\].routes\[0\].route.cluster: unknown cluster")
     assert ask(port).status == 503

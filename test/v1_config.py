@@ -3,6 +3,7 @@
 import json
 
 from peers import response_bytes
+from processes import free_port
 
 
 def listener(port, *routes, **hcm):
@@ -47,7 +48,8 @@ def registered(backend, **tags):
 
 
 class Discovery:
-    """Answers each path with the JSON (or the bytes) that stands there; others with 404."""
+    """Answers each path with the JSON (or the bytes) that stands there; others with 404. What can be called gives the
+    whole response."""
 
     def __init__(self, stage):
         self.answers = {}
@@ -58,6 +60,8 @@ class Discovery:
         said = self.answers.get(request.target)
         if said is None:
             return response_bytes("404 Not Found")
+        if callable(said):
+            return said()
         return response_bytes(body=said if isinstance(said, bytes) else json.dumps(said).encode())
 
     def asked(self, path):
@@ -67,3 +71,52 @@ class Discovery:
         """Until this is asked for once more, and the answer before has been taken."""
         count = self.asked(path) + 1
         self.backend.wait(lambda _: self.asked(path) >= count, f"a question for {path}")
+
+
+CLUSTERS, ROUTES, LISTENERS = "/v1/clusters/edge/node-1", "/v1/routes/users/edge/node-1", "/v1/listeners/edge/node-1"
+NODE = ("--service-cluster", "edge", "--service-node", "node-1")
+DELAY_MS = 30
+
+
+def routes_to(cluster, **fields):
+    route = {"prefix": "/", "cluster": cluster, "timeout_ms": 0}
+    return {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}], **fields}
+
+
+def rds(name="users", delay_ms=DELAY_MS):
+    return {"rds": {"cluster": "discovery", "route_config_name": name, "refresh_delay_ms": delay_ms}}
+
+
+def discovered_listener(port, name="in", **hcm):
+    """Without routes of its own where `rds` stands among the fields."""
+    made = listener(port, {"prefix": "/", "cluster": "users"}, **hcm)
+    if "rds" in hcm:
+        del made["filters"][0]["config"]["route_config"]
+    return {**made, "name": name}
+
+
+class Edge:
+    """A proxy whose services are found through `discovery`."""
+
+    def __init__(self, stage, discovery, listeners, clusters=(), cds=True, lds=False, flags=NODE, wait=True, **manager):
+        self.admin = free_port()
+        config = {
+            "listeners": listeners,
+            "admin": {"access_log_path": "/dev/null", "address": f"tcp://127.0.0.1:{self.admin}"},
+            "cluster_manager": {"clusters": list(clusters), **manager},
+        }
+        service = service_cluster("discovery", discovery.port)
+        if cds:
+            config["cluster_manager"]["cds"] = {"cluster": service, "refresh_delay_ms": DELAY_MS}
+        else:
+            config["cluster_manager"]["clusters"].append(service)
+        if lds:
+            config["lds"] = {"cluster": "discovery", "refresh_delay_ms": DELAY_MS}
+        self.process = stage.start(config, *flags, admin=self.admin, wait=wait)
+
+    def __getattr__(self, name):
+        return getattr(self.process, name)
+
+    def dump(self, name):
+        """The entries of a list of /config_dump."""
+        return [c[name] for c in self.ask_admin("/config_dump").json()["configs"] if name in c]

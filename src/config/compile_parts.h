@@ -112,6 +112,8 @@ struct Compilation final : proto::Report, proto::FilterHost {
 
 // What a per_connection_buffer_limit_bytes lets one read take. 0 is no limit.
 std::size_t read_bytes_max(std::uint32_t limit);
+// Of a serialized message: equal means unchanged.
+std::array<std::uint64_t, 2> fingerprint_of(std::string_view message);
 std::chrono::milliseconds to_ms(const google::protobuf::Duration& d);
 std::vector<CidrRange> to_ranges(Compilation& c,
                                  const google::protobuf::RepeatedPtrField<envoy::config::core::v3::CidrRange>& list,

@@ -50,12 +50,6 @@ std::string to_text(const Problem& problem) {
   return valid_utf8(std::move(out));
 }
 
-std::string to_text(const std::vector<Problem>& problems) {
-  std::string out;
-  for (const Problem& p : problems) out.append(out.empty() ? "" : "\n") += to_text(p);
-  return out;
-}
-
 void Problems::add(Problem problem) {
   if (problem.fatal) ++fatal_;
   if (list_.size() >= kProblemsMax) {

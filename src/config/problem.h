@@ -23,9 +23,6 @@ std::string to_text(const Problem& problem);
 // A line for each.
 std::string to_text(const std::vector<Problem>& problems);
 
-// One line each.
-std::string to_text(const std::vector<Problem>& problems);
-
 // The problems of one load, in the order in which they were found. Past kProblemsMax they are only counted.
 class Problems {
  public:

@@ -1,5 +1,6 @@
 // Snapshot: all configuration, immutable. What changes fast (hosts, connections) is found through its clusters.
 #pragma once
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,7 +39,8 @@ struct ListenerConfig {
   std::vector<ListenerAddress> addresses;  // At least one; statistics are named after the first.
   int accepts_in_a_row_max = 64;  // Connections that a worker takes before everything else that is ready gets its turn.
   bool inbound = false;           // traffic_direction
-  bool binds = true;              // Else it gets what listeners with original_destination hand to it.
+  std::array<std::uint64_t, 2> fingerprint{};  // Of its message: equal means unchanged.
+  bool binds = true;                           // Else it gets what listeners with original_destination hand to it.
   // A connection that was led here by the kernel goes to the listener of the address that it was meant for.
   bool original_destination = false;
   std::shared_ptr<StatScope> stats;                        // listener.<address>.

@@ -80,6 +80,7 @@ void ResourceDiscovery::follow(const Snapshot& snapshot) {
     auto still = now.find(each.first);
     if (still != now.end() && *still->second == each.second->asked()) return false;
     if (each.second->stop) each.second->stop->request();
+    each.second->give_up();
     return true;
   });
   for (const auto& [key, source] : now) {

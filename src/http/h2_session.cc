@@ -273,7 +273,9 @@ void H2Session::stream_failed(h2::Stream& stream, const h2::Fault& fault) {
   auto& s = static_cast<H2Stream&>(stream);
   if (!connection_.failed()) stats_[H2Stat::tx_reset].add();
   count_fault(fault);
-  s.fail(Failure::protocol_error, fault.code);
+  // A response's head that is too large is given up, as in Envoy.
+  bool too_large = s.response && (fault.detail == h2::kListTooLarge || fault.detail == h2::kTooManyHeaders);
+  s.fail(too_large ? Failure::remote_reset : Failure::protocol_error, fault.code);
   owner_.stream_failed(s, fault);
 }
 

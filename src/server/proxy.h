@@ -57,6 +57,7 @@ class Proxy final : public HealthObserver, public ResourceTaker {
   // Publishes it once its new clusters have their hosts; or says why not.
   Task<std::expected<void, std::string>> bring_into_force(Read next);
   void reload();
+  static constexpr std::string_view kDrains = "the proxy takes no more configuration";
   static Task<> reload_file(Proxy& self);
   // Says in the log what is wrong.
   Task<bool> reload_configuration();

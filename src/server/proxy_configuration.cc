@@ -77,7 +77,7 @@ void Proxy::publish(Read next, std::vector<OpenListener> opened) {
   name_clusters();
   configured_ = clock_.wall();
   StatBlock& cm = cluster_manager_stats_->local(main_.index());
-  listeners_.update(*snapshot_, !same_file || previous->answers.listeners != snapshot_->answers.listeners);
+  listeners_.update(*snapshot_);
   follow(snapshot_->clusters);
   for (const auto& [name, cluster] : snapshot_->clusters) {
     if (!previous->clusters.contains(name)) cm[ClusterManagerStat::cluster_added].add();
@@ -114,6 +114,11 @@ Task<std::expected<void, std::string>> Proxy::bring_into_force(Read next) {
   follow(next.snapshot->clusters);
   co_await discovery_.first_answers();
   co_await services_.first_answers();
+  if (state_ == ServerState::draining) {  // Meanwhile.
+    give_slots_back();
+    Listeners::close(std::move(*opened));
+    co_return std::unexpected(std::string(kDrains));
+  }
   publish(std::move(next), std::move(*opened));
   co_return {};
 }

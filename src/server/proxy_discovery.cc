@@ -1,4 +1,6 @@
 // Proxy: how answers of discovery come into force.
+#include <malloc.h>
+
 #include "core/log.h"
 #include "server/proxy.h"
 
@@ -26,12 +28,14 @@ Task<std::expected<void, std::string>> Proxy::take(config::Resources resources, 
                                                    const std::string& text) {
   co_await until_unchanging();
   Change change(*this);
-  if (state_ == ServerState::draining || !file_) co_return std::unexpected("the proxy takes no more configuration");
+  if (state_ == ServerState::draining || !file_) co_return std::unexpected(std::string(kDrains));
   auto answer = config::load_answer(resources, source.url(), source.name, text, *file_);
   if (!answer) co_return std::unexpected(to_text(answer.error()));
   config::Answers answers = snapshot_->answers;
   put(answers, resources, source.url(), std::move(*answer));
-  co_return co_await take_answers(std::move(answers));
+  auto taken = co_await take_answers(std::move(answers));
+  malloc_trim(0);  // A snapshot has gone, and all that it took to make one.
+  co_return taken;
 }
 
 Task<std::expected<void, std::string>> Proxy::take_answers(config::Answers answers) {

@@ -140,7 +140,7 @@ void Forwarding::count_code(int status, bool canary) {
 void Forwarding::note_status(Endpoint& endpoint, const ResponseHead& head) {
   bool canary = !x.record.uncounted && is_canary(head);
   if (stream && !x.record.uncounted) stream->time_response(origin_of(x.request), canary, virtual_cluster, of_route);
-  if (declines_websocket(x, head)) return;
+  if (declines_websocket(*this, head)) return;
   count_code(head.status, canary);
   if (head.status < 500 && is_grpc_request(x.request)) return;  // The router counts it, by its status of gRPC.
   auto& count = head.status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success;
@@ -152,8 +152,9 @@ void note_local_failure(Forwarding& f, Endpoint& host, int status) {
   if (std::uint32_t reasons = host.outlier->put_local_failure(status)) report(f, host, reasons);
 }
 
-bool declines_websocket(const Exchange& x, const ResponseHead& head) {
-  return head.status != 101 && head.status < 400 && equals_ignore_case(x.upgrade, "websocket");
+bool declines_websocket(const Forwarding& f, const ResponseHead& head) {
+  if (head.status == 101 || head.status >= 400 || !equals_ignore_case(f.x.upgrade, "websocket")) return false;
+  return !f.cluster.cluster->options.speaks_h2(f.x.request.version);
 }
 
 namespace {

