@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from config_text import cluster, route
 from h2_attacks import ATTACKS, HUNDRED
 from h2_talk import COMPRESSION_ERROR, ENHANCE_YOUR_CALM, H2Client
 from peers import PATIENCE_S, eventually, response_bytes
@@ -95,8 +96,12 @@ class Bystander:
 
 @pytest.fixture(scope="module")
 def proxy(shared):
+    roomy = {"thresholds": [{"max_connections": 4096, "max_pending_requests": 4096, "max_requests": 4096}]}
     proxy = shared.proxy(
-        shared.backend(serve=serve), codec_type="HTTP2", listener={"per_connection_buffer_limit_bytes": 32768}
+        route("roomy"),
+        clusters=[cluster("roomy", shared.backend(serve=serve), circuit_breakers=roomy)],
+        codec_type="HTTP2",
+        listener={"per_connection_buffer_limit_bytes": 32768},
     )
     with H2Client(proxy.port) as client:  # What is made once is there before memory is looked at.
         for _ in range(HUNDRED):

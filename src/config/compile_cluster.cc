@@ -151,10 +151,9 @@ constexpr std::uint32_t kResponseHeadBytesMax = 80 * 1024, kH2ResponseHeadBytesM
 
 void read_http2(Compilation& c, const envoy::config::core::v3::Http2ProtocolOptions& proto, const std::string& path,
                 std::uint32_t head_bytes_max, ClusterOptions& o) {
-  auto h2 = std::make_shared<H2Options>(compile_h2(c, proto, path));
-  h2->codec.head = h2->codec.trailers = {head_bytes_max, o.limits.field_count_max};
-  h2->stats = c.process.stats.scope("cluster." + stat_name_of(o) + ".http2.", h2_stat_table());
-  o.h2 = std::move(h2);
+  h1::Limits heads = o.limits;
+  heads.head_bytes_max = head_bytes_max;
+  o.h2 = compile_h2(c, proto, path, heads, "cluster." + stat_name_of(o) + ".");
 }
 
 void read_http(Compilation& c, const ClusterProto& proto, const std::string& path, ClusterOptions& o) {

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <limits>
-
 #include "envoy/config/core/v3/protocol.pb.h"
 
 namespace outrider::config {
@@ -14,7 +12,6 @@ using h2::Setting;
 
 // What an unread stream, and an unread connection, may hold of us. Envoy's are 16 and 24 MiB.
 constexpr std::uint32_t kStreamWindow = 256 * 1024, kConnectionWindow = 1024 * 1024;
-constexpr std::uint32_t kConcurrentStreams = 1024;  // Envoy's.
 
 template <class Value>
 void take(const Value& value, bool is_set, std::uint32_t& into) {
@@ -23,7 +20,7 @@ void take(const Value& value, bool is_set, std::uint32_t& into) {
 
 void read_settings(const Proto& proto, h2::Options& o) {
   o.settings.enable_push = false;
-  o.settings.max_concurrent_streams = kConcurrentStreams;
+  o.settings.max_concurrent_streams = H2Options::kConcurrentStreams;
   o.settings.initial_window_size = kStreamWindow;
   o.connection_window = kConnectionWindow;
   take(proto.hpack_table_size(), proto.has_hpack_table_size(), o.settings.header_table_size);
@@ -96,8 +93,10 @@ H2Keepalive keepalive_of(const envoy::config::core::v3::KeepaliveSettings& proto
 
 }  // namespace
 
-H2Options compile_h2(Compilation& c, const Proto& proto, const std::string& path) {
-  H2Options o;
+std::shared_ptr<H2Options> compile_h2(Compilation& c, const Proto& proto, const std::string& path,
+                                      const h1::Limits& heads, const std::string& prefix) {
+  auto made = std::make_shared<H2Options>();
+  H2Options& o = *made;
   read_settings(proto, o.codec);
   read_floods(proto, o.codec.floods);
   read_custom_settings(c, proto, path, o.codec);
@@ -105,7 +104,10 @@ H2Options compile_h2(Compilation& c, const Proto& proto, const std::string& path
                         ? proto.override_stream_error_on_invalid_http_message().value()
                         : proto.stream_error_on_invalid_http_messaging();
   if (proto.has_connection_keepalive()) o.keepalive = keepalive_of(proto.connection_keepalive());
-  return o;
+  o.codec.head = o.codec.trailers = {static_cast<std::uint32_t>(heads.head_bytes_max),
+                                     static_cast<std::uint32_t>(heads.field_count_max)};
+  o.stats = c.process.stats.scope(prefix + "http2.", h2_stat_table());
+  return made;
 }
 
 }  // namespace outrider::config

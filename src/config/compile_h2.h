@@ -11,8 +11,8 @@ class Http2ProtocolOptions;
 
 namespace outrider::config {
 
-// The limits of heads and the statistics are for the caller to set.
-H2Options compile_h2(Compilation& c, const envoy::config::core::v3::Http2ProtocolOptions& proto,
-                     const std::string& path);
+// `heads` are the limits of heads and trailers; `prefix` is what "http2." of its statistics stands behind.
+std::shared_ptr<H2Options> compile_h2(Compilation& c, const envoy::config::core::v3::Http2ProtocolOptions& proto,
+                                      const std::string& path, const h1::Limits& heads, const std::string& prefix);
 
 }  // namespace outrider::config

@@ -80,14 +80,11 @@ void read_http1(Compilation& c, const hcm::HttpConnectionManager& m, const std::
 
 void read_http2(Compilation& c, const hcm::HttpConnectionManager& m, const std::string& path, HttpOptions& o) {
   const auto& http2 = m.http2_protocol_options();
-  auto h2 = std::make_shared<H2Options>(compile_h2(c, http2, path + ".http2_protocol_options"));
+  auto h2 = compile_h2(c, http2, path + ".http2_protocol_options", o.limits, "");
   if (m.has_stream_error_on_invalid_http_message() && !http2.has_override_stream_error_on_invalid_http_message()) {
     h2->codec.lenient = m.stream_error_on_invalid_http_message().value();
   }
   if (c.routes_upgrade) h2->codec.settings.enable_connect_protocol = true;
-  h2->codec.head = h2->codec.trailers = {static_cast<std::uint32_t>(o.limits.head_bytes_max),
-                                         static_cast<std::uint32_t>(o.limits.field_count_max)};
-  h2->stats = c.process.stats.scope("http2.", h2_stat_table());
   o.h2 = std::move(h2);
 }
 

@@ -20,8 +20,7 @@ struct Problem {
 
 // "file:line:column: path: message (hint)", leaving out what is not known; "note: " before the message of a note.
 std::string to_text(const Problem& problem);
-
-// One line each.
+// A line for each.
 std::string to_text(const std::vector<Problem>& problems);
 
 // The problems of one load, in the order in which they were found. Past kProblemsMax they are only counted.

@@ -283,4 +283,10 @@ Within<T> within(Limit& limit, Task<T>&& task) {
   return Within<T>(limit, task);
 }
 
+// The body of a Scope that lives by its children alone.
+inline Task<> until_stopped() {
+  Signal never;
+  co_await never.wait();
+}
+
 }  // namespace outrider

@@ -94,13 +94,7 @@ ServiceDiscovery::ServiceDiscovery(Worker& worker, RestClient& client, Discovery
 
 ServiceDiscovery::~ServiceDiscovery() = default;
 
-namespace {
-Task<> rest() {
-  for (;;) co_await sleep(std::chrono::hours(24));
-}
-}  // namespace
-
-Task<> ServiceDiscovery::run() { co_await scope_.run(rest()); }
+Task<> ServiceDiscovery::run() { co_await scope_.run(until_stopped()); }
 
 void ServiceDiscovery::follow(const ClusterPtr& cluster) {
   if (!cluster->options.service || followed_.contains(cluster.get())) return;

@@ -25,7 +25,7 @@ Task<Response> tell_body(TestService& s, Exchange& x) {
     if (frame.is_reset()) s.seen += "<reset>";
     if (frame.is_data()) s.seen.append("[").append(frame.data).append("]");
     if (frame.trailers) s.seen += frame.trailers->begin()->name;
-    if (!frame.is_data() || frame.last) break;
+    if (frame.last) break;
   }
   co_return x.reply(200, "answered", "direct_response");
 }

@@ -29,7 +29,7 @@ struct Frame {
   enum class Kind : std::uint8_t { pending, data, trailers, end, reset };
 
   Kind kind = Kind::pending;
-  bool last = false;                  // Data: the body ends behind it, without trailers. Nothing more may be read.
+  bool last = false;                  // The body ends with it: nothing more may be read.
   Failure failure = Failure::none;    // Reset only.
   std::string_view data;              // Data only; never empty.
   const Headers* trailers = nullptr;  // Trailers only: the body ends with them.

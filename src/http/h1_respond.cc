@@ -41,8 +41,6 @@ void add_frame(Pieces& pieces, Exchange& x, const Frame& frame, bool chunked, ch
   }
 }
 
-bool ends_body(const Frame& frame) { return !frame.pending() && (frame.last || !frame.is_data()); }
-
 // The framing that the head speaks of: for HEAD, that of the body that GET would get.
 h1::BodyFraming announced(const Exchange& x, const ResponseHead& head, h1::BodyFraming framing) {
   bool bodiless_status = head.status < 200 || head.status == 204 || head.status == 304;
@@ -104,10 +102,10 @@ Task<bool> H1Server::send_response(Exchange& x, const Response& response) {
   note_response(x, head);
   bool has_body = framing.kind != h1::BodyFraming::Kind::none;
   Frame frame = has_body ? response.body->poll(BlockPool::kBodyBytes) : Frame::end();
-  if (ends_body(frame)) may_go_on(x);  // While a body still flows, so may the request's.
+  if (frame.last) may_go_on(x);  // While a body still flows, so may the request's.
   prepare_response(x, head, connection.closing, false);
   debug(x, Logger::http, [&] {
-    std::string_view end = ends_body(frame) && !frame.is_data() ? "true" : "false";
+    std::string_view end = frame.last && !frame.is_data() ? "true" : "false";
     return "encoding headers via codec (end_stream=" + std::string(end) + "):" + debug_fields(head);
   });
 
@@ -141,7 +139,7 @@ Task<bool> H1Server::send_response(Exchange& x, const Response& response) {
       if (framing.kind == h1::BodyFraming::Kind::until_close) cut_off();
       co_return false;
     }
-    if (ends_body(frame)) {
+    if (frame.last) {
       response_ended = true;
       co_return may_go_on(x);
     }

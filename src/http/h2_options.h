@@ -17,6 +17,8 @@ struct H2Keepalive {
 };
 
 struct H2Options {
+  static constexpr std::uint32_t kConcurrentStreams = 1024;  // Envoy's.
+
   h2::Options codec;
   H2Keepalive keepalive;
   std::shared_ptr<StatScope> stats;  // http2.* of H2Stat; set where it is used.
@@ -25,7 +27,7 @@ struct H2Options {
 // Of the program's own services.
 inline std::shared_ptr<const H2Options> own_h2_options(StatRegistry& stats) {
   auto options = std::make_shared<H2Options>();
-  options->codec.settings.max_concurrent_streams = 1024;
+  options->codec.settings.max_concurrent_streams = H2Options::kConcurrentStreams;
   options->codec.settings.enable_connect_protocol = true;
   options->stats = stats.scope("http2.", h2_stat_table());
   return options;

@@ -11,8 +11,6 @@ bool may_have_body(const Exchange& x, const ResponseHead& head) {
   return x.request.method != Method::head && head.status != 204 && head.status != 304;
 }
 
-bool ends_body(const Frame& frame) { return !frame.pending() && (frame.last || !frame.is_data()); }
-
 }  // namespace
 
 H2ServerStream::H2ServerStream(H2Server& server)
@@ -169,7 +167,7 @@ Task<bool> H2ServerStream::send_frames(Exchange& x, Body& body, Frame frame) {
     }
     x.record.bytes_sent += frame.data.size();
     x.record.downstream_bytes.sent += frame.data.size() + h2::kFrameHeaderBytes;
-    if (ends_body(frame)) {
+    if (frame.last) {
       note_end_of_response(x);
       co_return true;
     }
@@ -208,8 +206,7 @@ Task<bool> H2ServerStream::write(std::string_view data) {
 
 void H2ServerStream::finish() {
   if (stream_.local_ended()) return;
-  server_.session_.connection().send_data(stream_, {}, true);
-  server_.session_.touched();
+  stream_.end();
   response_ended = true;
 }
 

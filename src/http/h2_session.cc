@@ -176,12 +176,12 @@ Task<bool> H2Stream::send(const Frame& frame) {
   }
   if (frame.kind == Frame::Kind::trailers) {
     session_.connection_.send_trailers(*this, *frame.trailers);
+    session_.touched();
   } else if (frame.is_reset()) {
     reset(h2::ErrorCode::internal_error);
   } else {
-    session_.connection_.send_data(*this, {}, true);
+    end();
   }
-  session_.touched();
   co_return true;
 }
 
@@ -197,8 +197,8 @@ H2Session::H2Session(h2::Side side, const h2::Options& options, Worker& worker, 
   connection_.start();
 }
 
-std::size_t H2Session::sendable(const H2Stream& stream) const {
-  std::size_t waiting = const_cast<h2::Connection&>(connection_).output().size() + sending_.size();
+std::size_t H2Session::sendable(const H2Stream& stream) {
+  std::size_t waiting = connection_.output().size() + sending_.size();
   return waiting >= kOutputBytesMax ? 0 : connection_.sendable(stream);
 }
 

@@ -137,7 +137,7 @@ class H2Session final : private h2::Events {
     if (!connection_.output().empty()) to_write_.notify_one();
   }
   // Of a body, how much may be sent now.
-  std::size_t sendable(const H2Stream& stream) const;
+  std::size_t sendable(const H2Stream& stream);
   TimePoint last_frame() const { return transport_.last_progress(); }
 
  private:

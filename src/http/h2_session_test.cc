@@ -126,7 +126,7 @@ Task<> echo(Both& b, Talk& talk) {
   b.server->touched();
   for (;;) {
     Frame frame = co_await talk.stream.pull(10'000);
-    if (!co_await talk.stream.send(frame) || !frame.is_data() || frame.last) co_return;
+    if (!co_await talk.stream.send(frame) || frame.last) co_return;
   }
 }
 
@@ -145,7 +145,7 @@ Task<std::string> read_all(Talk& talk) {
     if (frame.is_data()) text += frame.data;
     if (frame.kind == Frame::Kind::trailers) text += " trailers " + std::string(frame.trailers->value("t"));
     if (frame.is_reset()) text += " reset";
-    if (!frame.is_data() || frame.last) co_return text;
+    if (frame.last) co_return text;
   }
 }
 

@@ -1,4 +1,4 @@
-// One client connection, from accept to close. Read this first: a request's life begins and ends in serve.cc.
+// One client connection, from accept to close. Read this first: which protocol it speaks is found out in serve.cc.
 #pragma once
 #include <memory>
 

@@ -96,13 +96,9 @@ Task<> SpanQueue::deliver(SpanQueue& self, Batch& batch) {
   std::erase_if(self.batches_, [&](const auto& each) { return each.get() == &batch; });
 }
 
-Task<> SpanQueue::rest() {
-  for (;;) co_await sleep(std::chrono::hours(24));
-}
-
 Task<> SpanQueue::run(Worker& worker, HttpCaller& caller) {
   SpanQueue queue(worker, caller);
-  co_await queue.scope_.run(rest());
+  co_await queue.scope_.run(until_stopped());
 }
 
 }  // namespace outrider

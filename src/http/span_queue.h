@@ -77,7 +77,6 @@ class SpanQueue {
   SpanQueue(Worker& worker, HttpCaller& caller) : worker_(worker), caller_(caller) { current_ = this; }
   SpanQueue(const SpanQueue&) = delete;
   ~SpanQueue() { current_ = nullptr; }
-  static Task<> rest();
   // As long as there are spans of the tracer.
   static Task<> deliver(SpanQueue& self, Batch& batch);
   static Task<> wait(Batch& batch);

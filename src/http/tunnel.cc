@@ -44,7 +44,7 @@ Task<bool> ServerStream::download(Exchange& x, Body& from) {
       co_return false;
     }
     x.record.bytes_sent += frame.data.size();
-    if (!frame.is_data() || frame.last) break;
+    if (frame.last) break;
   }
   finish();
   co_return true;

@@ -144,7 +144,7 @@ int explain_file(const Request& r) {
   Proxy proxy(std::move(flags));
   auto snapshot = proxy.read_snapshot();
   if (!snapshot) {
-    std::fprintf(stderr, "%s\n", to_text(snapshot.error()).c_str());
+    std::fprintf(stderr, "%s\n", config::to_text(snapshot.error()).c_str());
     return 1;
   }
   RuntimeLayers layers;

@@ -141,7 +141,7 @@ int Proxy::run() {
   auto snapshot = load_snapshot(nullptr);
   block_signals();
   if (!snapshot) {
-    log(Logger::main, LogLevel::critical, "the configuration is refused:\n" + to_text(snapshot.error()));
+    log(Logger::main, LogLevel::critical, "the configuration is refused:\n" + config::to_text(snapshot.error()));
     return 1;
   }
   snapshot_ = std::move(snapshot->snapshot);
@@ -224,7 +224,7 @@ Task<> Proxy::body(Proxy& self) {
   self.server_stats_->local(self.main_.index())
       .record(ServerStat::initialization_time_ms,
               static_cast<std::uint64_t>((self.clock_.now() - self.started_) / std::chrono::milliseconds(1)));
-  for (;;) co_await sleep(std::chrono::hours(24));
+  co_await until_stopped();
 }
 
 Task<> Proxy::discover(Proxy& self) { co_await self.discovery_.run(); }

@@ -57,7 +57,7 @@ std::expected<Proxy::Read, std::vector<config::Problem>> Proxy::load_snapshot(co
 int Proxy::validate() {
   auto snapshot = load_snapshot(nullptr);
   if (!snapshot) {
-    std::fprintf(stderr, "%s\n", to_text(snapshot.error()).c_str());
+    std::fprintf(stderr, "%s\n", config::to_text(snapshot.error()).c_str());
     return 1;
   }
   std::printf("configuration '%s' OK\n", flags_.config_path.c_str());

@@ -36,15 +36,9 @@ void ProxyWorker::stop() {
   thread_.join();
 }
 
-namespace {
-Task<> rest() {
-  for (;;) co_await sleep(std::chrono::hours(24));
-}
-}  // namespace
-
 Task<> ProxyWorker::body(ProxyWorker& self) {
   self.scope_.spawn(SpanQueue::run, self.worker_, static_cast<HttpCaller&>(self.caller_));
-  co_await rest();
+  co_await until_stopped();
 }
 
 Task<> ProxyWorker::live(ProxyWorker& self) { co_await self.scope_.run(body(self)); }

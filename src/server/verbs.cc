@@ -88,7 +88,7 @@ std::expected<Words, int> words_of(int argc, char** argv) {
 }
 
 void tell(const std::vector<config::Problem>& problems) {
-  if (!problems.empty()) std::fprintf(stderr, "%s\n", to_text(problems).c_str());
+  if (!problems.empty()) std::fprintf(stderr, "%s\n", config::to_text(problems).c_str());
 }
 
 // The notes on a configuration go to the log.

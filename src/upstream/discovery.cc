@@ -11,7 +11,7 @@ bool resolves(const Cluster& c) { return c.by_dns() || c.options.discovery == Di
 
 }  // namespace
 
-Task<> Discovery::run() { co_await scope_.run(rest()); }
+Task<> Discovery::run() { co_await scope_.run(until_stopped()); }
 
 void Discovery::follow(const ClusterPtr& cluster) {
   if (!resolves(*cluster) || followed_.contains(cluster.get())) return;

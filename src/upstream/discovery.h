@@ -63,9 +63,6 @@ class Discovery {
   };
   static Task<> follow_name(Name& name);
   static Task<> sweep_hosts(Followed& f);
-  static Task<> rest() {
-    for (;;) co_await sleep(std::chrono::hours(24));
-  }
   std::chrono::milliseconds take_answer(Name& name, const DnsAnswer& answer);
   std::chrono::milliseconds take_failure(Name& name, const DnsFailure& failure);
   void set_addresses(Name& name, const std::vector<Address>& addresses);

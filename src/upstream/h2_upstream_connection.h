@@ -41,8 +41,6 @@ class H2UpstreamConnection final : private H2Session::Owner {
   TimePoint created() const { return created_; }
   TimePoint connected() const { return connected_; }
   const Address& local() const { return local_; }
-  // How many streams it has been used for, the present ones too.
-  std::uint64_t requests() const { return requests_; }
   // The peer has said that it takes no more streams.
   bool told_to_go() const { return told_to_go_; }
 

@@ -60,7 +60,7 @@ HealthChecks::HealthChecks(Worker& worker, Network& network, std::function<void(
   options_.edge = false;
 }
 
-Task<> HealthChecks::run() { co_await tasks_.run(rest()); }
+Task<> HealthChecks::run() { co_await tasks_.run(until_stopped()); }
 
 void HealthChecks::follow(const ClusterPtr& cluster) {
   if (!cluster->options.health_check || followed_.contains(cluster.get())) return;

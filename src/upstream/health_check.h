@@ -62,9 +62,6 @@ class HealthChecks {
     std::vector<std::shared_ptr<Session>> sessions;
   };
 
-  static Task<> rest() {
-    for (;;) co_await sleep(std::chrono::hours(24));
-  }
   static Task<> keep_asking(std::shared_ptr<Session> session);
   Task<Result> ask(Session& session);
   Task<Result> ask_http(Session& session);

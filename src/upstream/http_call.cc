@@ -33,7 +33,7 @@ Task<std::optional<CallFailure>> read_body(Body& body, std::string& into, const 
     if (frame.is_reset()) co_return CallFailure::reset;
     if (frame.is_data() && !call.discard_answer) into.append(frame.data);
     if (into.size() > call.answer_bytes_max) co_return CallFailure::too_large;
-    if (!frame.is_data() || frame.last) co_return std::nullopt;
+    if (frame.last) co_return std::nullopt;
   }
 }
 

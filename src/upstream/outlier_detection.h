@@ -21,7 +21,7 @@ class OutlierDetection {
       : worker_(worker), changed_(std::move(changed)) {}
 
   // The whole life of the detection; to be spawned or awaited. Ends by stop.
-  Task<> run() { co_await tasks_.run(rest()); }
+  Task<> run() { co_await tasks_.run(until_stopped()); }
   // Only while run() is in progress.
   void follow(const ClusterPtr& cluster);
   void forget(const Cluster& cluster);
@@ -40,9 +40,6 @@ class OutlierDetection {
   };
   struct Rates;
 
-  static Task<> rest() {
-    for (;;) co_await sleep(std::chrono::hours(24));
-  }
   static Task<> look_now_and_then(std::shared_ptr<Watched> watched);
   void look(Watched& w);
   void look_at_rates(Watched& w, const HostSet& hosts, bool local_origin);

@@ -33,8 +33,6 @@ struct Acquired {
 
 // Those of HTTP/2 to one endpoint, which requests share.
 struct H2Connections {
-  // One that has room for another stream; null: none has.
-  H2UpstreamConnection* ready() const { return ready_newest; }
   void drain();
 
   H2UpstreamConnection* newest = nullptr;        // All of them.

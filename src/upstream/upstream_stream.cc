@@ -72,11 +72,10 @@ Task<> UpstreamStream::pump(UpstreamStream& stream) {
       stream.wake();
       co_return;
     }
-    bool last = frame.last || !frame.is_data();
-    if (last) stream.timeout_.request_received(stream.x_);
+    if (frame.last) stream.timeout_.request_received(stream.x_);
     // A failed write is not the exchange's failure: the response may be on its way.
     if (!co_await stream.write_frame(frame)) co_return;
-    if (last) {
+    if (frame.last) {
       stream.request_is_sent();
       co_return;
     }
@@ -105,7 +104,7 @@ void UpstreamStream::record_time() {
 }
 
 Frame UpstreamStream::note(Frame frame) {
-  if (!frame.pending() && (frame.last || !frame.is_data())) {
+  if (frame.last) {
     x_.record.response_end = x_.worker.now();
     x_.record.upstream_bytes.received += body_wire_bytes();
   }

@@ -86,7 +86,6 @@ class Connection {
   void sent(const WaitingFrames& frames) { guard_.sent(frames); }
 
   const Settings& peer() const { return peer_; }
-  bool peer_settings_known() const { return settings_known_; }
   std::uint32_t streams() const { return streams_.size(); }
   template <class Visit>
   void each_stream(Visit visit) const {
