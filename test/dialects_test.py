@@ -52,6 +52,8 @@ V1 = """{
         {"type": "both", "name": "health_check", "config": {"pass_through_mode": false, "endpoint": "/healthy"}},
         {"type": "decoder", "name": "buffer", "config": {"max_request_bytes": 20}},
         {"type": "both", "name": "cors", "config": {}},
+        {"type": "both", "name": "grpc_web", "config": {}},
+        {"type": "both", "name": "grpc_http1_bridge", "config": {}},
         {"type": "decoder", "name": "router", "config": {}}
       ]}}]}],
   "admin": {"access_log_path": "/dev/null", "address": "tcp://127.0.0.1:ADMIN"},
@@ -128,6 +130,8 @@ static_resources:
             config: {pass_through_mode: false, endpoint: /healthy}
           - {name: envoy.buffer, config: {max_request_bytes: 20}}
           - name: envoy.cors
+          - name: envoy.grpc_web
+          - {name: envoy.grpc_http1_bridge, config: {}}
           - name: envoy.router
   clusters:
   - name: backend
@@ -232,6 +236,10 @@ static_resources:
             typed_config: {"@type": TYPE.filters.http.buffer.v3.Buffer, max_request_bytes: 20}
           - name: envoy.filters.http.cors
             typed_config: {"@type": TYPE.filters.http.cors.v3.Cors}
+          - name: envoy.filters.http.grpc_web
+            typed_config: {"@type": TYPE.filters.http.grpc_web.v3.GrpcWeb}
+          - name: envoy.filters.http.grpc_http1_bridge
+            typed_config: {"@type": TYPE.filters.http.grpc_http1_bridge.v3.Config}
           - name: envoy.filters.http.router
             typed_config: {"@type": TYPE.filters.http.router.v3.Router}
   clusters:
@@ -281,6 +289,8 @@ REQUESTS = {
     "an upgrade that is declined": request_bytes("/ws", fields=WEBSOCKET),
     "an upgrade that is not allowed": request_bytes("/", fields=WEBSOCKET),
     "who the client is": request_bytes("/", fields=[("x-forwarded-for", "1.2.3.4"), ("x-envoy-internal", "true")]),
+    "a call of a browser": request_bytes("/a.B/c", "POST", [("content-type", "application/grpc-web")], b"0"),
+    "a bridged call": request_bytes("/a.B/c", "POST", [("content-type", "application/grpc")], b"0"),
     "no host field": b"GET / HTTP/1.1\r\n\r\n",
     "no HTTP": b"nonsense\r\n\r\n",
 }

@@ -30,7 +30,7 @@ def echo2(request):
     request.reply(fields=[("x-method", request.method)], body=request.body or b"hello", trailers=request.trailers)
 
 
-@pytest.fixture(scope="module", params=["http1"])
+@pytest.fixture(scope="module", params=["http1", "http2"])
 def proxy(shared, request):
     if request.param == "http1":
         backend = shared.backend(echo1, name="backend")

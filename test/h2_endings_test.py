@@ -162,3 +162,56 @@ def test_pings_keep_a_connection_and_find_a_dead_one(stage):
         client.acknowledges = False
         client.to_end()
     assert proxy.stat("http2.keepalive_timeout") == 1
+
+
+def test_pings_find_a_dead_backend(stage):
+    def silent(talk):
+        talk.acknowledges = False
+        talk.until(lambda: False)
+
+    keepalive = {"connection_keepalive": {"interval": "0.1s", "timeout": "0.2s"}}
+    backend = stage.ending.enter_context(H2Backend(talk=silent))
+    proxy = stage.proxy(
+        route("backend"), clusters=[http2_cluster("backend", backend, http2=keepalive)], codec_type="HTTP2"
+    )
+    with H2Client(proxy.port) as client:
+        assert client.ask().status == 503
+    assert proxy.stat("cluster.backend.http2.keepalive_timeout") == 1
+    assert any(f.kind == PING for f in backend.talks[0].frames)
+
+
+def test_an_idle_connection_to_a_backend_ends(stage):
+    backend = stage.ending.enter_context(H2Backend())
+    to = http2_cluster("backend", backend, common={"idle_timeout": "0.2s"})
+    proxy = stage.proxy(route("backend"), clusters=[to], codec_type="HTTP2")
+    with H2Client(proxy.port) as client:
+        assert client.ask().body == b"backend"
+        proxy.wait_stat("cluster.backend.upstream_cx_idle_timeout", 1)
+        eventually(lambda: backend.talks[0].ended, "the end of the connection")
+        assert client.ask().body == b"backend"
+    assert len(backend.streams) == 2
+
+
+def test_a_backend_that_goes_away_finishes_what_it_has(stage):
+    go_on = threading.Event()
+
+    def begun(request):
+        if request.path == "/last":
+            request.talk.send(goaway_of(request.stream))
+            go_on.wait(PATIENCE_S)
+        request.reply(body=request.path.encode())
+
+    backend = stage.ending.enter_context(H2Backend(begun=begun))
+    proxy = stage.proxy(route("backend"), clusters=[http2_cluster("backend", backend)], codec_type="HTTP2")
+    with H2Client(proxy.port) as client:
+        last = client.open("/last")
+        backend.wait_requests(1)
+        proxy.wait_stat("cluster.backend.upstream_cx_close_notify", 1)
+        assert client.ask("/other").body == b"/other"
+        go_on.set()
+        assert client.whole(last).body == b"/last"
+    assert len(backend.streams) == 2
+
+
+def goaway_of(stream):
+    return b"\0\0\x08" + bytes([GOAWAY, 0]) + b"\0\0\0\0" + stream.to_bytes(4, "big") + b"\0\0\0\0"

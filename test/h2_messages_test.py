@@ -44,6 +44,12 @@ def echo1(request):
     return head + chunk + b"0\r\n" + tail + b"\r\n"
 
 
+def echo2(request):
+    said = [("x-method", request.method), ("x-path", request.path), ("x-host", request.authority)]
+    said += [(n, v) for n, v in request.fields if n in ("x-a", "x-b", "te", "cookie")]
+    request.reply(fields=said, body=request.body, trailers=request.trailers)
+
+
 class Way:
     """A proxy before a backend, the protocols of both, and a client of it."""
 
@@ -80,7 +86,7 @@ class Way:
             return r.status, r.fields, r.body, list(r.trailers)
 
 
-WAYS = [("http2", "http1")]
+WAYS = [("http2", "http1"), ("http2", "http2"), ("http1", "http2")]
 
 
 @pytest.fixture(scope="module", params=WAYS, ids=["-".join(w) for w in WAYS])
@@ -113,11 +119,12 @@ def test_a_head_has_no_body(way):
 
 
 def test_crumbs_of_a_cookie_are_one_field(way):
+    """Those of HTTP/2; the fields of HTTP/1 may go on as they are."""
     _, fields, _, _ = way.ask(fields=[("cookie", "a=1"), ("cookie", "b=2")])
-    assert fields.all("cookie") == ["a=1; b=2"]
+    assert fields.all("cookie") == (["a=1; b=2"] if way.down == "http2" else ["a=1", "b=2"])
 
 
-@pytest.mark.parametrize("up", ["http1"])
+@pytest.mark.parametrize("up", ["http1", "http2"])
 def test_many_streams_are_answered_on_one_connection(stage, up):
     way = Way(stage, "http2", up, echo2 if up == "http2" else echo1)
     with H2Client(way.proxy.port) as client:
@@ -143,7 +150,7 @@ def test_statuses_without_a_body(stage, down, up, status):
     assert (got, body, fields.get("transfer-encoding")) == (status, b"", None)
 
 
-@pytest.mark.parametrize("up", ["http1"])
+@pytest.mark.parametrize("up", ["http1", "http2"])
 def test_informational_responses_go_on(stage, up):
     def answer(request):
         if up == "http2":
@@ -159,7 +166,7 @@ def test_informational_responses_go_on(stage, up):
     assert [f.get(":status") for f in a.informational] in (["103"], [])
 
 
-@pytest.mark.parametrize("up", ["http1"])
+@pytest.mark.parametrize("up", ["http1", "http2"])
 def test_a_client_that_waits_for_100_is_told_to_go_on(stage, up):
     way = Way(stage, "http2", up, echo2 if up == "http2" else echo1)
     with H2Client(way.proxy.port) as client:
@@ -209,6 +216,18 @@ def test_a_stream_that_waits_does_not_hold_up_another(stage):
             assert client.ask("/other").body == b"x"
 
 
+def test_a_client_s_reset_reaches_the_backend(stage):
+    way = Way(stage, "http2", "http2", begun=lambda request: None)
+    with H2Client(way.proxy.port) as client:
+        stream = client.open(method="POST", end=False)
+        request = way.backend.wait_requests(1)[0]
+        client.send(rst_stream(stream, CANCEL))
+        eventually(lambda: request.answer.reset is not None, "a reset at the backend")
+    assert request.answer.reset in (CANCEL, NO_ERROR, INTERNAL_ERROR)
+    way.proxy.wait_stat("http.in.downstream_rq_rx_reset", 1)
+    way.proxy.wait_stat("cluster.backend.http2.tx_reset", 1)
+
+
 def test_a_backend_that_dies_within_its_answer_resets_the_stream_only(stage):
     def answer(request):
         if request.target == "/":
@@ -251,6 +270,43 @@ def test_streams_above_the_limit_are_refused(stage):
         assert client.whole(client.open()).reset == REFUSED_STREAM
         backend.wait(lambda b: len(b.streams) == 3)
     assert proxy.stat("http2.stream_refused_errors") == 1
+
+
+def test_a_backend_s_limit_makes_another_connection(stage):
+    held = []
+    way = Way(stage, "http2", "http2", begun=held.append, first=settings(MAX_CONCURRENT_STREAMS=2))
+    with H2Client(way.proxy.port) as client:
+        client.open()
+        way.backend.wait_requests(1)
+        streams = [client.open() for _ in range(4)]
+        way.backend.wait_requests(5)
+        assert len(way.backend.streams) > 1
+        for request in held:
+            request.reply()
+        assert [client.whole(s).status for s in (1, *streams)] == [200] * 5
+
+
+def test_max_requests_of_a_connection_to_a_backend(stage):
+    fields = {"common": {"max_requests_per_connection": 2}}
+    way = Way(stage, "http2", "http2", echo2, cluster_fields=fields)
+    for _ in range(6):
+        assert way.ask()[0] == 200
+    assert len(way.backend.streams) == 3
+    assert way.proxy.stat("cluster.backend.upstream_cx_max_requests") == 3
+
+
+def test_a_request_that_a_goaway_refuses_may_be_sent_again(stage):
+    def begun(request):
+        if len(request.talk.goaways) or request.talk is not way.backend.talks[0]:
+            return request.reply(body=b"second")
+        request.talk.send(frame(7, payload=(0).to_bytes(4, "big") + (0).to_bytes(4, "big")))
+
+    retry = {"retry_policy": {"retry_on": "reset", "num_retries": 1}}
+    way = Way(stage, "http2", "http2", begun=begun, routes=[route("backend", **retry)])
+    with H2Client(way.proxy.port) as client:
+        a = client.ask()
+    assert a.status == 200 and a.body == b"second"
+    assert way.proxy.stat("cluster.backend.upstream_cx_close_notify") == 1
 
 
 def test_more_than_the_window_is_a_flow_control_error(stage):

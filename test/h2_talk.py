@@ -140,6 +140,7 @@ class Talk:
         self.peer_settings = {}
         self.window = 65535  # What of the connection's window is left to send.
         self.windows = {}
+        self.read_ahead = False  # Frames came while a body was sent.
         self.ended = False
 
     def send(self, *pieces):
@@ -251,6 +252,7 @@ class Talk:
         while sent < len(data):
             free = min(self.room(stream), self.window, size, len(data) - sent)
             if free <= 0:
+                self.read_ahead = True
                 open_again = self.until(lambda: a.reset is not None or min(self.room(stream), self.window) > 0)
                 if not open_again or a.reset is not None:
                     return sent
@@ -360,18 +362,25 @@ class H2Backend(Backend):
             return self.whole_talk(talk)
         seen, answered = set(), set()
         while (f := talk.next()) is not None:
-            a = talk.streams.get(f.stream)
-            if a is None or a.fields is None:
-                continue
-            request = H2Request(talk, f.stream, a)
-            if f.stream not in seen:
-                seen.add(f.stream)
-                self.record(request, stream)
-                if self.begun:
-                    self.begun(request)
-            if a.ended and a.reset is None and f.stream not in answered:
-                answered.add(f.stream)
-                self.answer_request(request)
+            self.look_at(talk, f.stream, seen, answered)
+            while talk.read_ahead:  # For want of a window: what came meanwhile is to be answered too.
+                talk.read_ahead = False
+                for number in list(talk.streams):
+                    self.look_at(talk, number, seen, answered)
+
+    def look_at(self, talk, number, seen, answered):
+        a = talk.streams.get(number)
+        if a is None or a.fields is None:
+            return
+        request = H2Request(talk, number, a)
+        if number not in seen:
+            seen.add(number)
+            self.record(request, talk.stream)
+            if self.begun:
+                self.begun(request)
+        if a.ended and a.reset is None and number not in answered:
+            answered.add(number)
+            self.answer_request(request)
 
     def answer_request(self, request):
         if self.reply:

@@ -7,54 +7,20 @@ import pytest
 
 from peers import ask, eventually, response_bytes, tally
 from processes import BINARY, free_port
+from v1_config import Discovery, listener, registered, service_cluster
 
 REGISTRATION = "/v1/registration/users"
 
 
-def host(at, **tags):
-    return {"ip_address": at.host, "port": at.port, **({"tags": tags} if tags else {})}
-
-
-class Service:
-    """A service of discovery that says what the test wants."""
+class Service(Discovery):
+    """Of one service's hosts. `raw`: a whole response instead of them."""
 
     def __init__(self, stage):
         self.hosts, self.raw = [], None
-        self.backend = stage.backend(self.answer, name="sds")
-        self.port = self.backend.port
+        super().__init__(stage)
 
     def answer(self, request):
         return self.raw or response_bytes(body=json.dumps({"hosts": self.hosts}).encode())
-
-    def wait_asked(self):
-        """Until a question that was not yet there has come."""
-        self.backend.wait_requests(len(self.backend.requests) + 1)
-
-
-def listener(port, *routes, **hcm):
-    hosts = [{"name": "all", "domains": ["*"], "routes": list(routes)}]
-    manager = {
-        "codec_type": "auto",
-        "stat_prefix": "in",
-        "route_config": {"virtual_hosts": hosts},
-        "filters": [{"type": "decoder", "name": "router", "config": {}}],
-        **hcm,
-    }
-    return {
-        "address": f"tcp://127.0.0.1:{port}",
-        "filters": [{"type": "read", "name": "http_connection_manager", "config": manager}],
-    }
-
-
-def service_cluster(name, port, **fields):
-    return {
-        "name": name,
-        "connect_timeout_ms": 250,
-        "type": "strict_dns",
-        "lb_type": "round_robin",
-        "hosts": [{"url": f"tcp://localhost:{port}"}],
-        **fields,
-    }
 
 
 def users_cluster(**fields):
@@ -89,12 +55,12 @@ def names(proxy, count):
 
 def test_hosts_of_a_service_are_taken_in_turn_from_the_first_request_on(stage):
     sds, backends = Service(stage), stage.backends(3)
-    sds.hosts = [host(b) for b in backends]
+    sds.hosts = [registered(b) for b in backends]
     edge = proxy(stage, sds.port)
     assert names(edge, 12) == list("ABC") * 4
     question = sds.backend.requests[0]
     assert (question.method, question.target, question["host"]) == ("GET", REGISTRATION, "users-sds")
-    sds.wait_asked()
+    sds.wait_asked(REGISTRATION)
     stats = edge.stats("cluster.users.")
     assert stats["cluster.users.update_attempt"] >= 2 and stats["cluster.users.update_success"] >= 1
     assert stats["cluster.users.update_no_rebuild"] >= 1 and stats["cluster.users.membership_total"] == 3
@@ -103,7 +69,7 @@ def test_hosts_of_a_service_are_taken_in_turn_from_the_first_request_on(stage):
 
 def test_a_host_that_leaves_gets_no_more_and_no_call_fails(stage):
     sds, backends = Service(stage), stage.backends(3)
-    sds.hosts = [host(b) for b in backends]
+    sds.hosts = [registered(b) for b in backends]
     edge = proxy(stage, sds.port)
     assert set(names(edge, 6)) == set("ABC")
     sds.hosts = sds.hosts[:1] + sds.hosts[2:]
@@ -117,7 +83,7 @@ def test_a_host_that_leaves_gets_no_more_and_no_call_fails(stage):
 
 def test_tags_weigh_hosts_and_name_their_zone(stage):
     sds, backends = Service(stage), stage.backends(2)
-    sds.hosts = [host(backends[0], load_balancing_weight=3, az="here"), host(backends[1], canary=True)]
+    sds.hosts = [registered(backends[0], load_balancing_weight=3, az="here"), registered(backends[1], canary=True)]
     edge = proxy(stage, sds.port, concurrency=1)
     assert tally(names(edge, 40)) == {"A": 30, "B": 10}
     page = edge.ask_admin("/clusters").body.decode()
@@ -130,7 +96,7 @@ def test_an_empty_list_is_an_answer(stage):
     edge = proxy(stage, sds.port)
     assert ask(edge.port).status == 503
     assert edge.stat("cluster.users.update_empty") == 1
-    sds.hosts = [host(backend)]
+    sds.hosts = [registered(backend)]
     edge.wait_stat("cluster.users.membership_total", 1)
     assert ask(edge.port).body == b"A"
     sds.hosts = []
@@ -157,7 +123,7 @@ BAD = {
 def test_a_bad_answer_is_refused_by_line_and_the_last_good_one_stays(stage, what):
     text, said = BAD[what]
     sds, (backend,) = Service(stage), stage.backends(1)
-    sds.hosts = [host(backend)]
+    sds.hosts = [registered(backend)]
     edge = proxy(stage, sds.port)
     sds.raw = response_bytes(body=text)
     line = edge.wait_line("the last good one stays")
@@ -173,13 +139,13 @@ def test_a_bad_answer_is_refused_by_line_and_the_last_good_one_stays(stage, what
 
 def test_without_an_answer_the_last_hosts_stay(stage):
     sds, (backend,) = Service(stage), stage.backends(1)
-    sds.hosts = [host(backend)]
+    sds.hosts = [registered(backend)]
     edge = proxy(stage, sds.port)
     sds.raw = response_bytes("503 Service Unavailable")
     edge.wait_line(f"http://users-sds{REGISTRATION}: the answer has the status 503")
     assert ask(edge.port).body == b"A"
     sds.raw = None
-    sds.wait_asked()
+    sds.wait_asked(REGISTRATION)
     sds.backend.close()
     edge.wait_line(f"http://users-sds{REGISTRATION}: the connection failed")
     assert ask(edge.port).body == b"A"
@@ -192,7 +158,7 @@ def test_the_start_waits_for_the_first_answer(stage):
     edge.wait_line("the connection failed")
     assert not edge.listening(edge.port)
     (backend,) = stage.backends(1)
-    hosts = {"hosts": [host(backend)]}
+    hosts = {"hosts": [registered(backend)]}
     stage.backend(lambda request: response_bytes(body=json.dumps(hosts).encode()), port=gone)
     edge.wait_listening(edge.port)
     assert ask(edge.port).body == b"A"
@@ -200,7 +166,7 @@ def test_the_start_waits_for_the_first_answer(stage):
 
 def test_a_host_that_is_well_outlives_its_registration(stage):
     sds, (backend,) = Service(stage), stage.backends(1)
-    sds.hosts = [host(backend)]
+    sds.hosts = [registered(backend)]
     check = {"type": "http", "path": "/health", "timeout_ms": 2000, "interval_ms": 20}
     check |= {"unhealthy_threshold": 1, "healthy_threshold": 1}
     edge = proxy(stage, sds.port, health_check=check)
@@ -213,7 +179,7 @@ def test_a_host_that_is_well_outlives_its_registration(stage):
 
 def test_a_reload_keeps_the_hosts_of_clusters_that_did_not_change(stage):
     sds, (backend,) = Service(stage), stage.backends(1)
-    sds.hosts = [host(backend)]
+    sds.hosts = [registered(backend)]
     edge = proxy(stage, sds.port, delay_ms=600_000)
     edge.signal(signal.SIGHUP)
     edge.wait_line("the configuration was reloaded")
@@ -252,7 +218,7 @@ def registry(stage, services):
     return process
 
 
-def registered(process, service="users"):
+def listed(process, service="users"):
     return ask(process.port, f"/v1/registration/{service}").json()["hosts"]
 
 
@@ -262,18 +228,18 @@ TWO = {"ip_address": "127.0.0.2", "port": 8082}
 
 def test_a_file_of_hosts_is_served_and_changes_are_seen(stage):
     sds = registry(stage, {"users": [ONE, TWO]})
-    assert registered(sds) == [
+    assert listed(sds) == [
         {**ONE, "service": "users"},
         {**TWO, "service": "users", "tags": {"load_balancing_weight": 1}},
     ]
-    assert registered(sds, "others") == []
+    assert listed(sds, "others") == []
     sds.file.write_text('{"users": [')
-    assert len(registered(sds)) == 2
+    assert len(listed(sds)) == 2
     assert "hosts that were known stay" in sds.wait_line("has changed", output="stdout")
     sds.wait_line(r"hosts.json:1:\d+: ", output="stdout")
     sds.file.write_text(json.dumps({"users": [TWO], "others": [ONE]}))
-    assert [h["port"] for h in registered(sds)] == [8082]
-    assert [h["port"] for h in registered(sds, "others")] == [8081]
+    assert [h["port"] for h in listed(sds)] == [8082]
+    assert [h["port"] for h in listed(sds, "others")] == [8081]
     sds.wait_line("2 hosts of 2 services", output="stdout")
 
 
@@ -283,7 +249,7 @@ def test_hosts_register_themselves_and_leave(stage, method):
     form = b"ip=127.0.0.9&port=80&revision=1&tags=%7B%22az%22%3A%20%22b%22%7D"
     assert ask(sds.port, REGISTRATION, method, body=form).status == 200
     assert ask(sds.port, REGISTRATION, method, body=json.dumps(TWO).encode()).status == 200
-    assert [(h["ip_address"], h["tags"].get("az")) for h in registered(sds)] == [
+    assert [(h["ip_address"], h["tags"].get("az")) for h in listed(sds)] == [
         ("127.0.0.9", "b"),
         ("127.0.0.2", None),
     ]
@@ -291,7 +257,7 @@ def test_hosts_register_themselves_and_leave(stage, method):
     assert refused.status == 400 and b"port" in refused.body
     assert ask(sds.port, f"{REGISTRATION}/127.0.0.9", "DELETE").status == 200
     assert ask(sds.port, f"{REGISTRATION}/127.0.0.9", "DELETE").status == 404
-    assert [h["ip_address"] for h in registered(sds)] == ["127.0.0.2"]
+    assert [h["ip_address"] for h in listed(sds)] == ["127.0.0.2"]
 
 
 def test_a_file_that_is_wrong_at_the_start_is_refused_by_line(stage):
@@ -304,9 +270,9 @@ def test_a_file_that_is_wrong_at_the_start_is_refused_by_line(stage):
 
 def test_a_proxy_follows_the_file_of_the_registry(stage):
     backends = stage.backends(3)
-    sds = registry(stage, {"users": [host(b) for b in backends]})
+    sds = registry(stage, {"users": [registered(b) for b in backends]})
     edge = proxy(stage, sds.port)
     assert names(edge, 6) == list("ABC") * 2
-    sds.file.write_text(json.dumps({"users": [host(b) for b in backends[1:]]}))
+    sds.file.write_text(json.dumps({"users": [registered(b) for b in backends[1:]]}))
     edge.wait_stat("cluster.users.membership_total", 2)
     assert set(names(edge, 6)) == set("BC")

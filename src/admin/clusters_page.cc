@@ -135,7 +135,7 @@ class PlainClusters final : public ClustersText {
     }
     append_thresholds("default_priority::", cluster.breakers[0], out);
     append_thresholds("high_priority::", cluster.breakers[1], out);
-    line(out, "added_via_api", "false");
+    line(out, "added_via_api", cluster.options.added_via_api ? "true" : "false");
   }
 
   void append_thresholds(std::string_view priority, const Breakers& breakers, std::string& out) {
@@ -216,6 +216,7 @@ class JsonClusters final : public ClustersText {
     any_ = true;
     json_.open_element();
     json_.text("name", cluster.name());
+    if (cluster.options.added_via_api) json_.truth("added_via_api", true);
     append_percent("success_rate_ejection_threshold", cluster.success_rates.ejection_threshold);
     has_hosts_ = has_hosts;
     if (has_hosts) json_.open_list("host_statuses");

@@ -6,6 +6,7 @@
 
 #include "admin/config_dump_mask.h"
 #include "admin/redact.h"
+#include "config/load.h"
 
 namespace outrider {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 namespace pb = google::protobuf;
 
 constexpr std::string_view kAdmin = "envoy.admin.v3.";
+constexpr std::string_view kBootstrap = "envoy.config.bootstrap.v3.Bootstrap";
 constexpr std::string_view kConnectionManager =
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
@@ -95,12 +97,65 @@ bool ConfigDump::add_sections() {
   section("ScopedRoutesConfigDump");
   ApiMessage routes = section("RoutesConfigDump");
   section("SecretsConfigDump");
+  add_discovered_clusters(clusters);
+  add_discovered_listeners(listeners, routes);
+  add_discovered_routes(routes);
   if (!bootstrap.has("static_resources")) return true;
   ApiMessage resources = bootstrap.child("static_resources");
   add_all(resources.list("clusters"), clusters, "static_clusters", "cluster");
   add_all(resources.list("listeners"), listeners, "static_listeners", "listener");
   add_routes(resources, routes);
   return true;
+}
+
+ApiMessage ConfigDump::parse(const std::string& type, const std::string& bytes) {
+  ApiMessage message = make(type);
+  (void)message.message().ParsePartialFromString(bytes);  // They were good when they were made.
+  redact(message.message(), schema_);
+  return message;
+}
+
+void ConfigDump::add_discovered_clusters(const ApiMessage& to) {
+  const config::Loaded* answer = snapshot_.answers.clusters.loaded.get();
+  if (!answer) return;
+  to.set("version_info", answer->version);
+  const ApiMessage resources = parse(std::string(kBootstrap), answer->bootstrap).child("static_resources");
+  for (const ApiMessage& cluster : resources.list("clusters")) {
+    auto used = snapshot_.clusters.find(cluster.text("name"));
+    if (used == snapshot_.clusters.end() || !used->second->options.added_via_api || !wanted(used->first)) continue;
+    ApiMessage entry = to.add("dynamic_active_clusters");
+    entry.set("version_info", answer->version);
+    entry.child("cluster").pack(cluster);
+    stamp(entry);
+  }
+}
+
+void ConfigDump::add_discovered_listeners(const ApiMessage& to, const ApiMessage& routes) {
+  const config::Loaded* answer = snapshot_.answers.listeners.loaded.get();
+  if (!answer) return;
+  to.set("version_info", answer->version);
+  const ApiMessage resources = parse(std::string(kBootstrap), answer->bootstrap).child("static_resources");
+  for (const ApiMessage& listener : resources.list("listeners")) {
+    if (!wanted(listener.text("name"))) continue;
+    ApiMessage entry = to.add("dynamic_listeners");
+    entry.set("name", listener.text("name"));
+    ApiMessage state = entry.child("active_state");
+    state.set("version_info", answer->version);
+    state.child("listener").pack(listener);
+    stamp(state);
+  }
+  add_routes(resources, routes);
+}
+
+void ConfigDump::add_discovered_routes(const ApiMessage& to) {
+  for (const auto& [url, answer] : snapshot_.answers.routes) {
+    const ApiMessage routes = parse("envoy.config.route.v3.RouteConfiguration", answer->bootstrap);
+    if (!wanted(routes.text("name"))) continue;
+    ApiMessage entry = to.add("dynamic_route_configs");
+    entry.set("version_info", answer->version);
+    entry.child("route_config").pack(routes);
+    stamp(entry);
+  }
 }
 
 void ConfigDump::add_all(const std::vector<ApiMessage>& configs, const ApiMessage& to, const std::string& list,
@@ -156,7 +211,8 @@ void ConfigDump::add_endpoints(const ApiMessage& to) {
       before = host.get();
     }
     assignment.child("policy").child("overprovisioning_factor").set_number("value", kOverprovisioningPercent);
-    to.add("static_endpoint_configs").child("endpoint_config").pack(assignment);
+    const bool found = cluster->options.added_via_api;
+    to.add(found ? "dynamic_endpoint_configs" : "static_endpoint_configs").child("endpoint_config").pack(assignment);
     made_.pop_back();
   }
 }

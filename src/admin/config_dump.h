@@ -54,6 +54,11 @@ class ConfigDump {
   void add_routes(const ApiMessage& resources, const ApiMessage& to);
   void add_routes_of(const ApiMessage& filter, const ApiMessage& to);
   void add_endpoints(const ApiMessage& to);
+  // What answers of discovery have put in.
+  void add_discovered_clusters(const ApiMessage& to);
+  void add_discovered_listeners(const ApiMessage& to, const ApiMessage& routes);
+  void add_discovered_routes(const ApiMessage& to);
+  ApiMessage parse(const std::string& type, const std::string& bytes);
   std::optional<Refusal> pack_resource(const ApiMessage& dump, std::string_view resource, std::string_view mask);
   std::optional<Refusal> pack_masked(const ApiMessage& dump, std::string_view mask);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/compile_discovery.h"
 #include "config/compile_parts.h"
 #include "config/compile_stats.h"
 #include "core/log.h"
@@ -122,10 +123,10 @@ void compile_clusters(Compilation& c, const envoy::config::bootstrap::v3::Bootst
 }  // namespace
 
 std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, const SnapshotPtr& previous,
-                                                         Process& process) {
+                                                         Process& process, const Answers& answers) {
   envoy::config::bootstrap::v3::Bootstrap bootstrap;
   auto snapshot = std::make_shared<Snapshot>();
-  Compilation c(loaded, process, previous, *snapshot);
+  Compilation c(loaded, answers, process, previous, *snapshot);
   if (!bootstrap.ParseFromString(loaded.bootstrap)) {
     c.fail("", "the configuration does not survive its own encoding");
     return std::unexpected(c.problems.take());
@@ -142,9 +143,13 @@ std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, c
     c.upstream_bind = &bootstrap.cluster_manager().upstream_bind_config();
   }
   compile_clusters(c, bootstrap.static_resources());
-  for (int i = 0; i < bootstrap.static_resources().listeners_size(); i++) {
-    compile_listener(c, bootstrap.static_resources().listeners(i), static_cast<std::size_t>(i));
+  compile_sources(c, bootstrap);
+  compile_discovered_clusters(c, answers);
+  const auto listeners = static_cast<std::size_t>(bootstrap.static_resources().listeners_size());
+  for (std::size_t i = 0; i < listeners; i++) {
+    compile_listener(c, bootstrap.static_resources().listeners(static_cast<int>(i)), i, i);
   }
+  compile_discovered_listeners(c, answers, listeners);
   c.regex_sizes = {};  // Those of statistics may, too.
   snapshot->stats = compile_stats(c, bootstrap);
   if (c.problems.any_fatal()) return std::unexpected(c.problems.take());

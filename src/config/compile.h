@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "config/answers.h"
 #include "config/load.h"
 #include "config/snapshot.h"
 #include "http/file_access_log.h"
@@ -24,8 +25,9 @@ struct Process {
 };
 
 // Clusters whose configuration has not changed are those of the previous snapshot (null: there is none), with their
-// hosts and connections. On failure all that is wrong, the load's mistakes too, ordered by file and line.
+// hosts and connections. Of the answers those are taken that the configuration asks for. On failure all that is wrong,
+// the load's mistakes too, ordered by file and line.
 std::expected<SnapshotPtr, std::vector<Problem>> compile(const Loaded& loaded, const SnapshotPtr& previous,
-                                                         Process& process);
+                                                         Process& process, const Answers& answers = {});
 
 }  // namespace outrider::config

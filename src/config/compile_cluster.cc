@@ -147,11 +147,13 @@ void read_thresholds(const ClusterProto& proto, ClusterOptions& o) {
   }
 }
 
-constexpr std::uint32_t kResponseHeadBytesMax = 80 * 1024;  // Envoy's default.
+constexpr std::uint32_t kResponseHeadBytesMax = 80 * 1024, kH2ResponseHeadBytesMax = 60 * 1024;  // Envoy's defaults.
 
 void read_http2(Compilation& c, const envoy::config::core::v3::Http2ProtocolOptions& proto, const std::string& path,
-                ClusterOptions& o) {
-  o.h2 = compile_h2(c, proto, path, o.limits, "cluster." + stat_name_of(o) + ".");
+                std::uint32_t head_bytes_max, ClusterOptions& o) {
+  h1::Limits heads = o.limits;
+  heads.head_bytes_max = head_bytes_max;
+  o.h2 = compile_h2(c, proto, path, heads, "cluster." + stat_name_of(o) + ".");
 }
 
 void read_http(Compilation& c, const ClusterProto& proto, const std::string& path, ClusterOptions& o) {
@@ -169,6 +171,7 @@ void read_http(Compilation& c, const ClusterProto& proto, const std::string& pat
       o.max_requests_per_connection = common.max_requests_per_connection().value();
     if (common.has_max_response_headers_kb()) o.limits.head_bytes_max = common.max_response_headers_kb().value() * 1024;
     if (common.has_max_headers_count()) o.limits.field_count_max = common.max_headers_count().value();
+    std::uint32_t of_h2 = common.has_max_response_headers_kb() ? o.limits.head_bytes_max : kH2ResponseHeadBytesMax;
     std::string at = path + ".typed_extension_protocol_options[\"" + name + "\"]";
     const auto& http1 = http.has_use_downstream_protocol_config()
                             ? http.use_downstream_protocol_config().http_protocol_options()
@@ -177,10 +180,10 @@ void read_http(Compilation& c, const ClusterProto& proto, const std::string& pat
     if (http.has_use_downstream_protocol_config()) {
       o.as_downstream = true;
       read_http2(c, http.use_downstream_protocol_config().http2_protocol_options(),
-                 at + ".use_downstream_protocol_config.http2_protocol_options", o);
+                 at + ".use_downstream_protocol_config.http2_protocol_options", of_h2, o);
     } else if (http.explicit_http_config().has_http2_protocol_options()) {
       read_http2(c, http.explicit_http_config().http2_protocol_options(),
-                 at + ".explicit_http_config.http2_protocol_options", o);
+                 at + ".explicit_http_config.http2_protocol_options", of_h2, o);
     }
   }
 }
@@ -265,18 +268,23 @@ void keep_health(const Cluster& before, const std::vector<EndpointPtr>& now) {
   }
 }
 
-// With 128 bits, two that differ do not have the same one by chance.
-std::array<std::uint64_t, 2> fingerprint_of(const Compilation& c, const ClusterProto& proto) {
+std::array<std::uint64_t, 2> cluster_fingerprint(const Compilation& c, const ClusterProto& proto, bool added_via_api) {
   std::string all = proto.SerializeAsString();
+  if (added_via_api) all += "via API";
   if (c.upstream_bind) all += c.upstream_bind->SerializeAsString();
-  XXH128_hash_t hash = XXH3_128bits(all.data(), all.size());
-  return {hash.high64, hash.low64};
+  return fingerprint_of(all);
 }
 
 }  // namespace
 
-ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std::string& path) {
-  const auto fingerprint = fingerprint_of(c, proto);
+// With 128 bits, two that differ do not have the same one by chance.
+std::array<std::uint64_t, 2> fingerprint_of(std::string_view message) {
+  const XXH128_hash_t hash = XXH3_128bits(message.data(), message.size());
+  return {hash.high64, hash.low64};
+}
+
+ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std::string& path, bool added_via_api) {
+  const auto fingerprint = cluster_fingerprint(c, proto, added_via_api);
   ClusterPtr before;
   if (c.previous) {
     auto same = c.previous->clusters.find(proto.name());
@@ -288,6 +296,7 @@ ClusterPtr compile_cluster(Compilation& c, const ClusterProto& proto, const std:
   o.name = proto.name();
   o.alt_stat_name = proto.alt_stat_name();
   o.fingerprint = fingerprint;
+  o.added_via_api = added_via_api;
   o.discovery = discovery_of(proto);
   o.policy = policy_of(proto);
   if (proto.least_request_lb_config().has_choice_count()) {

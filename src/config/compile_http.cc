@@ -1,5 +1,6 @@
 #include <set>
 
+#include "config/compile_discovery.h"
 #include "config/compile_h2.h"
 #include "config/compile_parts.h"
 #include "config/compile_tracing.h"
@@ -162,8 +163,9 @@ std::shared_ptr<HttpOptions> compile_connection_manager(Compilation& c, const go
   }
   read_http1(c, m, path, *o);
   read_upgrades(c, m, path, *o);
-  c.routes_upgrade = !o->upgrades.empty();
-  o->routes = compile_routes(c, m.route_config(), path + ".route_config");
+  c.routes_upgrade = !o->upgrades.empty() || m.has_rds();  // Nobody knows what will come.
+  o->routes = m.has_rds() ? compile_discovered_routes(c, m.rds(), m.stat_prefix(), path + ".rds")
+                          : compile_routes(c, m.route_config(), path + ".route_config");
   read_http2(c, m, path, *o);
   compile_tracing(c, m, path, *o);
   add_filters(c, m, path, *o);

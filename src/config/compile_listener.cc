@@ -139,13 +139,14 @@ bool left_out(Compilation& c, const lv3::Listener& proto, const std::string& pat
 
 }  // namespace
 
-void compile_listener(Compilation& c, const lv3::Listener& proto, std::size_t index) {
+void compile_listener(Compilation& c, const lv3::Listener& proto, std::size_t index, std::size_t number) {
   const std::string path = "static_resources.listeners[" + std::to_string(index) + "]";
   ListenerConfig l;
-  l.index = index;
+  l.index = number;
   l.addresses = compile_listener_addresses(c, proto, path);
   l.name = name_of(c, proto, l);
   c.egress = proto.traffic_direction() == envoy::config::core::v3::OUTBOUND;
+  l.fingerprint = fingerprint_of(proto.SerializeAsString());
   l.inbound = proto.traffic_direction() == envoy::config::core::v3::INBOUND;
   if (proto.has_max_connections_to_accept_per_socket_event()) {
     l.accepts_in_a_row_max = static_cast<int>(

@@ -53,12 +53,27 @@ struct AccessLogFilter;
 
 namespace outrider::config {
 
+// Where the messages that are being compiled stand: in the file, or in the answer of a service.
+class Origin {
+ public:
+  explicit Origin(const Loaded& loaded) : loaded_(&loaded) {}
+  // As those of Loaded. A message that is the whole of an answer has an empty path: those below begin with a dot.
+  Problem at(std::string_view path, std::string message) const { return loaded_->at(plain(path), std::move(message)); }
+  bool lacks(std::string_view path) const { return loaded_->lacks(plain(path)); }
+  bool doubts(std::string_view path) const { return loaded_->doubts(plain(path)); }
+
+ private:
+  static std::string_view plain(std::string_view path) { return path.starts_with('.') ? path.substr(1) : path; }
+  const Loaded* loaded_;
+};
+
 // What all parts share: where errors go, and what names mean.
 struct Compilation final : proto::Report, proto::FilterHost {
-  Compilation(const Loaded& l, Process& p, const SnapshotPtr& before, Snapshot& s)
-      : loaded(l), process(p), previous(before), snapshot(s), problems(l.mistakes) {}
+  Compilation(const Loaded& l, const Answers& a, Process& p, const SnapshotPtr& before, Snapshot& s)
+      : loaded(l), answers(a), process(p), previous(before), snapshot(s), problems(l.mistakes) {}
 
-  const Loaded& loaded;
+  Origin loaded;
+  const Answers& answers;
   Process& process;
   const SnapshotPtr& previous;
   Snapshot& snapshot;
@@ -97,6 +112,8 @@ struct Compilation final : proto::Report, proto::FilterHost {
 
 // What a per_connection_buffer_limit_bytes lets one read take. 0 is no limit.
 std::size_t read_bytes_max(std::uint32_t limit);
+// Of a serialized message: equal means unchanged.
+std::array<std::uint64_t, 2> fingerprint_of(std::string_view message);
 std::chrono::milliseconds to_ms(const google::protobuf::Duration& d);
 std::vector<CidrRange> to_ranges(Compilation& c,
                                  const google::protobuf::RepeatedPtrField<envoy::config::core::v3::CidrRange>& list,
@@ -112,12 +129,15 @@ void compile_runtime(Compilation& c, const envoy::config::bootstrap::v3::Layered
 // How its connections are made.
 ConnectOptions compile_connections(Compilation& c, const envoy::config::cluster::v3::Cluster& cluster,
                                    const std::string& path);
-ClusterPtr compile_cluster(Compilation& c, const envoy::config::cluster::v3::Cluster& cluster, const std::string& path);
+// `added_via_api`: discovery has found it.
+ClusterPtr compile_cluster(Compilation& c, const envoy::config::cluster::v3::Cluster& cluster, const std::string& path,
+                           bool added_via_api = false);
 // Null if it cannot be used.
 std::shared_ptr<HttpOptions> compile_connection_manager(Compilation& c, const google::protobuf::Any& any,
                                                         const StatScope& listener_stats, const std::string& path);
-// static_resources.listeners[index]
-void compile_listener(Compilation& c, const envoy::config::listener::v3::Listener& listener, std::size_t index);
+// static_resources.listeners[index], of all the listeners number `number`.
+void compile_listener(Compilation& c, const envoy::config::listener::v3::Listener& listener, std::size_t index,
+                      std::size_t number);
 void compile_local_replies(
     Compilation& c, const envoy::extensions::filters::network::http_connection_manager::v3::LocalReplyConfig& proto,
     const std::string& path, HttpOptions& options);

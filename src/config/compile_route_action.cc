@@ -56,9 +56,8 @@ void set_cluster(Compilation& c, const std::string& name, const std::string& pat
   if (found != c.snapshot.clusters.end()) {
     r.cluster = found->second;
     r.cluster_name = r.cluster->name();
-  } else if (validate && !name.empty() && !c.cluster_names.contains(name)) {
-    if (c.cluster_names_known) c.fail(path, unknown_cluster(c, name));
   } else {
+    if (validate && !name.empty()) check_cluster(c, name, path);
     r.missing_cluster = name;
   }
 }

@@ -12,6 +12,9 @@
   X(cors)                        \
   X(csrf)                        \
   X(ext_authz)                   \
+  X(grpc_http1_bridge)           \
+  X(grpc_stats)                  \
+  X(grpc_web)                    \
   X(header_mutation)             \
   X(header_to_metadata)          \
   X(health_check)                \

@@ -1,8 +1,10 @@
+#define XXH_INLINE_ALL
 #include "config/load.h"
 
 #include <fmt/format.h>
 #include <google/protobuf/message.h>
 #include <sys/stat.h>
+#include <xxhash.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -160,14 +162,31 @@ Dialect read_source(const Schema& schema, std::string_view name, std::string tex
 }
 
 std::vector<Binder::Bound> bind_and_validate(Binder& binder, const Schema& schema, const Tree& tree, const Built& built,
-                                             Problems& problems) {
+                                             Problems& problems, std::string_view message_full_name) {
   doubt_upgraded(problems, binder.refused);
-  std::vector<Binder::Bound> messages = binder.bind(*tree.root, kBootstrap);
+  std::vector<Binder::Bound> messages = binder.bind(*tree.root, message_full_name);
   validate(messages, schema, built, tree, binder.refused, problems);
   return messages;
 }
 
 namespace {
+
+// What was read, as a message.
+Result take_tree(const Schema& schema, std::shared_ptr<Tree> tree, Binder& binder, Loaded out, Problems& problems,
+                 std::string_view message_full_name = kBootstrap) {
+  const auto messages = bind_and_validate(binder, schema, *tree, Built::get(), problems, message_full_name);
+  out.bootstrap = messages.back().message->SerializePartialAsString();
+  out.refused = std::make_shared<const Refused>(std::move(binder.refused));
+  if (problems.any_fatal()) {
+    out.mistakes = std::move(problems);
+  } else {
+    out.notes = problems.take();
+  }
+  out.tree = std::move(tree);
+  return out;
+}
+
+std::string text_of(const Node* node) { return node != nullptr && node->is_scalar() ? std::string(node->text) : ""; }
 
 Result load_tree(const Schema& schema, std::string_view name, std::string text, const Source& source) {
   Problems problems;
@@ -180,16 +199,10 @@ Result load_tree(const Schema& schema, std::string_view name, std::string text, 
   Binder binder(*tree, schema, Built::get(), &upgrade, problems);
   binder.allow_unknown_fields = source.allow_unknown_fields;
   binder.disabled_extensions = source.disabled_extensions;
-  const auto messages = bind_and_validate(binder, schema, *tree, Built::get(), problems);
-  out.bootstrap = messages.back().message->SerializePartialAsString();
-  out.refused = std::make_shared<const Refused>(std::move(binder.refused));
-  if (problems.any_fatal()) {
-    out.mistakes = std::move(problems);
-  } else {
-    out.notes = problems.take();
+  if (upgrade.sds != nullptr) {
+    out.sds = {text_of(upgrade.sds->find("cluster")), text_of(upgrade.sds->find("refresh_delay_ms"))};
   }
-  out.tree = std::move(tree);
-  return out;
+  return take_tree(schema, std::move(tree), binder, std::move(out), problems);
 }
 
 Result without_mistakes(Result loaded) {
@@ -205,6 +218,66 @@ Result load_with_mistakes(const Source& source) {
   std::optional<std::string> text = read_text(source.path, problems);
   if (!text) return std::unexpected(problems.take());
   return load_tree(Schema(), source.path, std::move(*text), source);
+}
+
+namespace {
+
+// {"clusters": [...]} → {cluster_manager: {clusters: [...]}}, as a file of v1 has them; listeners are written alike.
+Node* root_of(Resources resources, Tree& tree, Node& answer, Problems& problems) {
+  if (resources == Resources::routes) return &answer;
+  const std::string_view key = resources == Resources::clusters ? "clusters" : "listeners";
+  for (const Node& entry : answer) {
+    if (entry.key == key) continue;
+    problems.add(tree.problem(entry.key_mark(), std::string(entry.key), "the answer has no such key",
+                              fmt::format("{{\"{}\": [...]}}", key)));
+  }
+  const Node* list = answer.find(key);
+  if (list == nullptr || !list->is_sequence()) {
+    problems.add(tree.problem(answer.value_mark(), "", fmt::format("{{\"{}\": [...]}} was expected", key)));
+  }
+  if (resources == Resources::listeners || problems.any_fatal()) return &answer;
+  Node* root = tree.make(Kind::mapping, answer.value_mark());
+  tree.set(*root, "cluster_manager", answer);
+  return root;
+}
+
+constexpr std::string_view kRoutes = "envoy.config.route.v3.RouteConfiguration";
+
+}  // namespace
+
+Result load_answer(Resources resources, std::string_view url, std::string_view name, std::string text,
+                   const Loaded& file) {
+  Problems problems;
+  auto tree = std::make_shared<Tree>();
+  const uint16_t number = tree->add_file(std::string(url));
+  Substituted substituted;
+  substituted.text = std::move(text);
+  Node* root = read_json(substituted, *tree, number, problems);
+  if (!problems.any_fatal() && (root == nullptr || !root->is_mapping())) {
+    problems.add({.file = std::string(url), .line = 1, .column = 1, .message = "a JSON object was expected"});
+  }
+  if (!problems.any_fatal()) tree->root = root_of(resources, *tree, *root, problems);
+  if (problems.any_fatal()) return std::unexpected(problems.take());
+  const Schema schema;
+  Upgrade upgrade(*tree, schema, problems);
+  const bool is_routes = resources == Resources::routes;
+  if (is_routes && root->find("name") == nullptr)
+    tree->set_scalar(*root, "name", tree->keep(name), false, root->value_mark());
+  if (file.sds) {
+    upgrade.sds = tree->make(Kind::mapping, root->value_mark());
+    tree->set_scalar(*upgrade.sds, "cluster", tree->keep(file.sds->cluster), false, root->value_mark());
+    if (!file.sds->refresh_delay_ms.empty()) {
+      tree->set_scalar(*upgrade.sds, "refresh_delay_ms", tree->keep(file.sds->refresh_delay_ms), true,
+                       root->value_mark());
+    }
+  }
+  const std::string_view message = is_routes ? kRoutes : kBootstrap;
+  upgrade.answer(*tree->root, message);
+  Binder binder(*tree, schema, Built::get(), &upgrade, problems);
+  Loaded out;
+  out.dialect = Dialect::v1;
+  out.version = fmt::format("hash_{:x}", XXH3_64bits(substituted.text.data(), substituted.text.size()));
+  return without_mistakes(take_tree(schema, std::move(tree), binder, std::move(out), problems, message));
 }
 
 Result load(const Source& source) { return without_mistakes(load_with_mistakes(source)); }

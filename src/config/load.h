@@ -2,10 +2,12 @@
 
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "config/answers.h"
 #include "config/dialect.h"
 #include "config/problem.h"
 
@@ -27,7 +29,7 @@ struct Source {
 // A configuration that is well-formed, valid, and built; or, from load_with_mistakes(), what is left of one that is
 // not.
 struct Loaded {
-  std::string bootstrap;       // serialized envoy.config.bootstrap.v3.Bootstrap
+  std::string bootstrap;       // serialized envoy.config.bootstrap.v3.Bootstrap; of routes: RouteConfiguration
   std::vector<Problem> notes;  // deprecated spellings and the like; none is fatal
   Problems mistakes;           // if any of them is fatal, the notes are among them
   Dialect dialect = Dialect::v3;
@@ -41,6 +43,13 @@ struct Loaded {
   // so that a problem with it may be a consequence of what is known already.
   bool lacks(std::string_view path) const;
   bool doubts(std::string_view path) const;
+
+  // cluster_manager.sds of v1, for clusters of the type `sds` that are discovered later.
+  struct Service {
+    std::string cluster, refresh_delay_ms;
+  };
+  std::optional<Service> sds;
+  std::string version;  // Of an answer, as Envoy called those of v1: "hash_<digits>".
 
   std::shared_ptr<const Tree> tree;        // the marks; drop the Loaded when compile has ended
   std::shared_ptr<const Refused> refused;  // where the mistakes are
@@ -60,6 +69,11 @@ std::expected<Loaded, std::vector<Problem>> load_text(std::string_view name, std
 // The same with a schema that is there already: making one is most of the work of a small load.
 std::expected<Loaded, std::vector<Problem>> load_text(const Schema& schema, std::string_view name, std::string text,
                                                       const Source& source = {});
+
+// The answer of a service of discovery of v1: {"clusters": [...]}, {"listeners": [...]} or a table of routes, JSON.
+// `url` is the file of its marks; `name`, of routes, what they are called. `file` is the configuration that asks.
+std::expected<Loaded, std::vector<Problem>> load_answer(Resources resources, std::string_view url,
+                                                        std::string_view name, std::string text, const Loaded& file);
 
 // Proto3 JSON of a serialized message, indented, with the original field names; an Any shows its content beside
 // "@type". Empty if the API has no such message. Builds the reflection that it needs and frees it.

@@ -9,6 +9,7 @@
 #include "config/bind.h"
 #include "config/dialect.h"
 #include "config/load.h"
+#include "config/rules.h"
 #include "config/upgrade.h"
 
 namespace outrider::config {
@@ -23,7 +24,8 @@ Dialect read_source(const Schema& schema, std::string_view name, std::string tex
 
 // Binds the whole tree and checks it. The messages are those of Binder::bind.
 std::vector<Binder::Bound> bind_and_validate(Binder& binder, const Schema& schema, const Tree& tree, const Built& built,
-                                             Problems& problems);
+                                             Problems& problems,
+                                             std::string_view message_full_name = kBootstrapMessage);
 
 // The same as a canonical tree, whatever outrider has built of it; nullptr after a fatal problem.
 const Node* read_canonical(const Schema& schema, std::string_view name, std::string text, const Source& source,

@@ -459,8 +459,8 @@ TEST(Load, EveryProblemHasItsPlaceItsPathAndWhatWasExpected) {
       {"admin: {address: {pipe: {path: /a}, socket_address: {address: a, port_value: 1}}}\n",
        {"1:37: admin.address.socket_address: `socket_address` excludes `pipe`, which is set too"}},
       {"dynamic_resources: {ads_config: {}}\nhds_config: {}\n",
-       {"1:1: dynamic_resources: `dynamic_resources` of envoy.config.bootstrap.v3.Bootstrap is not built into outrider "
-        "yet",
+       {"1:21: dynamic_resources.ads_config: `ads_config` of envoy.config.bootstrap.v3.Bootstrap.DynamicResources is "
+        "not built into outrider yet",
         "2:1: hds_config: `hds_config` of envoy.config.bootstrap.v3.Bootstrap is not built into outrider yet"}},
       {"staticResources: {}\nstatic_resources: {}\n",
        {"1:1: static_resources: `staticResources` and `static_resources` are the same field"}},

@@ -30,6 +30,12 @@ std::string valid_utf8(std::string text) {
 
 }  // namespace
 
+std::string to_text(const std::vector<Problem>& problems) {
+  std::string text;
+  for (const Problem& each : problems) text.append(text.empty() ? "" : "\n") += to_text(each);
+  return text;
+}
+
 std::string to_text(const Problem& problem) {
   std::string out = problem.file;
   if (problem.line > 0) {
@@ -42,12 +48,6 @@ std::string to_text(const Problem& problem) {
   out += problem.message;
   if (!problem.hint.empty()) out += fmt::format(" ({})", problem.hint);
   return valid_utf8(std::move(out));
-}
-
-std::string to_text(const std::vector<Problem>& problems) {
-  std::string out;
-  for (const Problem& p : problems) out.append(out.empty() ? "" : "\n") += to_text(p);
-  return out;
 }
 
 void Problems::add(Problem problem) {

@@ -1,11 +1,13 @@
 // Snapshot: all configuration, immutable. What changes fast (hosts, connections) is found through its clusters.
 #pragma once
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "config/answers.h"
 #include "config/filter_chain_match.h"
 #include "config/source_map.h"
 #include "core/runtime_layers.h"
@@ -37,7 +39,8 @@ struct ListenerConfig {
   std::vector<ListenerAddress> addresses;  // At least one; statistics are named after the first.
   int accepts_in_a_row_max = 64;  // Connections that a worker takes before everything else that is ready gets its turn.
   bool inbound = false;           // traffic_direction
-  bool binds = true;              // Else it gets what listeners with original_destination hand to it.
+  std::array<std::uint64_t, 2> fingerprint{};  // Of its message: equal means unchanged.
+  bool binds = true;                           // Else it gets what listeners with original_destination hand to it.
   // A connection that was led here by the kernel goes to the listener of the address that it was meant for.
   bool original_destination = false;
   std::shared_ptr<StatScope> stats;                        // listener.<address>.
@@ -62,6 +65,10 @@ struct Snapshot {
   std::vector<ListenerConfig> listeners;
   ClusterMap clusters;
   std::vector<std::string> cluster_order;  // Their names as the file has them; an empty one for each without a name.
+  std::optional<config::ResourceSource> cds, lds;  // Where clusters and listeners are asked for.
+  config::ResourceSources rds;                     // And tables of routes.
+  config::Answers answers;                         // What was answered, and is part of this.
+  bool discovers() const { return cds || lds || !rds.empty(); }
   std::optional<Address> admin;
   std::uint32_t admin_pipe_mode = 0;  // As set_pipe_mode() takes it.
   std::vector<std::shared_ptr<AccessLog>> admin_logs;

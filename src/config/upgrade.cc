@@ -110,6 +110,12 @@ Dialect Upgrade::bootstrap(Node& root) {
   return v1_ ? Dialect::v1 : saw_v2_ ? Dialect::v2 : Dialect::v3;
 }
 
+void Upgrade::answer(Node& root, std::string_view message_full_name) {
+  v1_ = true;
+  listeners_are_discovered = true;
+  message(root, *schema_.message(message_full_name), {}, Path{});
+}
+
 const Upgrade::Shape& Upgrade::shape(const pb::Descriptor& descriptor) {
   const auto [place, is_new] = (v1_ ? shapes_v1_ : shapes_).try_emplace(&descriptor);
   Shape& shape = place->second;

@@ -48,6 +48,9 @@ class Upgrade {
   // The whole of a bootstrap. Returns the dialect.
   Dialect bootstrap(Node& root);
 
+  // The answer of a service of v1, as that message of v3.
+  void answer(Node& root, std::string_view message_full_name);
+
   // Also what only Envoy asks for is put in: the versions of the protocols of discovery, ...
   bool for_envoy = false;
 

@@ -41,4 +41,26 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return bytes;
 }
 
+void Base64Encoder::add(std::string_view bytes, std::string& out) {
+  out.reserve(out.size() + bytes.size() / 3 * 4 + 4);
+  for (char c : bytes) {
+    bits_ = bits_ << 8 | static_cast<unsigned char>(c);
+    if (++count_ == 3) write(4, out);
+  }
+}
+
+void Base64Encoder::finish(std::string& out) {
+  if (count_ == 0) return;
+  int padding = 3 - count_;
+  bits_ <<= 8 * padding;
+  write(4 - padding, out);
+  out.append(static_cast<std::size_t>(padding), '=');
+}
+
+void Base64Encoder::write(int characters, std::string& out) {
+  for (int i = 0; i < characters; i++) out.push_back(kAlphabet[bits_ >> (18 - 6 * i) & 63]);
+  bits_ = 0;
+  count_ = 0;
+}
+
 }  // namespace outrider

@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include "core/log.h"
+#include "discovery/subscription_stats.h"
 
 namespace outrider {
 namespace {
@@ -49,8 +50,7 @@ Task<> RestPoll::ask() {
     taken_ = hash;
     stats_.update_success.add();
     stats_.version.set(hash >> 1);
-    stats_.update_time.set(static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(worker_.wall().time_since_epoch()).count()));
+    stats_.update_time.set(milliseconds_since_epoch(worker_.wall()));
   } else {
     stats_.update_rejected.add();
     log(Logger::config, LogLevel::warning,

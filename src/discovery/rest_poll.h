@@ -34,6 +34,8 @@ class RestPoll {
   // Ends with the first answer, good or bad, or when the source's initial_fetch_timeout has passed since run() began.
   Task<> first_answer();
   bool answered() const { return answered_; }
+  // run() has been stopped: whoever waits for the first answer goes on.
+  void give_up() { go_on(); }
   // How messages call it: "http://users-sds/v1/registration/users".
   const std::string& url() const { return url_; }
   const RestSource& source() const { return source_; }

@@ -132,5 +132,16 @@ TEST_F(RestPollTest, ZeroWaitsForEver) {
   });
 }
 
+TEST_F(RestPollTest, NobodyWaitsForOneThatIsGivenUp) {
+  answer = std::unexpected("nobody is there");
+  source.initial_fetch_timeout = milliseconds(0);
+  run([](RestPollTest& t, Poll& poll) -> Task<> {
+    co_await sleep(seconds(1));
+    t.worker_.post([&poll] { poll.give_up(); });
+    EXPECT_TRUE(co_await within(seconds(1), poll.first_answer()));
+    EXPECT_EQ(t.numbers.fetch_timeout.value(), 0u);
+  });
+}
+
 }  // namespace
 }  // namespace outrider

@@ -113,6 +113,7 @@ void ServiceDiscovery::forget(const Cluster& cluster) {
   auto at = followed_.find(&cluster);
   if (at == followed_.end()) return;
   if (at->second->stop) at->second->stop->request();
+  at->second->give_up();
   followed_.erase(at);
 }
 

@@ -71,7 +71,7 @@ bool AccessLogFilter::passes(const Exchange& x) const {
     case Kind::response_flag:
       return any_flag ? x.record.flags.any() : x.record.flags.any_of(flags);
     case Kind::grpc_status:
-      return in(bits, grpc_status_of(x).value_or(2)) != exclude;
+      return in(bits, static_cast<std::uint64_t>(grpc_status_of(x).value_or(2))) != exclude;
     case Kind::metadata: {
       const Value* value = x.dynamic_metadata ? x.dynamic_metadata->find(metadata.space, metadata.path) : nullptr;
       return value ? metadata.matches(*x.dynamic_metadata) : without_key;

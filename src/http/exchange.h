@@ -23,6 +23,7 @@ class WorkerClusters;
 class HttpCaller;
 class RequestTrace;
 class ReceivedBody;
+struct NamedFilterState;
 
 // What of a connection its exchanges may know; outlives them.
 struct DownstreamConnection {
@@ -92,7 +93,7 @@ struct ExchangeRecord {
   std::uint64_t bytes_sent = 0;
   std::string_view original_path;  // Before a rewrite; empty: not rewritten.
   const Address* upstream_peer = nullptr;
-  const Address* upstream_local = nullptr;  // Of the connection that carried the request; null: there was none.
+  const Address* upstream_local = nullptr;     // Of the connection that carried the request; null: there was none.
   Version upstream_version = Version::http11;  // What is spoken on it.
   Cluster* cluster = nullptr;  // Where the route leads, and the attempts; null: nowhere, or nobody knows it.
   std::string_view cluster_name;
@@ -162,6 +163,8 @@ struct Exchange {
   bool unseen_reply = false;             // reply() was called; the filters that were not entered are to see it.
   Metadata* dynamic_metadata = nullptr;  // What filters say of the request; null: nothing.
   FilterNote* notes = nullptr;
+  const NamedFilterState* filter_states = nullptr;  // What filters tell logs, the newest first; null: nothing.
+  bool translated = false;  // The client speaks no gRPC, though its request does by now: nor do replies of our own.
   RequestTrace* trace = nullptr;  // Null: the connection manager has no tracing.
 
   Metadata& metadata() {

@@ -28,6 +28,8 @@ OUTRIDER_FORWARDS Task<Response> FilterChain::operator()(Exchange& x) const {
   return watched(x, 0);
 }
 
+void Next::take_back(Exchange& x) const { x.deepest_filter = index - 1; }
+
 void FilterChain::add(std::unique_ptr<Filter> filter, Options options) {
   if (filter->sees_replies() || options.slot >= 0) plain_ = false;
   filters_.push_back(std::move(filter));

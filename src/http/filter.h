@@ -25,6 +25,8 @@ struct Next {
   const FilterChain* chain = nullptr;
   std::uint32_t index = 0;  // Of the filter that is called.
   Task<Response> operator()(Exchange& x) const;
+  // It was called and has been stopped: the reply that comes instead is shown to all its filters, too.
+  void take_back(Exchange& x) const;
 };
 
 // Immutable, shared by all workers and requests. Code before `co_await next(x)` sees the request, code after it the

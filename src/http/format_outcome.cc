@@ -5,6 +5,7 @@
 
 #include "core/uuid.h"
 #include "core/worker.h"
+#include "http/filter_state.h"
 #include "http/format_step.h"
 #include "http/grpc_status.h"
 #include "http/h1_body.h"
@@ -70,10 +71,12 @@ Failure read_metadata(Step& step, std::string_view arguments) {
   return read_names(step, colon == arguments.npos ? std::string_view() : arguments.substr(colon + 1));
 }
 
-// No filter makes objects of this kind: a valid name has no value.
-Failure read_filter_state(Step&, std::string_view arguments) {
+// No object of a filter has fields that are told one by one.
+Failure read_filter_state(Step& step, std::string_view arguments) {
   if (arguments.empty()) return "Invalid filter state configuration, key cannot be empty.";
   std::size_t colon = arguments.find(':');
+  step.names.emplace_back(arguments.substr(0, colon));
+  step.shape = Shape::any;
   if (colon == arguments.npos) return std::nullopt;
   std::string_view kind = arguments.substr(colon + 1);
   std::string_view behind;
@@ -85,6 +88,8 @@ Failure read_filter_state(Step&, std::string_view arguments) {
     return "Invalid filter state serialize type, only support PLAIN/TYPED/FIELD.";
   if (!behind.empty() && kind != "FIELD")
     return "Invalid filter state serialize type, FIELD should be used with the field name.";
+  if (kind != "TYPED") step.shape = Shape::text;
+  if (kind == "FIELD") step.value = absent;
   return std::nullopt;
 }
 
@@ -111,8 +116,12 @@ bool grpc_status(const Exchange& x, const Step& step, std::string& out) {
   if (!is_grpc_request(x.request)) return false;
   auto code = grpc_status_of(x);
   if (!code) return false;
-  if (step.grpc == GrpcForm::number || *code >= kGrpcStatusNames.size()) return append_number(*code, out);
-  const GrpcStatusName& name = kGrpcStatusNames[*code];
+  bool named = *code >= 0 && *code < static_cast<std::int64_t>(kGrpcStatusNames.size());
+  if (step.grpc == GrpcForm::number || !named) {
+    out.append(std::to_string(*code));
+    return true;
+  }
+  const GrpcStatusName& name = kGrpcStatusNames[static_cast<std::size_t>(*code)];
   return append_text(step.grpc == GrpcForm::camel ? name.camel : name.snake, out);
 }
 
@@ -152,6 +161,17 @@ bool metadata(const Exchange& x, const Step& step, std::string& out) {
     out += *text;
   } else {
     outrider::append_json(*value, out);
+  }
+  return true;
+}
+
+bool filter_state(const Exchange& x, const Step& step, std::string& out) {
+  const FilterState* state = find_filter_state(x, step.names[0]);
+  if (!state) return false;
+  if (step.shape == Shape::text) {
+    state->append_plain(out);
+  } else {
+    state->append_json(out);
   }
   return true;
 }
@@ -242,7 +262,7 @@ constexpr Row kRows[] = {
     {"CLUSTER_METADATA", metadata, kAny, kRequired, false, read_names_of<MetadataOf::cluster>, true},
     {"UPSTREAM_METADATA", metadata, kAny, kRequired, false, read_names_of<MetadataOf::host>, true},
     {"METADATA", metadata, kAny, kOptional, true, read_metadata, true},
-    {"FILTER_STATE", absent, kText, kOptional, true, read_filter_state},
+    {"FILTER_STATE", filter_state, kText, kOptional, true, read_filter_state},
     {"UPSTREAM_FILTER_STATE", absent, kText, kOptional, true, read_filter_state},
     {"ENVIRONMENT", absent, kText, kRequired, true, read_environment},
     {"UNIQUE_ID", unique_id},
@@ -256,6 +276,7 @@ constexpr Row kRows[] = {
 }  // namespace
 
 bool is_text(const Exchange& x, const Step& step) {
+  if (step.value == filter_state) return false;
   const Value* value = metadata_value(x, step);
   return value && value->text();
 }

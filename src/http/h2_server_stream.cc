@@ -94,7 +94,7 @@ std::optional<Response> H2ServerStream::admit(Exchange& x) {
   x.received_body = &stream_;
   if (!x.request.protocol.empty()) {
     ask_for_upgrade(x);
-  } else if (stream_.remote_ended() && stream_.length() == 0u) {
+  } else if (stream_.ended_with_head()) {
     x.record.request_end = x.worker.now();
   } else {
     x.request_body = &stream_;

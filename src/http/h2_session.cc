@@ -64,7 +64,7 @@ H2Stream::Piece* H2Stream::oldest() {
 }
 
 std::optional<std::uint64_t> H2Stream::length() const {
-  if (announced || !whole_ || bytes_ > 0 || trailers) return announced;  // Else it has a length only by chance.
+  if (announced || !ended_with_head_) return announced;
   return 0;
 }
 
@@ -227,7 +227,8 @@ h2::Stream* H2Session::stream_opens(h2::StreamId) {
 
 void H2Session::head_received(h2::Stream& stream) {
   auto& s = static_cast<H2Stream&>(stream);
-  if (s.remote_ended()) s.end_received();
+  s.ended_with_head_ = s.remote_ended();
+  if (s.ended_with_head_) s.end_received();
   if (s.response == nullptr) return owner_.request_received(s);
   if (!s.head_received && !s.take_interim()) return;
   s.last_progress_ = worker_.now();
@@ -272,7 +273,9 @@ void H2Session::stream_failed(h2::Stream& stream, const h2::Fault& fault) {
   auto& s = static_cast<H2Stream&>(stream);
   if (!connection_.failed()) stats_[H2Stat::tx_reset].add();
   count_fault(fault);
-  s.fail(Failure::protocol_error, fault.code);
+  // A response's head that is too large is given up, as in Envoy.
+  bool too_large = s.response && (fault.detail == h2::kListTooLarge || fault.detail == h2::kTooManyHeaders);
+  s.fail(too_large ? Failure::remote_reset : Failure::protocol_error, fault.code);
   owner_.stream_failed(s, fault);
 }
 

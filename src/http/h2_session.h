@@ -26,6 +26,8 @@ class H2Stream : public h2::Stream, public ReceivedBody {
   Task<Frame> pull(std::size_t max) override;
   std::optional<std::uint64_t> length() const override;
 
+  // Nothing came behind the head, not even an empty frame.
+  bool ended_with_head() const { return ended_with_head_; }
   // How it was broken off: by the peer, by us, or with its connection. None: it was not.
   bool broken() const { return failure_ != Failure::none; }
   Failure failure() const { return failure_; }
@@ -71,6 +73,7 @@ class H2Stream : public h2::Stream, public ReceivedBody {
   std::size_t older_used_ = 0;
   std::uint64_t unread_ = 0;
   bool whole_ = false;  // The peer has said all: what becomes of our side is nothing to it (RFC 9113 section 8.1).
+  bool ended_with_head_ = false;
   std::vector<ResponseHead*> interims_;
   int interims_count_ = 0;
   bool end_told_ = false;

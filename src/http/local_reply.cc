@@ -12,7 +12,7 @@ std::string formatted(Exchange& x, const AnyFormat& format, const std::string& b
   std::visit([&](const auto& f) { f.append(x, text); }, format);
   x.record.local_reply_body = {};
   // A field has no place for the line break behind an object.
-  if (std::holds_alternative<JsonFormat>(format) && is_grpc_request(x.request) && text.ends_with('\n')) text.pop_back();
+  if (std::holds_alternative<JsonFormat>(format) && replies_in_grpc(x) && text.ends_with('\n')) text.pop_back();
   return text;
 }
 

@@ -8,27 +8,12 @@
 namespace outrider {
 namespace {
 
-// A grpc-message: bytes outside of printable ASCII, and '%', are escaped.
-std::string percent_encoded(std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string result;
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f && c != '%') {
-      result += c;
-    } else {
-      result.append({'%', kHex[byte >> 4], kHex[byte & 15]});
-    }
-  }
-  return result;
-}
-
 // A client that speaks gRPC finds the status in fields, and no body.
 void put_grpc_body(ResponseHead& head, std::string_view body, std::string_view details, Arena& arena) {
   constexpr std::uint32_t kDeadlineExceeded = 4;
   bool late = details == "max_duration_timeout";
   head.headers.add(Known::grpc_status, decimal(arena, late ? kDeadlineExceeded : grpc_status_of(head.status)));
-  if (!body.empty()) head.headers.add(Known::grpc_message, arena.copy(percent_encoded(body)));
+  if (!body.empty()) head.headers.add(Known::grpc_message, arena.copy(grpc_message_of(body)));
   head.headers.set(Known::content_type, "application/grpc");
   head.status = 200;
 }
@@ -83,7 +68,7 @@ Response Exchange::reply(int status, std::string_view body, std::string_view det
   } else {
     body = arena.copy(body);
   }
-  if (is_grpc_request(request)) {
+  if (replies_in_grpc(*this)) {
     put_grpc_body(head, body, details, arena);
     record.status = head.status;
     return response;

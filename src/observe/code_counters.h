@@ -10,9 +10,10 @@
 namespace outrider {
 
 // What comes with codes is shown as they are, from its first value on: the histogram "upstream_rq_time".
-inline bool comes_with_codes(const StatTable& table, std::string_view histogram) {
+inline bool appears_when_used(const StatTable& table, std::string_view histogram) {
   std::string_view prefix = table.code_prefix;
-  return !prefix.empty() && histogram.starts_with(prefix) && histogram.substr(prefix.size()) == "time";
+  return table.sparse ||
+         (!prefix.empty() && histogram.starts_with(prefix) && histogram.substr(prefix.size()) == "time");
 }
 
 struct NamedCount {

@@ -31,6 +31,8 @@ struct StatTable {
   // The prefix of per-status-code counters such as "upstream_rq_" (for upstream_rq_200); empty: none. With them come,
   // as sums, upstream_rq_2xx and upstream_rq_completed. Like Envoy's they are shown from their first count on.
   std::string_view code_prefix;
+  // All of its statistics are shown from their first count on.
+  bool sparse = false;
 };
 
 // Written by one thread, read by any. Signed inside: the part of a gauge that one worker holds may be negative.

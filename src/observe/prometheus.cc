@@ -75,7 +75,7 @@ bool PrometheusText::next(std::string& out, std::size_t bytes) {
   while (group_ < groups_.size()) {
     const Group& group = groups_[group_];
     if (scope_ == 0) begin_metric(group.family->name, group.metric->name);
-    bool plain = is_plain(*group.metric);
+    bool plain = is_plain(group);
     std::size_t count = group.family->scopes.size();
     while (scope_ < count) {
       if (out.size() >= enough) return true;
@@ -94,9 +94,10 @@ bool PrometheusText::next(std::string& out, std::size_t bytes) {
 }
 
 // Whether each scope has one line, whatever it has counted.
-bool PrometheusText::is_plain(const Metric& metric) const {
+bool PrometheusText::is_plain(const Group& group) const {
+  const Metric& metric = *group.metric;
   return metric.source == Metric::Source::cells && metric.kind != StatKind::histogram && metric.parts.size() == 1 &&
-         metric.parts.front().response_class == 0 && takes_all_;
+         metric.parts.front().response_class == 0 && takes_all_ && !group.family->plan->table->sparse;
 }
 
 void PrometheusText::plain_lines(const Group& group, std::size_t begin, std::size_t end, std::string& out) {
@@ -154,7 +155,8 @@ void PrometheusText::scope_lines(const Group& group, std::size_t scope, std::str
   }
   const auto& definitions = family.plan->table->definitions;
   for (const Metric::Part& part : metric.parts) {
-    if (query_.used_only && !family.is_written(part.definition, scope)) continue;
+    bool sparse = query_.used_only || family.plan->table->sparse;
+    if (sparse && !family.is_written(part.definition, scope)) continue;
     if (!matches(*of.scope, definitions[part.definition].name)) continue;
     head(out, metric.kind == StatKind::counter ? "counter" : "gauge");
     std::string_view label = part.response_class ? kResponseCodeClassLabel : "";
@@ -210,7 +212,7 @@ void PrometheusText::histogram_lines(const StatScope& scope, std::size_t index, 
   HistogramTotals& totals = totals_;
   totals.clear();
   if (recorded) scope.histogram(index, totals);
-  bool sparse = query_.used_only || comes_with_codes(scope.table(), name);
+  bool sparse = query_.used_only || appears_when_used(scope.table(), name);
   if (sparse && totals.count == 0) return;
   if (!matches(scope, name)) return;
   head(out, summary ? "summary" : "histogram");
@@ -279,7 +281,7 @@ void PrometheusText::add_stats(const std::shared_ptr<StatScope>& scope) {
   };
   for (std::size_t i = 0; i < definitions.size(); i++) {
     bool histogram = definitions[i].kind == StatKind::histogram;
-    if (query_.used_only && !histogram && !written[i]) continue;
+    if ((query_.used_only || scope->table().sparse) && !histogram && !written[i]) continue;
     add(definitions[i].name, definitions[i].kind, values[i], i);
   }
   std::vector<NamedCount> codes;

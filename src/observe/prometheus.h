@@ -31,7 +31,7 @@ class PrometheusText {
 
   void begin_metric(std::string_view family, std::string_view name);
   void head(std::string& out, std::string_view type);
-  bool is_plain(const prometheus::Metric& metric) const;
+  bool is_plain(const prometheus::Group& group) const;
   void plain_lines(const prometheus::Group& group, std::size_t begin, std::size_t end, std::string& out);
   void scope_lines(const prometheus::Group& group, std::size_t scope, std::string& out);
   void code_lines(const prometheus::Metric& metric, const prometheus::Scope& scope, prometheus::Labels labels,

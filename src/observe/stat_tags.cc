@@ -10,6 +10,8 @@ namespace {
 constexpr std::string_view kAuthz = "envoy_ext_authz_prefix";
 constexpr std::string_view kAuthzScope = "ext_authz.";
 constexpr std::string_view kCluster = "envoy_cluster_name";
+constexpr std::string_view kGrpcMethod = "envoy_grpc_bridge_method";
+constexpr std::string_view kGrpcService = "envoy_grpc_bridge_service";
 constexpr std::string_view kHttp = "envoy_http_conn_manager_prefix";
 constexpr std::string_view kListener = "envoy_listener_address";
 constexpr std::string_view kRoute = "envoy_route";
@@ -86,6 +88,19 @@ void take_behind(std::string_view front, std::string_view label, std::string_vie
   take_token(rest, label, out.tags);
 }
 
+// "grpc.service.method.": two pieces, of which a name with dots has more.
+void take_grpc(std::string_view& rest, TaggedName& out) {
+  constexpr std::string_view kFilter = "grpc.";
+  if (!rest.starts_with(kFilter)) return;
+  std::string_view names = rest.substr(kFilter.size());
+  std::vector<StatTag> service;
+  if (!take_token(names, kGrpcService, service)) return;
+  take_token(names, kGrpcMethod, out.tags);
+  out.tags.push_back(std::move(service.front()));
+  out.name += kFilter;
+  rest = names;
+}
+
 void http(std::string_view rest, TaggedName& out) {
   out.name = "http.";
   std::vector<StatTag> manager;
@@ -135,7 +150,10 @@ TaggedName tags_of(std::string_view scope) {
     std::vector<StatTag> cluster;
     take_token(rest, kCluster, cluster);
     out.name = "cluster.";
-    if (!cluster.empty()) take_behind(kAuthzScope, kAuthz, rest, out);
+    if (!cluster.empty()) {
+      take_behind(kAuthzScope, kAuthz, rest, out);
+      take_grpc(rest, out);
+    }
     out.name.append(rest);
     std::ranges::move(cluster, std::back_inserter(out.tags));
   } else if (under("http.", rest)) {

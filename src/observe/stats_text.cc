@@ -154,6 +154,7 @@ void StatsText::fill_numbers(Frame& frame) {
   for (const auto& [i, ending] : sorted(table)) {
     const StatDefinition& d = table.definitions[i];
     if (d.kind == StatKind::histogram || !query_.wants(d.kind)) continue;
+    if (table.sparse && !frame.written[i]) continue;
     frame.lines.push_back({d.name, ending, frame.values[i], frame.written[i], i});
   }
   if (table.code_prefix.empty() || !query_.wants(StatKind::counter)) return;
@@ -221,7 +222,7 @@ void StatsText::number(const Frame& frame, const Line& line, std::string& out) {
 void StatsText::histogram(const Frame& frame, const Line& line, std::string& out) {
   HistogramTotals cumulative, interval;
   frame.scope->histogram(line.index, cumulative);
-  bool sparse = query_.used_only || comes_with_codes(frame.scope->table(), line.name);
+  bool sparse = query_.used_only || appears_when_used(frame.scope->table(), line.name);
   if (cumulative.count == 0 && sparse) return;
   if (cumulative.count != 0) frame.scope->interval(line.index, interval);
   std::span<const double> bounds = stats_options().bounds_of(frame.scope->name(), line.name);

@@ -158,6 +158,22 @@ TEST_F(StatsTest, JsonEscapesNames) {
             "{\"stats\":[{\"name\":\"cluster.x\\\"y\\\\\\u000a.cx_open\",\"value\":0}]}");
 }
 
+TEST_F(StatsTest, WhatIsSparseIsShownFromItsFirstCountOn) {
+  constexpr StatDefinition kCalls[] = {
+      {"called", StatKind::counter}, {"failed", StatKind::counter}, {"time", StatKind::histogram}};
+  const StatTable table{.definitions = kCalls, .code_prefix = "", .sparse = true};
+  auto scope = registry_.scope("sparse.", table);
+  EXPECT_THAT(text(), Not(HasSubstr("sparse")));
+  EXPECT_THAT(prometheus(), Not(HasSubstr("sparse")));
+  scope->local(0).cell(0).add();
+  EXPECT_THAT(text(), HasSubstr("sparse.called: 1\n"));
+  EXPECT_THAT(text(), Not(HasSubstr("sparse.failed")));
+  EXPECT_THAT(text(), Not(HasSubstr("sparse.time")));
+  EXPECT_THAT(prometheus(), HasSubstr("envoy_sparse_called{} 1\n"));
+  EXPECT_THAT(prometheus(), Not(HasSubstr("envoy_sparse_failed")));
+  EXPECT_THAT(prometheus(), Not(HasSubstr("envoy_sparse_time")));
+}
+
 TEST_F(StatsTest, WrongParametersAreRefusedInEnvoysWords) {
   EXPECT_EQ(error({"filter", "("}), "Invalid re2 regex: missing ): (");
   EXPECT_THAT(error({"format", "xml"}), testing::StartsWith("usage: /stats?format="));

@@ -59,7 +59,8 @@ void close_all(OpenListener& listener) {
 std::expected<std::vector<OpenListener>, std::string> Listeners::open(const Snapshot& next) const {
   std::vector<OpenListener> opened;
   for (const ListenerConfig& l : next.listeners) {
-    if (std::ranges::any_of(open_, [&](const OpenListener& o) { return o.is(l); })) continue;
+    auto is_here = [&](const OpenListener& o) { return o.is(l); };
+    if (std::ranges::any_of(open_, is_here) || std::ranges::any_of(waiting_, is_here)) continue;
     OpenListener& o = opened.emplace_back(l.name, l.addresses, l.binds);
     o.sockets.resize(flags_.concurrency);
     for (const ListenerAddress& at : l.addresses) {
@@ -92,7 +93,9 @@ bool Listeners::start(OpenListener& o, const ListenerConfig& config) {
 void Listeners::hand_over(std::vector<OpenListener> opened, const Snapshot& snapshot) {
   for (OpenListener& o : opened) {
     stats()[ListenerManagerStat::listener_added].add();
-    if (start(o, *std::ranges::find(snapshot.listeners, o.name, &ListenerConfig::name))) {
+    const ListenerConfig& config = *std::ranges::find(snapshot.listeners, o.name, &ListenerConfig::name);
+    o.fingerprint = config.fingerprint;
+    if (start(o, config)) {
       stats()[ListenerManagerStat::listener_create_success].add();
       open_.push_back(std::move(o));
     } else {
@@ -103,12 +106,24 @@ void Listeners::hand_over(std::vector<OpenListener> opened, const Snapshot& snap
   stats()[ListenerManagerStat::total_listeners_active].set(open_.size());
 }
 
+void Listeners::wait(std::vector<OpenListener> opened) { std::ranges::move(opened, std::back_inserter(waiting_)); }
+
+void Listeners::close(std::vector<OpenListener> opened) { std::ranges::for_each(opened, close_all); }
+
 void Listeners::update(const Snapshot& next) {
-  std::erase_if(open_, [&](const OpenListener& o) {
+  std::erase_if(waiting_, [&](OpenListener& o) {
+    const bool stays = std::ranges::any_of(next.listeners, [&](const ListenerConfig& l) { return o.is(l); });
+    if (!stays) close_all(o);
+    return !stays;
+  });
+  std::erase_if(open_, [&](OpenListener& o) {
     auto config = std::ranges::find_if(next.listeners, [&](const auto& l) { return o.is(l); });
     bool gone = config == next.listeners.end();
     for (auto& w : workers_) gone ? w->remove_listener(o.name) : w->update_listener(*config);
-    stats()[gone ? ListenerManagerStat::listener_removed : ListenerManagerStat::listener_modified].add();
+    if (gone) stats()[ListenerManagerStat::listener_removed].add();
+    if (!gone && std::exchange(o.fingerprint, config->fingerprint) != config->fingerprint) {
+      stats()[ListenerManagerStat::listener_modified].add();
+    }
     return gone;
   });
 }

@@ -1,6 +1,7 @@
 // The listeners of a running proxy as the main thread knows them: opened, handed over to the workers, changed by a
 // reload, drained and stopped.
 #pragma once
+#include <array>
 #include <expected>
 #include <memory>
 #include <string>
@@ -24,6 +25,7 @@ struct OpenListener {
   bool binds = true;
   std::vector<Address> bound = {};             // A port 0 has become a real one.
   std::vector<std::vector<int>> sockets = {};  // Of each worker one for each address, until handed over.
+  std::array<std::uint64_t, 2> fingerprint{};  // Of the configuration that it has.
 
   bool is(const ListenerConfig& l) const { return l.name == name && l.addresses == configured && l.binds == binds; }
 };
@@ -35,6 +37,11 @@ class Listeners {
 
   // Opens what the snapshot adds; on an error everything opened is closed again.
   std::expected<std::vector<OpenListener>, std::string> open(const Snapshot& next) const;
+  // What was opened is not needed.
+  static void close(std::vector<OpenListener> opened);
+  // What was opened for the snapshot waits for start_waiting(): the process does not listen yet.
+  void wait(std::vector<OpenListener> opened);
+  void start_waiting(const Snapshot& snapshot) { hand_over(std::exchange(waiting_, {}), snapshot); }
   // Ends those that the snapshot has no more; the others get its configuration.
   void update(const Snapshot& next);
   // What was opened for the snapshot listens from now on, on every worker.
@@ -60,7 +67,8 @@ class Listeners {
   ProxyWorkers& workers_;
   std::shared_ptr<StatScope> stats_;
   std::vector<OpenListener> open_;
-  bool draining_ = false;  // A graceful drain was ordered.
+  std::vector<OpenListener> waiting_;  // Bound, at the start.
+  bool draining_ = false;              // A graceful drain was ordered.
 };
 
 }  // namespace outrider

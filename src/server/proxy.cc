@@ -67,6 +67,7 @@ Proxy::Proxy(Flags flags)
                  [this](const Cluster& c) { hosts_changed(c); }),
       services_(main_, rest_client_, discovery_, stats_, static_cast<int>(flags_.concurrency),
                 [this](const Cluster& c) { hosts_changed(c); }),
+      resources_(main_, rest_client_, stats_, *this),
       health_checks_(
           main_, network_, [this](Cluster& c) { health_changed(c); },
           [this](const Cluster& c, const Endpoint& host) { outliers_.passed_check(c, host); }),
@@ -143,7 +144,8 @@ int Proxy::run() {
     log(Logger::main, LogLevel::critical, "the configuration is refused:\n" + config::to_text(snapshot.error()));
     return 1;
   }
-  snapshot_ = std::move(*snapshot);
+  snapshot_ = std::move(snapshot->snapshot);
+  file_ = std::move(snapshot->file);
   set_stats_options(snapshot_->stats);
   configured_ = clock_.wall();
   auto opened = listeners_.open(*snapshot_);
@@ -160,7 +162,7 @@ int Proxy::run() {
   take_runtime(*snapshot_);
   heed_flags();
   start_watchdogs();
-  pending_ = std::move(*opened);
+  listeners_.wait(std::move(*opened));
   main_.run(live(*this));
   watchdogs_.clear();
   allow_signals_to_end();
@@ -196,6 +198,7 @@ Task<> Proxy::live(Proxy& self) { co_await self.scope_.run(body(self)); }
 Task<> Proxy::body(Proxy& self) {
   self.scope_.spawn(discover, self);
   self.scope_.spawn(discover_services, self);
+  self.scope_.spawn(discover_resources, self);
   self.scope_.spawn(check_health, self);
   self.scope_.spawn(watch_outliers, self);
   if (self.admin_.is_open()) self.scope_.spawn(AdminListener::serve, self.admin_, self.scope_);
@@ -208,9 +211,12 @@ Task<> Proxy::body(Proxy& self) {
   clusters[ClusterManagerStat::active_clusters].set(self.snapshot_->clusters.size());
   co_await self.discovery_.first_answers();
   co_await self.services_.first_answers();
+  co_await self.resources_.begin(config::Resources::clusters, *self.snapshot_);
+  co_await self.resources_.begin(config::Resources::listeners, *self.snapshot_);
+  co_await self.resources_.begin(config::Resources::routes, *self.snapshot_);
   co_await self.health_checks_.first_results();
   log(Logger::main, LogLevel::info, "all clusters initialized; starting to listen");
-  self.listeners_.hand_over(std::move(self.pending_), *self.snapshot_);
+  self.listeners_.start_waiting(*self.snapshot_);
   self.listeners_.mark_started();
   if (self.state_ == ServerState::initializing) self.state_ = ServerState::live;
   if (self.reload_after_start_) self.reload();

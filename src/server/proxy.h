@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/compile.h"
+#include "discovery/resource_discovery.h"
 #include "discovery/service_discovery.h"
 #include "observe/server_stats.h"
 #include "server/admin_listener.h"
@@ -22,7 +23,7 @@
 
 namespace outrider {
 
-class Proxy final : public HealthObserver {
+class Proxy final : public HealthObserver, public ResourceTaker {
  public:
   explicit Proxy(Flags flags);
   Proxy(const Proxy&) = delete;
@@ -35,23 +36,57 @@ class Proxy final : public HealthObserver {
   // What the configuration comes to, without serving it.
   std::expected<SnapshotPtr, std::vector<config::Problem>> read_snapshot() {
     process_.keep_sources = true;
-    return load_snapshot(nullptr);
+    auto read = load_snapshot(nullptr);
+    if (!read) return std::unexpected(std::move(read.error()));
+    return std::move(read->snapshot);
   }
 
  private:
-  std::expected<SnapshotPtr, std::vector<config::Problem>> load_snapshot(const SnapshotPtr& previous);
+  // A snapshot, and what it was made of where answers of discovery may have to be put to it; else null.
+  struct Read {
+    SnapshotPtr snapshot;
+    std::shared_ptr<const config::Loaded> file;
+  };
+  std::expected<Read, std::vector<config::Problem>> load_snapshot(const SnapshotPtr& previous);
+  std::expected<SnapshotPtr, std::vector<config::Problem>> compile(const config::Loaded& file,
+                                                                   const SnapshotPtr& previous,
+                                                                   const config::Answers& answers);
   // Workers find clusters by name from now on as the snapshot has them.
   void name_clusters();
-  void publish(SnapshotPtr next, std::vector<OpenListener> opened);
+  void publish(Read next, std::vector<OpenListener> opened);
+  // Publishes it once its new clusters have their hosts; or says why not.
+  Task<std::expected<void, std::string>> bring_into_force(Read next);
   void reload();
+  static constexpr std::string_view kDrains = "the proxy takes no more configuration";
+  static Task<> reload_file(Proxy& self);
   // Says in the log what is wrong.
-  bool reload_configuration();
+  Task<bool> reload_configuration();
   void announce_reload();
+  // ResourceTaker.
+  Task<std::expected<void, std::string>> take(config::Resources resources, const config::ResourceSource& source,
+                                              const std::string& text) override;
+  Task<std::expected<void, std::string>> take_answers(config::Answers answers);
+  // Asks for the tables of routes that listeners of the snapshot need, and none had before; whether any came.
+  Task<bool> fetch_routes(const Snapshot& next, config::Answers& answers);
+  // One change of the configuration at a time: the others wait.
+  struct Change {
+    explicit Change(Proxy& p) : proxy(p) { proxy.changing_ = true; }
+    Change(const Change&) = delete;
+    ~Change() {
+      proxy.changing_ = false;
+      proxy.change_done_.notify_one();
+    }
+    Proxy& proxy;
+  };
+  Task<> until_unchanging() {
+    while (changing_) co_await change_done_.wait();
+  }
 
   static Task<> live(Proxy& self);
   static Task<> body(Proxy& self);
   static Task<> discover(Proxy& self);
   static Task<> discover_services(Proxy& self) { co_await self.services_.run(); }
+  static Task<> discover_resources(Proxy& self) { co_await self.resources_.run(); }
   static Task<> check_health(Proxy& self) { co_await self.health_checks_.run(); }
   static Task<> watch_outliers(Proxy& self) { co_await self.outliers_.run(); }
   // HealthObserver, on workers' threads.
@@ -100,12 +135,15 @@ class Proxy final : public HealthObserver {
   std::vector<int> free_slots_;
   std::vector<int> taken_slots_;  // By the configuration that is being read.
   int slots_ = 0;
-  std::vector<OpenListener> pending_;  // Bound at the start; they listen once the clusters are ready.
-  bool reload_after_start_ = false;    // Asked for before.
+  bool reload_after_start_ = false;  // Asked for before.
   CaresResolver resolver_;
   WorkerRestClient rest_client_{main_, workers_};
   Discovery discovery_;
   ServiceDiscovery services_;
+  ResourceDiscovery resources_;
+  std::shared_ptr<const config::Loaded> file_;  // Null where nothing of the configuration is discovered.
+  bool changing_ = false;
+  Signal change_done_;
   HealthChecks health_checks_;
   OutlierDetection outliers_;
   ProxyWorkers workers_;

@@ -24,7 +24,16 @@ std::vector<std::string> split(std::string_view list) {
 
 }  // namespace
 
-std::expected<SnapshotPtr, std::vector<config::Problem>> Proxy::load_snapshot(const SnapshotPtr& previous) {
+std::expected<SnapshotPtr, std::vector<config::Problem>> Proxy::compile(const config::Loaded& file,
+                                                                        const SnapshotPtr& previous,
+                                                                        const config::Answers& answers) {
+  taken_slots_.clear();
+  auto compiled = config::compile(file, previous, process_, answers);
+  if (!compiled) give_slots_back();
+  return compiled;
+}
+
+std::expected<Proxy::Read, std::vector<config::Problem>> Proxy::load_snapshot(const SnapshotPtr& previous) {
   config::Source source;
   source.path = flags_.config_path;
   source.overlay_yaml = flags_.config_yaml;
@@ -36,12 +45,13 @@ std::expected<SnapshotPtr, std::vector<config::Problem>> Proxy::load_snapshot(co
   for (const config::Problem& note : loaded->notes) log(Logger::config, LogLevel::warning, config::to_text(note));
   server_stats_->local(main_.index())[ServerStat::static_unknown_fields].add(
       static_cast<std::uint64_t>(std::ranges::count(loaded->notes, true, &config::Problem::unknown_field)));
-  taken_slots_.clear();
-  auto compiled = config::compile(*loaded, previous, process_);
-  if (!compiled) give_slots_back();
+  auto compiled = compile(*loaded, previous, previous ? previous->answers : config::Answers());
+  std::shared_ptr<const config::Loaded> file;
+  if (compiled && (*compiled)->discovers()) file = std::make_shared<const config::Loaded>(std::move(*loaded));
   loaded = std::unexpected(std::vector<config::Problem>{});  // Frees the tree.
   malloc_trim(0);
-  return compiled;
+  if (!compiled) return std::unexpected(std::move(compiled.error()));
+  return Read{std::move(*compiled), std::move(file)};
 }
 
 int Proxy::validate() {
@@ -59,14 +69,19 @@ void Proxy::name_clusters() {
   for (auto& w : workers_) w->set_clusters(clusters);
 }
 
-void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
-  SnapshotPtr previous = std::exchange(snapshot_, std::move(next));
+void Proxy::publish(Read next, std::vector<OpenListener> opened) {
+  SnapshotPtr previous = std::exchange(snapshot_, std::move(next.snapshot));
+  const bool same_file = next.file && next.file == file_;
+  file_ = std::move(next.file);
   set_stats_options(snapshot_->stats);
   name_clusters();
   configured_ = clock_.wall();
   StatBlock& cm = cluster_manager_stats_->local(main_.index());
   listeners_.update(*snapshot_);
   follow(snapshot_->clusters);
+  for (const auto& [name, cluster] : snapshot_->clusters) {
+    if (!previous->clusters.contains(name)) cm[ClusterManagerStat::cluster_added].add();
+  }
   for (const auto& [name, cluster] : previous->clusters) {
     auto now = snapshot_->clusters.find(name);
     if (now != snapshot_->clusters.end() && now->second == cluster) continue;
@@ -80,8 +95,32 @@ void Proxy::publish(SnapshotPtr next, std::vector<OpenListener> opened) {
         .add();
   }
   cm[ClusterManagerStat::active_clusters].set(snapshot_->clusters.size());
-  take_runtime(*snapshot_);
-  listeners_.hand_over(std::move(opened), *snapshot_);
+  if (!same_file) take_runtime(*snapshot_);
+  const bool starting = state_ == ServerState::initializing;
+  starting ? listeners_.wait(std::move(opened)) : listeners_.hand_over(std::move(opened), *snapshot_);
+  resources_.follow(*snapshot_);
+}
+
+Task<std::expected<void, std::string>> Proxy::bring_into_force(Read next) {
+  auto opened = listeners_.open(*next.snapshot);
+  if (!opened) {
+    give_slots_back();
+    co_return std::unexpected(opened.error());
+  }
+  // Discovery may have to ask some of the new ones.
+  auto all = std::make_shared<ClusterMap>(snapshot_->clusters);
+  all->insert(next.snapshot->clusters.begin(), next.snapshot->clusters.end());
+  for (auto& w : workers_) w->set_clusters(all);
+  follow(next.snapshot->clusters);
+  co_await discovery_.first_answers();
+  co_await services_.first_answers();
+  if (state_ == ServerState::draining) {  // Meanwhile.
+    give_slots_back();
+    Listeners::close(std::move(*opened));
+    co_return std::unexpected(std::string(kDrains));
+  }
+  publish(std::move(next), std::move(*opened));
+  co_return {};
 }
 
 void Proxy::reload() {
@@ -93,36 +132,41 @@ void Proxy::reload() {
   if (reload_after_start_) {
     return log(Logger::config, LogLevel::info, "the configuration will be reloaded once all clusters are initialized");
   }
-  const bool done = reload_configuration();
-  server_stats_->local(main_.index())[done ? ServerStat::config_reload_success : ServerStat::config_reload_failure]
+  scope_.spawn(reload_file, *this);
+}
+
+Task<> Proxy::reload_file(Proxy& self) {
+  co_await self.until_unchanging();
+  Change change(self);
+  const bool done = co_await self.reload_configuration();
+  self.server_stats_
+      ->local(self.main_.index())[done ? ServerStat::config_reload_success : ServerStat::config_reload_failure]
       .add();
 }
 
-bool Proxy::reload_configuration() {
+Task<bool> Proxy::reload_configuration() {
   struct stat file;
   if (stat(flags_.config_path.c_str(), &file) == 0 && !S_ISREG(file.st_mode)) {
     log(Logger::config, LogLevel::error,
         "the configuration was not reloaded: '" + flags_.config_path + "' is not a regular file");
-    return false;
+    co_return false;
   }
   auto next = load_snapshot(snapshot_);
   if (!next) {
     log(Logger::config, LogLevel::error,
         "the configuration was not reloaded; the old one stays:\n" + to_text(next.error()));
-    return false;
+    co_return false;
   }
-  if ((*next)->admin != admin_configured_) {
+  if (next->snapshot->admin != admin_configured_) {
     log(Logger::config, LogLevel::warning, "the admin address has changed; it takes a restart to move the admin page");
   }
-  auto opened = listeners_.open(**next);
-  if (!opened) {
-    give_slots_back();
-    log(Logger::config, LogLevel::error, "the configuration was not reloaded; the old one stays: " + opened.error());
-    return false;
+  auto done = co_await bring_into_force(std::move(*next));
+  if (!done) {
+    log(Logger::config, LogLevel::error, "the configuration was not reloaded; the old one stays: " + done.error());
+    co_return false;
   }
-  publish(std::move(*next), std::move(*opened));
   announce_reload();
-  return true;
+  co_return true;
 }
 
 // When it holds everywhere: who reads the line and sends a request gets the new configuration.

@@ -5,6 +5,7 @@
 
 #include "config/load_steps.h"
 #include "http/exchange.h"
+#include "http/h2_options.h"
 #include "http/http_stats.h"
 #include "http/json_text.h"
 #include "http/query.h"
@@ -168,7 +169,7 @@ std::shared_ptr<const HttpOptions> sds_options(HostRegistry& registry, StatRegis
   auto options = std::make_shared<HttpOptions>();
   options->stat_prefix = "sds";
   options->stats = stats.scope("http.sds.", http_stat_table());
-  options->codec = CodecType::http1;
+  options->h2 = own_h2_options(stats);
   options->server_name = "outrider-sds";
   options->accept_http_10 = true;
   options->edge = false;

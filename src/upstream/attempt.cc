@@ -3,7 +3,9 @@
 #include "core/ascii.h"
 #include "core/decimal.h"
 #include "http/debug_log.h"
+#include "http/grpc_status.h"
 #include "http/tracing.h"
+#include "upstream/grpc_answer.h"
 #include "upstream/h1_upstream_stream.h"
 #include "upstream/h2_upstream_stream.h"
 #include "upstream/rewrite.h"
@@ -46,7 +48,7 @@ void note_failure(Forwarding& f, Endpoint& endpoint) {
 // What the answer says of the host's health.
 void note_health(Forwarding& f, Endpoint& endpoint, const ResponseHead& head) {
   if (endpoint.outlier) {
-    if (std::uint32_t reasons = endpoint.outlier->put_status(head.status)) report(f, endpoint, reasons);
+    if (std::uint32_t reasons = endpoint.outlier->put_status(status_of_answer(f.x, head))) report(f, endpoint, reasons);
   }
   HealthObserver* observer = f.cluster.cluster->observer;
   if (observer && head.headers.has(Known::x_envoy_immediate_health_check_fail)) {
@@ -138,8 +140,9 @@ void Forwarding::count_code(int status, bool canary) {
 void Forwarding::note_status(Endpoint& endpoint, const ResponseHead& head) {
   bool canary = !x.record.uncounted && is_canary(head);
   if (stream && !x.record.uncounted) stream->time_response(origin_of(x.request), canary, virtual_cluster, of_route);
-  if (declines_websocket(x, head)) return;
+  if (declines_websocket(*this, head)) return;
   count_code(head.status, canary);
+  if (head.status < 500 && is_grpc_request(x.request)) return;  // The router counts it, by its status of gRPC.
   auto& count = head.status >= 500 ? endpoint.numbers.rq_error : endpoint.numbers.rq_success;
   count.fetch_add(1, std::memory_order_relaxed);
 }
@@ -149,8 +152,9 @@ void note_local_failure(Forwarding& f, Endpoint& host, int status) {
   if (std::uint32_t reasons = host.outlier->put_local_failure(status)) report(f, host, reasons);
 }
 
-bool declines_websocket(const Exchange& x, const ResponseHead& head) {
-  return head.status != 101 && head.status < 400 && equals_ignore_case(x.upgrade, "websocket");
+bool declines_websocket(const Forwarding& f, const ResponseHead& head) {
+  if (head.status == 101 || head.status >= 400 || !equals_ignore_case(f.x.upgrade, "websocket")) return false;
+  return !f.cluster.cluster->options.speaks_h2(f.x.request.version);
 }
 
 namespace {

@@ -34,7 +34,7 @@ void tell_trace(RequestTrace& trace, const Attempt& attempt);
 inline constexpr int kReplaysMax = 4;
 
 // Whether this is the answer to a WebSocket client that its backend speaks no WebSocket: neither 101 nor an error.
-bool declines_websocket(const Exchange& x, const ResponseHead& head);
+bool declines_websocket(const Forwarding& f, const ResponseHead& head);
 
 // Whether Envoy's own network asks: those requests are counted apart.
 inline CodeCopy origin_of(const RequestHead& request) {

@@ -82,6 +82,7 @@ struct ClusterOptions {
   std::chrono::milliseconds dns_failure_rate_max{5000};
   std::chrono::milliseconds dns_jitter{0};
   bool respect_dns_ttl = false;
+  bool added_via_api = false;             // Discovery has found it: the file does not have it.
   bool ignore_health_on_removal = false;  // Else a host that the name has lost stays until it fails its health checks.
   // No read from a host takes more (per_connection_buffer_limit_bytes).
   std::size_t read_bytes_max = BlockPool::kBodyBytes;

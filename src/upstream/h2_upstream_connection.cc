@@ -191,6 +191,12 @@ void H2UpstreamConnection::capacity_changed() {
   pool_->h2.changed.notify_one();
 }
 
+// What has broken the rules of frames, not those of messages.
+void H2UpstreamConnection::stream_failed(H2Stream&, const h2::Fault& fault) {
+  if (session_->connection().failed() || !fault.detail.empty()) return;
+  pool_->owner.stats[ClusterStat::upstream_cx_protocol_error].add();
+}
+
 void H2UpstreamConnection::ping_answered(std::uint64_t opaque) {
   pings_->answered(opaque);
   plan();

@@ -72,7 +72,7 @@ class H2UpstreamConnection final : private H2Session::Owner {
 
   H2Stream* stream_opens() override { return nullptr; }
   void request_received(H2Stream&) override {}
-  void stream_failed(H2Stream&, const h2::Fault&) override {}
+  void stream_failed(H2Stream& stream, const h2::Fault& fault) override;
   void capacity_changed() override;
   void ping_answered(std::uint64_t opaque) override;
 

@@ -47,6 +47,9 @@ bool H2UpstreamStream::passed_over() const {
   return stream_ && stream_->failure() == Failure::remote_refused && connection_->told_to_go();
 }
 
+// CONNECT itself is one already.
+bool H2UpstreamStream::asks_upgrade() const { return !x_.upgrade.empty() && x_.request.method != Method::connect; }
+
 // What HTTP/1 asks with an upgrade (RFC 8441 section 5).
 const RequestHead& H2UpstreamStream::as_connect(const RequestHead& head) {
   auto& connect = x_.arena.make_owned<RequestHead>(x_.arena);
@@ -77,7 +80,7 @@ void H2UpstreamStream::set_length() {
 
 bool H2UpstreamStream::send(const RequestHead& head, const Frame& first, bool whole) {
   whole_ = whole;
-  bool upgrades = !x_.upgrade.empty();
+  bool upgrades = asks_upgrade();
   stays_open_ = upgrades || head.method == Method::connect;
   if (!stays_open_) set_length();
   set_scheme();
@@ -87,12 +90,17 @@ bool H2UpstreamStream::send(const RequestHead& head, const Frame& first, bool wh
   x_.record.upstream_start = x_.worker.now();
   SendBuffer& output = connection_->session().connection().output();
   const std::size_t before = output.size();
-  connection_->open_stream(*stream_, whole && !first.is_data() && !stays_open_);
+  // A body that was announced and is empty ends by a frame of its own, as it came: to servers of gRPC that is another
+  // request than one without a body.
+  const bool empty = whole && !first.is_data() && !stays_open_;
+  const bool no_body = empty && x_.request_body->length() == 0u;
+  connection_->open_stream(*stream_, no_body);
   x_.record.upstream_bytes.sent = x_.record.upstream_bytes.head_sent = output.size() - before;
   if (first.is_data()) {
     unsent_ = first.data.substr(stream_->send_some(first.data, whole && !stays_open_));
     x_.record.upstream_bytes.sent += output.size() - before - x_.record.upstream_bytes.head_sent;
   }
+  if (empty && !no_body) stream_->end();
   if (whole && unsent_.empty()) request_is_sent();
   return !request_sent_;
 }
@@ -137,8 +145,8 @@ ResponseHead* H2UpstreamStream::accept(ResponseHead& head) {
   x_.record.response_start = x_.worker.now();
   x_.record.upstream_bytes.received = x_.record.upstream_bytes.head_received = stream_->head_wire_bytes;
   if (stays_open_ && head.status / 100 == 2) {
-    tunnel_ = x_.upgrade.empty() || head.status == 200;
-    if (tunnel_ && !x_.upgrade.empty()) {
+    tunnel_ = !asks_upgrade() || head.status == 200;
+    if (tunnel_ && asks_upgrade()) {
       head.status = 101;
       head.headers.set(Known::connection, "upgrade");
       head.headers.set(Known::upgrade, x_.upgrade);

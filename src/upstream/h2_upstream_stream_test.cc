@@ -62,6 +62,24 @@ TEST(H2UpstreamStream, TrailersWithoutABodyCrossToo) {
   });
 }
 
+TEST(H2UpstreamStream, AnEmptyBodyIsAnotherRequestThanNone) {
+  H2TestProxy proxy;
+  proxy.run([](H2TestProxy& p) -> Task<> {
+    H2Host* host = nullptr;
+    for (bool announced : {true, false}) {
+      TestClient client = p.connect();
+      co_await client.send(announced ? "POST /a HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+                                     : "POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n");
+      if (!host) host = co_await p.host();
+      H2Host::Asked* one = co_await host->next();
+      EXPECT_EQ(co_await host->body(*one), "");
+      EXPECT_EQ(one->stream.ended_with_head(), !announced);
+      host->answer(*one, 200);
+      EXPECT_EQ((co_await client.read_to("\r\n\r\n")).substr(0, 12), "HTTP/1.1 200");
+    }
+  });
+}
+
 TEST(H2UpstreamStream, ABodyGoesAsTheHostReadsIt) {
   H2TestProxy proxy;
   proxy.run([](H2TestProxy& p) -> Task<> {

@@ -275,6 +275,11 @@ WorkerCluster& WorkerClusters::make(const ClusterPtr& cluster) {
   return *table_[slot];
 }
 
+void WorkerClusters::set_names(std::shared_ptr<const ClusterMap> names) {
+  names_ = std::move(names);
+  reap();
+}
+
 void WorkerClusters::refresh(int slot) {
   reap();
   auto index = static_cast<std::size_t>(slot);

@@ -196,7 +196,7 @@ class WorkerClusters {
     return names_ && at != names_->end() ? at->second : nullptr;
   }
   // What find() knows from now on.
-  void set_names(std::shared_ptr<const ClusterMap> names) { names_ = std::move(names); }
+  void set_names(std::shared_ptr<const ClusterMap> names);
   // The hosts of that cluster have changed.
   void refresh(int slot);
   // The cluster has left the configuration: its connections end as they become idle.

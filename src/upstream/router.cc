@@ -5,10 +5,12 @@
 #include "core/decimal.h"
 #include "core/log.h"
 #include "http/debug_log.h"
+#include "http/grpc_status.h"
 #include "http/http_call.h"
 #include "http/http_stats.h"
 #include "http/tracing.h"
 #include "upstream/attempt.h"
+#include "upstream/grpc_answer.h"
 #include "upstream/loop.h"
 #include "upstream/rewrite.h"
 #include "upstream/strict_headers.h"
@@ -204,8 +206,11 @@ Task<Response> Router::forward(Exchange& x, const Route& route, Cluster& to) con
   if (tried->failure != Failure::none) co_return fail(f, *tried);
   x.record.details = "via_upstream";
   if (tried->response.tunnel) f.timeout.limit.cancel();  // The route's time-out is one for responses.
-  if (declines_websocket(x, *tried->response.head)) co_return without_body(x, *tried->response.head);
-  finish(f, *tried->response.head);
+  if (declines_websocket(f, *tried->response.head)) co_return without_body(x, *tried->response.head);
+  ResponseHead& head = *tried->response.head;
+  if (head.status < 500 && !tried->response.tunnel && is_grpc_request(x.request))
+    count_grpc_answer(x, *f.host, tried->response);
+  finish(f, head);
   co_return tried->response;
 }
 

@@ -28,7 +28,7 @@ void Connection::send_settings() {
   };
   say(Setting::header_table_size, own.header_table_size, true);
   say(Setting::enable_push, 0, side_ == Side::client);
-  say(Setting::enable_connect_protocol, own.enable_connect_protocol, side_ == Side::server);
+  say(Setting::enable_connect_protocol, own.enable_connect_protocol, true);
   say(Setting::max_concurrent_streams, own.max_concurrent_streams,
       own.max_concurrent_streams != plain.max_concurrent_streams);
   say(Setting::initial_window_size, own.initial_window_size, own.initial_window_size != plain.initial_window_size);
