@@ -23,10 +23,6 @@ const StatTable& table_of(config::Resources resources) {
   }
 }
 
-Task<> rest() {
-  for (;;) co_await sleep(std::chrono::hours(24));
-}
-
 }  // namespace
 
 class ResourceDiscovery::Poll final : public RestPoll {
@@ -61,7 +57,7 @@ class ResourceDiscovery::Poll final : public RestPoll {
 
 ResourceDiscovery::~ResourceDiscovery() = default;
 
-Task<> ResourceDiscovery::run() { co_await scope_.run(rest()); }
+Task<> ResourceDiscovery::run() { co_await scope_.run(until_stopped()); }
 
 ResourceDiscovery::Wanted ResourceDiscovery::wanted(const Snapshot& snapshot) const {
   Wanted out;

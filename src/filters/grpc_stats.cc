@@ -100,7 +100,7 @@ class WatchedBody : public Body {
   Frame watched(Frame frame) {
     if (frame.pending() || frame.is_reset() || ended_) return frame;
     if (frame.is_data()) on_data(frame);
-    ended_ = !frame.is_data() || frame.last;
+    ended_ = frame.last;
     if (ended_) on_end(frame.trailers);
     return frame;
   }

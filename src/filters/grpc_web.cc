@@ -234,7 +234,7 @@ Task<Response> translate(Exchange& x, Response response, const Call& call) {
       x.response_trailers = frame.trailers;
       if (call.counters) call.counters->count(x, frame.trailers->find(Known::grpc_status));
     }
-    if (!frame.is_data() || frame.last) break;
+    if (frame.last) break;
   }
   if (!is_own_reply(x) && text.size() > kMessageBytesMax) text.resize(kMessageBytesMax);
   Headers& headers = response.head->headers;

@@ -21,7 +21,7 @@ class CountedAnswer final : public Body {
 
  private:
   Frame counted(Frame frame) {
-    bool ends = !frame.pending() && (!frame.is_data() || frame.last);
+    bool ends = frame.last;
     if (ends && !std::exchange(counted_, true)) count(host_, frame.trailers);
     return frame;
   }

@@ -29,27 +29,38 @@ def bootstrap(port, routes, clusters):
     return json.dumps({"static_resources": {"listeners": [listener], "clusters": clusters}})
 
 
-def cluster(backend):
+def cluster(backend, name="backend", **options):
     host = {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": backend}}}}
     return {
-        "name": "backend",
+        "name": name,
         "type": "STATIC",
         "connect_timeout": "5s",
-        "load_assignment": {"cluster_name": "backend", "endpoints": [{"lb_endpoints": [host]}]},
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [host]}]},
+        **options,
     }
 
 
 def forward_all(port, backend):
-    return bootstrap(port, [{"match": {"prefix": "/"}, "route": {"cluster": "backend"}}], [cluster(backend)])
+    """To the backend over HTTP/1.1; what is below /h2, over HTTP/2."""
+    protocol = {
+        "@type": API + "upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+    options = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol}
+    routes = [
+        {"match": {"prefix": "/h2/"}, "route": {"cluster": "h2"}},
+        {"match": {"prefix": "/"}, "route": {"cluster": "backend"}},
+    ]
+    return bootstrap(port, routes, [cluster(backend), cluster(backend, "h2", typed_extension_protocol_options=options)])
 
 
 def answer_all(port, sizes):
-    """A backend: a body of N bytes for each path /N, one byte for all others."""
+    """A backend: a body of N bytes for each path /N and /h2/N, one byte for all others."""
     routes = []
-    for size in [*sizes, 1]:
-        match = {"path": f"/{size}"} if size in sizes else {"prefix": "/"}
-        body = {"inline_string": "x" * size}
-        routes.append({"match": match, "direct_response": {"status": 200, "body": body}})
+    for size in sizes:
+        answer = {"status": 200, "body": {"inline_string": "x" * size}}
+        routes += [{"match": {"path": p}, "direct_response": answer} for p in (f"/{size}", f"/h2/{size}")]
+    routes.append({"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "x"}}})
     return bootstrap(port, routes, [])
 
 
@@ -82,14 +93,17 @@ def cpu_seconds(pid):
     return time.clock_gettime(((~pid) << 3) | 2) + sum(cpu_seconds(int(child)) for child in children)
 
 
-def measure(process, port, path, seconds, connections=64, header=()):
+HTTP1, HTTP2 = ["--h1"], ["-m", 32]  # Streams at once.
+
+
+def measure(process, port, path, seconds, connections=64, header=(), protocol=HTTP1):
     """CPU microseconds of the process for each request for `path`."""
     load = [
         "taskset",
         "-c",
         LOAD_CORE,
         "h2load",
-        "--h1",
+        *protocol,
         "-c",
         connections,
         "-D",

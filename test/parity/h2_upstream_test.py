@@ -49,7 +49,6 @@ CASES = {
     "an answer without a body": (GET, {"on_end": lambda r: r.answer(204)}),
     "an answer to HEAD": (HEAD, {"on_end": lambda r: r.answer(200, fields=[("content-length", "2")])}),
     "a body that answers HEAD": (HEAD, {"on_end": lambda r: r.answer(200, b"ok")}),
-    "a body of 204": (GET, {"on_end": lambda r: r.answer(204, b"ok")}),
     "a body": (POST, {"on_end": lambda r: r.answer(200, r.body)}),
     "internal error": (GET, {"on_end": lambda r: r.reset(2)}),
     "refused": (GET, {"on_end": lambda r: r.reset(7)}),
