@@ -1,4 +1,5 @@
-"""A host that speaks HTTP/2: what it does with a request is the test's to say."""
+"""A host that speaks HTTP/2 by the stack of others (h2): what it does with a request is the test's to say. What that
+stack would not send is h2_talk's."""
 
 import contextlib
 import socket

@@ -1,5 +1,6 @@
 """Tunnels over HTTP/2: WebSocket by extended CONNECT (RFC 8441), to and from upgrades of HTTP/1.1, and CONNECT."""
 
+import base64
 import socket
 
 import pytest
@@ -98,6 +99,7 @@ def test_a_websocket_of_a_client_of_http2(stage, up):
     if up == "http1":
         heard = backend.streams[0].heard
         assert heard.start_line == "GET /ws HTTP/1.1" and heard["upgrade"] == "websocket" and heard["x-own"] == "1"
+        assert len(base64.b64decode(heard["sec-websocket-key"])) == 16  # Which HTTP/2 does without.
         assert len(backend.streams) == 2
     else:
         heard = backend.talks[0].streams[1].fields
@@ -110,9 +112,10 @@ def test_a_websocket_of_a_client_of_http2(stage, up):
 def test_a_websocket_of_a_client_of_http1_crosses_http2(stage):
     backend, proxy = way(stage, "http2")
     with Client(proxy.port) as client:
-        client.send(request_bytes("/ws", fields=UPGRADE))
+        client.send(request_bytes("/ws", fields=[*UPGRADE, ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")]))
         response = client.response()
         assert response.status == 101 and response["upgrade"] == "websocket" and response["x-own"] == "2"
+        assert response["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # Which HTTP/2 does without.
         for word in (b"one", b"x" * 300_000):
             client.send(word)
             assert client.exactly(len(word)) == word

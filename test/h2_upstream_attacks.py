@@ -28,7 +28,7 @@ from h2_talk import (
     window_update,
 )
 
-OK = block([(":status", "200")])
+OK, HINTS = block([(":status", "200")]), block([(":status", "103")])
 
 
 def head(stream, fields=(), end=False, status="200"):
@@ -71,6 +71,10 @@ ATTACKS = {
     "the connection's window overflows": lambda s: [window_update(0, 2**31 - 1)],
     "a push": lambda s: [frame(PUSH_PROMISE, END_HEADERS, s, PROMISE)],
     "informational for ever": lambda s: [head(s, [("link", "x")], status="103") * HUNDRED] * HUNDRED,
+    "informational of much": lambda s: [
+        frame(HEADERS, END_HEADERS, s, HINTS + b"\x40" + literal("x", "y" * 3900)[1:]),
+        *[frame(HEADERS, END_HEADERS, s, HINTS + b"\xbe" * 14)] * 900,
+    ],
     "an informational that ends": lambda s: [head(s, status="103", end=True)],
     "101": lambda s: [head(s, status="101")],
     "beyond the window": lambda s: [head(s), *[frame(DATA, 0, s, b"x" * 16_384)] * 4_000],

@@ -163,6 +163,10 @@ void read_http(Compilation& c, const ClusterProto& proto, const std::string& pat
       c.fail(path + ".typed_extension_protocol_options", "'" + name + "' is not built into outrider yet");
       continue;
     }
+    if (name != kHttpProtocolOptions) {
+      c.fail(path + ".typed_extension_protocol_options[\"" + name + "\"]",
+             "nobody goes by this name: HttpProtocolOptions stand at `" + std::string(kHttpProtocolOptions) + "`");
+    }
     const auto& common = http.common_http_protocol_options();
     if (common.has_idle_timeout()) o.idle_timeout = to_ms(common.idle_timeout());
     if (common.has_max_connection_duration()) o.max_connection_duration = to_ms(common.max_connection_duration());

@@ -18,7 +18,9 @@ std::optional<ResourceSource> source_of(Compilation& c, const envoy::config::cor
                                         const std::string& path, std::string api) {
   const Snapshot& s = c.snapshot;
   if (s.node_id.empty() || s.node_cluster.empty()) {
-    c.fail(path, "whoever asks needs a name: --service-cluster and --service-node, or `cluster` and `id` of the node");
+    c.fail(path,
+           "whoever asks for discovery needs a name: --service-cluster and --service-node, or `cluster` and `id` of "
+           "the node");
     return std::nullopt;
   }
   auto rest = compile_rest_source(c, proto, path);
@@ -110,6 +112,7 @@ std::shared_ptr<const RouteTable> compile_discovered_routes(
     const std::string& stat_prefix, const std::string& path) {
   const auto none = std::make_shared<const RouteTable>();
   const std::string& name = rds.route_config_name();
+  if (name.empty()) c.fail(path + ".route_config_name", "the name of the routes to ask for was expected");
   auto source = source_of(c, rds.config_source(), path + ".config_source", "/v1/routes/" + percent_encode(name));
   if (!source) return none;
   source->name = name;

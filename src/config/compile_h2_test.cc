@@ -188,5 +188,14 @@ TEST(CompileH2, OldListenersSayItToo) {
   EXPECT_EQ(v1.http().h2->codec.settings.max_concurrent_streams, 5u);
 }
 
+TEST(CompileH2, OptionsStandAtTheNameOfTheirType) {
+  Compiled wrong(
+      "static_resources: {clusters: [{name: c, typed_extension_protocol_options: {http: {'@type': "
+      "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, "
+      "explicit_http_config: {http2_protocol_options: {}}}}}]}");
+  EXPECT_FALSE(wrong.made());
+  EXPECT_NE(wrong.problems.find("nobody goes by this name"), std::string::npos) << wrong.problems;
+}
+
 }  // namespace
 }  // namespace outrider::config

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "config/nearest.h"
 #include "config/rules.h"
 #include "config/scalar.h"
 
@@ -60,6 +63,13 @@ std::string_view text_of(const Node* node) { return node != nullptr && node->is_
 
 // {cluster: {...}, refresh_delay_ms}: the cluster becomes one like all others. Returns its name.
 std::string_view discovery_cluster(Upgrade& upgrade, Node& root, Node& discovery, const Path& path) {
+  static constexpr std::string_view kKeys[] = {"cluster", "refresh_delay_ms"};
+  for (const Node& each : discovery) {
+    if (std::ranges::find(kKeys, each.key) != std::end(kKeys)) continue;
+    const std::string_view meant = nearest(each.key, kKeys);
+    upgrade.error(each.key_mark(), path, fmt::format("v1's discovery has no field `{}`", each.key),
+                  meant.empty() ? "" : fmt::format("did you mean `{}`?", meant));
+  }
   Node* cluster = upgrade.tree.take(discovery, "cluster");
   if (cluster == nullptr || cluster->kind == Kind::null) {
     upgrade.error(discovery.mark(), path, "`cluster` is missing");

@@ -541,6 +541,11 @@ TEST(Load, ProblemsOfV1FilesNameTheirOldKeys) {
         "built into outrider yet"}},
       {R"({"listeners": [], "cluster_manager": {"clusters": [], "sds": {}}})",
        {"1:55: cluster_manager.sds: `cluster` is missing"}},
+      {R"({"cluster_manager": {"clusters": [], "sds": {"cluster": "c", "refresh_delay": 5}}})",
+       {"1:62: cluster_manager.sds: v1's discovery has no field `refresh_delay` (did you mean `refresh_delay_ms`?)"}},
+      {R"({"lds": {"clustre": {}}})",
+       {"1:2: lds: `cluster` is missing",
+        "1:10: lds: v1's discovery has no field `clustre` (did you mean `cluster`?)"}},
       {R"({"cluster_manager": {"clusters": [{"name": "c", "conect_timeout_ms": 5}]}})",
        {"1:49: static_resources.clusters[0]: envoy.config.cluster.v3.Cluster has no field `conect_timeout_ms` (did you "
         "mean `connect_timeout_ms`?)"}},

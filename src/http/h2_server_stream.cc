@@ -1,6 +1,7 @@
 #include "http/h2_server_stream.h"
 
 #include "core/ascii.h"
+#include "core/base64.h"
 #include "http/debug_log.h"
 #include "http/edge.h"
 
@@ -9,6 +10,18 @@ namespace {
 
 bool may_have_body(const Exchange& x, const ResponseHead& head) {
   return x.request.method != Method::head && head.status != 204 && head.status != 304;
+}
+
+// RFC 8441 does without the key that a host of HTTP/1.1 wants: 16 bytes by chance.
+void add_key(Exchange& x) {
+  constexpr std::string_view kKey = "sec-websocket-key";
+  if (x.request.headers.find(kKey)) return;
+  const std::uint64_t bytes[] = {x.worker.random().next(), x.worker.random().next()};
+  std::string text;
+  Base64Encoder encoder;
+  encoder.add({reinterpret_cast<const char*>(bytes), sizeof bytes}, text);
+  encoder.finish(text);
+  x.request.headers.add(kKey, x.arena.copy(text));
 }
 
 }  // namespace
@@ -82,6 +95,7 @@ void H2ServerStream::ask_for_upgrade(Exchange& x) {
   x.request.set_method(Method::get);
   x.request.headers.set(Known::connection, "upgrade");
   x.request.headers.set(Known::upgrade, std::exchange(x.request.protocol, {}));
+  if (equals_ignore_case(x.request.headers.value(Known::upgrade), "websocket")) add_key(x);
 }
 
 std::optional<Response> H2ServerStream::admit(Exchange& x) {

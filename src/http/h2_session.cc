@@ -98,9 +98,10 @@ Task<Frame> H2Stream::pull(std::size_t max) {
 
 // The next head gets a place of its own. False: there have been too many, and the stream is no more.
 bool H2Stream::take_interim() {
+  for (const Field& f : response->headers) interims_bytes_ += f.name.size() + f.value.size();
   interims_.push_back(response);
   response = &arena.make_owned<ResponseHead>(arena);
-  if (++interims_count_ <= kInterimHeadsMax) return true;
+  if (++interims_count_ <= kInterimHeadsMax && interims_bytes_ <= kInterimBytesMax) return true;
   reset(h2::ErrorCode::enhance_your_calm);
   fail(Failure::protocol_error, h2::ErrorCode::enhance_your_calm);
   return false;

@@ -33,8 +33,9 @@ class H2Stream : public h2::Stream, public ReceivedBody {
   Failure failure() const { return failure_; }
   h2::ErrorCode reset_code() const { return reset_code_; }
   // Client: the informational heads that have come before `response`, one after the other; null: no more so far. More
-  // than kInterimHeadsMax of them break the stream.
+  // than kInterimHeadsMax of them, or than kInterimBytesMax of names and values, break the stream.
   static constexpr int kInterimHeadsMax = 1000;
+  static constexpr std::size_t kInterimBytesMax = 64 * 1024;
   ResponseHead* next_interim();
   // When anything last came, or went.
   TimePoint last_progress() const { return last_progress_; }
@@ -76,6 +77,7 @@ class H2Stream : public h2::Stream, public ReceivedBody {
   bool ended_with_head_ = false;
   std::vector<ResponseHead*> interims_;
   int interims_count_ = 0;
+  std::size_t interims_bytes_ = 0;
   bool end_told_ = false;
   bool counted_ = false;
   Failure failure_ = Failure::none;

@@ -1,6 +1,8 @@
 #include "upstream/h2_upstream_stream.h"
 
+#include "core/ascii.h"
 #include "core/decimal.h"
+#include "wire/websocket.h"
 
 namespace outrider {
 
@@ -139,6 +141,17 @@ Task<ResponseHead*> H2UpstreamStream::receive_head() {
   }
 }
 
+// To a client of HTTP/1.1 that has sent a key, where the host answers none: RFC 8441 does without.
+void H2UpstreamStream::answer_key(ResponseHead& head) {
+  constexpr std::string_view kAnswer = "sec-websocket-accept";
+  const Field* key = x_.request.headers.find("sec-websocket-key");
+  if (!key || x_.request.version == Version::http2 || !equals_ignore_case(x_.upgrade, "websocket") ||
+      head.headers.find(kAnswer))
+    return;
+  websocket::AcceptKey answer = websocket::accept_key(key->value);
+  head.headers.add(kAnswer, x_.arena.copy({answer.data(), answer.size()}));
+}
+
 // An accepted CONNECT is an accepted upgrade to whoever has asked for that.
 ResponseHead* H2UpstreamStream::accept(ResponseHead& head) {
   answered_ = true;
@@ -150,6 +163,7 @@ ResponseHead* H2UpstreamStream::accept(ResponseHead& head) {
       head.status = 101;
       head.headers.set(Known::connection, "upgrade");
       head.headers.set(Known::upgrade, x_.upgrade);
+      answer_key(head);
     }
   }
   return &head;

@@ -31,6 +31,7 @@ class H2UpstreamStream final : public UpstreamStream {
   Task<bool> write_frame(const Frame& frame) override;
   void wake() override { stream_->changed().notify_all(); }
 
+  void answer_key(ResponseHead& head);
   bool asks_upgrade() const;
   const RequestHead& as_connect(const RequestHead& head);
   void set_length();

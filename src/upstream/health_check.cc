@@ -32,7 +32,15 @@ HealthChecks::HealthChecks(Worker& worker, Network& network, std::function<void(
   options_.edge = false;
 }
 
-Task<> HealthChecks::run() { co_await tasks_.run(until_stopped()); }
+Task<> HealthChecks::run() {
+  struct Forgetting {
+    HealthChecks& checks;
+    ~Forgetting() {  // A session and its cluster hold each other.
+      for (auto& [cluster, followed] : checks.followed_) followed->sessions.clear();
+    }
+  } forgetting{*this};
+  co_await tasks_.run(until_stopped());
+}
 
 void HealthChecks::follow(const ClusterPtr& cluster) {
   if (!cluster->options.health_check || followed_.contains(cluster.get())) return;

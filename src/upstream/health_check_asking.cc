@@ -83,7 +83,7 @@ Task<bool> HealthChecks::connect_http2(Session& session) {
     c.h2 = std::make_shared<H2Check>(worker_, std::move(c.transport), session.cluster->options.h2);
     tasks_.spawn(H2Check::run, c.h2);
   }
-  co_return true;
+  co_return c.h2->session.may_open();  // Its settings may have come at once.
 }
 
 Task<HealthChecks::Result> HealthChecks::ask_tcp(Session& session) {

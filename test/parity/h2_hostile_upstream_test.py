@@ -31,6 +31,7 @@ UNCOUNTED = (
 OURS = {
     "a status of 099": "Envoy passes it on to HTTP/1, where it is none",
     "informational for ever": "Envoy takes them for ever",
+    "informational of much": "Envoy takes them for ever",
     "goaways": "Envoy waits for the answer",
     "a goaway that refuses it": "outrider sends what a host has passed over again, on new connections",
     "less than its length": "outrider has passed on what had come; Envoy drops it",
