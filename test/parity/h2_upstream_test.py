@@ -64,7 +64,15 @@ CASES = {
 }
 COUNTED = ("cluster.host.upstream_", "cluster.host.http2.")
 # What hangs on the moment, or on how often something was read.
-UNEVEN = ("_bytes_", "http2.streams_active", "http2.pending", "http2.outbound", "upstream_cx_active", "_cx_destroy")
+UNEVEN = (
+    "cx_protocol_error",
+    "_bytes_",
+    "http2.streams_active",
+    "http2.pending",
+    "http2.outbound",
+    "upstream_cx_active",
+    "_cx_destroy",
+)
 ENVOYS_OWN = ("nghttp2", "http2.cookie", "http2.header_count", "http2.header_list_size ")
 
 
