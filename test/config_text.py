@@ -42,6 +42,16 @@ def http1_cluster(name, *endpoints, common=None, http1=None, **fields):
     return cluster(name, *endpoints, typed_extension_protocol_options={HTTP_OPTIONS: options}, **fields)
 
 
+# A health check that asks often: `http_health_check` or another goes along.
+OFTEN_CHECKED = {
+    "timeout": "1s",
+    "interval": "0.02s",
+    "no_traffic_interval": "0.02s",
+    "unhealthy_threshold": 2,
+    "healthy_threshold": 2,
+}
+
+
 def http2_cluster(name, *endpoints, common=None, http2=None, **fields):
     options = typed(
         HTTP_OPTIONS,

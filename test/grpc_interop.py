@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from config_text import HTTP_OPTIONS, cluster, route, typed
+from config_text import http2_cluster, route
 from peers import PATIENCE_S
 from processes import BINARY, ROOT, free_port
 
@@ -42,17 +42,12 @@ def server(stage):
     return port
 
 
-def http2_cluster(port):
-    options = typed(HTTP_OPTIONS, explicit_http_config={"http2_protocol_options": {}})
-    return cluster("next", port, typed_extension_protocol_options={HTTP_OPTIONS: options})
-
-
 def proxy(stage, to, binary=BINARY, **options):
     """A proxy in front of that port. `binary`: outrider, or Envoy."""
     flags = [] if binary == BINARY else ["--base-id", str(random.randrange(1 << 20)), "-l", "error"]
     return stage.proxy(
         route("next", timeout="0s"),
-        clusters=[http2_cluster(to)],
+        clusters=[http2_cluster("next", to)],
         flags=flags,
         codec_type="AUTO",
         options={"binary": binary},

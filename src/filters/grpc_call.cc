@@ -78,11 +78,6 @@ Names& statuses() {
 
 }  // namespace
 
-GrpcPrefix grpc_prefix(std::uint8_t flags, std::size_t length) {
-  auto byte = [&](int shift) { return static_cast<char>(length >> shift); };
-  return {static_cast<char>(flags), byte(24), byte(16), byte(8), byte(0)};
-}
-
 std::uint64_t GrpcMessages::read(std::string_view piece) {
   std::uint64_t before = count_;
   while (!piece.empty() && !over_) {

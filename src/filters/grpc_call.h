@@ -1,22 +1,15 @@
 // What the filters of gRPC share: messages in a body, and where calls are counted.
 #pragma once
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "http/exchange.h"
+#include "http/grpc_prefix.h"
 #include "observe/counters.h"
 
 namespace outrider::filters {
-
-// A message of gRPC: a byte of flags, its length in four bytes, the message ("gRPC over HTTP2",
-// Length-Prefixed-Message).
-inline constexpr std::size_t kGrpcPrefixBytes = 5;
-using GrpcPrefix = std::array<char, kGrpcPrefixBytes>;
-GrpcPrefix grpc_prefix(std::uint8_t flags, std::size_t length);
-inline std::string_view view_of(const GrpcPrefix& prefix) { return {prefix.data(), prefix.size()}; }
 
 // Finds messages in a body that comes in pieces.
 class GrpcMessages {

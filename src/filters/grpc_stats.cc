@@ -9,6 +9,7 @@
 #include "filters/grpc_call.h"
 #include "http/filter_state.h"
 #include "http/grpc_status.h"
+#include "http/watched_body.h"
 #include "proto/http_filter.h"
 
 namespace outrider::filters {
@@ -84,12 +85,9 @@ struct Call {
 };
 
 // Frames as they come; the call is told of each.
-class WatchedBody : public Body {
+class CallBody : public WatchedBody {
  public:
-  WatchedBody(Call& call, Body& source) : call_(call), source_(source) {}
-  Frame poll(std::size_t max) override { return watched(source_.poll(max)); }
-  Task<Frame> pull(std::size_t max) override { co_return watched(co_await source_.pull(max)); }
-  std::optional<std::uint64_t> length() const override { return source_.length(); }
+  CallBody(Call& call, Body& source) : WatchedBody(source), call_(call) {}
 
  protected:
   virtual void on_data(const Frame& frame) = 0;
@@ -97,20 +95,19 @@ class WatchedBody : public Body {
   Call& call_;
 
  private:
-  Frame watched(Frame frame) {
+  Frame watched(Frame frame) final {
     if (frame.pending() || frame.is_reset() || ended_) return frame;
     if (frame.is_data()) on_data(frame);
     ended_ = frame.last;
     if (ended_) on_end(frame.trailers);
     return frame;
   }
-  Body& source_;
   bool ended_ = false;
 };
 
-class RequestBody final : public WatchedBody {
+class RequestBody final : public CallBody {
  public:
-  using WatchedBody::WatchedBody;
+  using CallBody::CallBody;
 
  private:
   void on_data(const Frame& frame) override {
@@ -125,9 +122,9 @@ class RequestBody final : public WatchedBody {
   GrpcMessages messages_;
 };
 
-class ResponseBody final : public WatchedBody {
+class ResponseBody final : public CallBody {
  public:
-  ResponseBody(Call& call, Body& source, bool is_grpc) : WatchedBody(call, source), is_grpc_(is_grpc) {}
+  ResponseBody(Call& call, Body& source, bool is_grpc) : CallBody(call, source), is_grpc_(is_grpc) {}
 
  private:
   void on_data(const Frame& frame) override {

@@ -4,6 +4,7 @@
 #include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb.h"
 #include "http/exchange.h"
 #include "http/query.h"
+#include "http/watched_body.h"
 #include "proto/http_filter.h"
 
 namespace outrider::filters {
@@ -77,18 +78,14 @@ class HeaderMutationFilter final : public HeadFilter {
 };
 
 // A body whose trailers are changed when they come.
-class ChangedTrailers final : public Body {
+class ChangedTrailers final : public WatchedBody {
  public:
   using List = HeaderMutations Mutations::*;
   ChangedTrailers(Body& body, Exchange& x, const HeaderMutationFilter& filter, List list)
-      : body_(body), x_(x), filter_(filter), list_(list) {}
-
-  Frame poll(std::size_t max) override { return changed(body_.poll(max)); }
-  Task<Frame> pull(std::size_t max) override { co_return changed(co_await body_.pull(max)); }
-  std::optional<std::uint64_t> length() const override { return body_.length(); }
+      : WatchedBody(body), x_(x), filter_(filter), list_(list) {}
 
  private:
-  Frame changed(Frame frame) {
+  Frame watched(Frame frame) override {
     if (frame.kind != Frame::Kind::trailers) return frame;
     auto& trailers = x_.arena.make_owned<Headers>(x_.arena);
     for (const Field& field : *frame.trailers) trailers.add(field.name, field.known, field.value);
@@ -96,7 +93,6 @@ class ChangedTrailers final : public Body {
     filter_.each(x_, [&](const Mutations& m) { apply_all(m.*list_, x_, trailers); });
     return Frame::with_trailers(trailers);
   }
-  Body& body_;
   Exchange& x_;
   const HeaderMutationFilter& filter_;
   List list_;

@@ -1,6 +1,7 @@
 #include "upstream/grpc_answer.h"
 
 #include "http/grpc_status.h"
+#include "http/watched_body.h"
 
 namespace outrider {
 namespace {
@@ -12,21 +13,16 @@ void count(Endpoint& host, const Headers* from) {
 }
 
 // The status is in the trailers.
-class CountedAnswer final : public Body {
+class CountedAnswer final : public WatchedBody {
  public:
-  CountedAnswer(Endpoint& host, Body& source) : host_(host), source_(source) {}
-  Frame poll(std::size_t max) override { return counted(source_.poll(max)); }
-  Task<Frame> pull(std::size_t max) override { co_return counted(co_await source_.pull(max)); }
-  std::optional<std::uint64_t> length() const override { return source_.length(); }
+  CountedAnswer(Endpoint& host, Body& source) : WatchedBody(source), host_(host) {}
 
  private:
-  Frame counted(Frame frame) {
-    bool ends = frame.last;
-    if (ends && !std::exchange(counted_, true)) count(host_, frame.trailers);
+  Frame watched(Frame frame) override {
+    if (frame.last && !std::exchange(counted_, true)) count(host_, frame.trailers);
     return frame;
   }
   Endpoint& host_;
-  Body& source_;
   bool counted_ = false;
 };
 

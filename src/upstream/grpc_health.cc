@@ -3,11 +3,12 @@
 #include <cstdint>
 #include <optional>
 
+#include "http/grpc_prefix.h"
+
 namespace outrider {
 namespace {
 
-constexpr std::size_t kFrameHeaderBytes = 5;  // The flag of compression and the length.
-constexpr std::uint64_t kServing = 1;         // HealthCheckResponse.ServingStatus.
+constexpr std::uint64_t kServing = 1;  // HealthCheckResponse.ServingStatus.
 constexpr std::uint64_t kStatusField = 1;
 constexpr char kServiceKey = 0x0a;  // Field 1, of a length.
 
@@ -60,17 +61,13 @@ std::string grpc_health_request(std::string_view service) {
     append_varint(service.size(), message);
     message += service;
   }
-  std::string frame(1, '\0');
-  for (int shift = 24; shift >= 0; shift -= 8) frame += static_cast<char>(message.size() >> shift);
-  return frame + message;
+  return std::string(view_of(grpc_prefix(0, message.size()))) + message;
 }
 
 bool says_serving(std::string_view frame) {
-  if (frame.size() < kFrameHeaderBytes || frame[0] != 0) return false;
-  std::uint64_t size = 0;
-  for (std::size_t i = 1; i < kFrameHeaderBytes; i++) size = size << 8 | static_cast<unsigned char>(frame[i]);
-  std::string_view message = frame.substr(kFrameHeaderBytes);
-  if (message.size() != size) return false;
+  if (frame.size() < kGrpcPrefixBytes) return false;
+  std::string_view message = frame.substr(kGrpcPrefixBytes);
+  if (!frame.starts_with(view_of(grpc_prefix(0, message.size())))) return false;
   std::uint64_t status = 0;  // UNKNOWN
   while (!message.empty()) {
     std::optional<std::uint64_t> key = take_varint(message), number;

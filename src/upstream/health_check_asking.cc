@@ -31,6 +31,17 @@ bool any_has(const std::vector<HealthCheckOptions::StatusRange>& ranges, int sta
   return std::ranges::any_of(ranges, [&](const auto& r) { return r.has(status); });
 }
 
+// One request over HTTP/2.
+struct Question {
+  Question(H2Session& session, Worker& worker, Exchange& x) : head(x.arena), stream(session, worker, x.arena) {
+    x.request.scheme = "http";
+    stream.request = &x.request;
+    stream.response = &head;
+  }
+  ResponseHead head;
+  H2Stream stream;
+};
+
 // The final head; null: the stream broke before it.
 Task<ResponseHead*> head_of(H2Stream& stream) {
   for (;;) {
@@ -130,11 +141,8 @@ Task<HealthChecks::Result> HealthChecks::ask_http(Session& session) {
 Task<HealthChecks::Result> HealthChecks::ask_http2(Session& session, Exchange& x) {
   if (!co_await connect_http2(session)) co_return Result::unreachable;
   Connection& c = *session.connection;
-  x.request.scheme = "http";
-  ResponseHead head(x.arena);
-  H2Stream stream(c.h2->session, worker_, x.arena);
-  stream.request = &x.request;
-  stream.response = &head;
+  Question question(c.h2->session, worker_, x);
+  H2Stream& stream = question.stream;
   c.h2->session.open(stream, true);
   const ResponseHead* answer = co_await head_of(stream);
   if (!answer) co_return Result::unreachable;
@@ -151,20 +159,17 @@ Task<HealthChecks::Result> HealthChecks::ask_grpc(Session& session) {
   begin(session, x, grpc.authority);
   x.request.set_method(Method::post);
   x.request.path = kGrpcHealthPath;
-  x.request.scheme = "http";
   x.request.headers.add(Known::te, "trailers");
   x.request.headers.add(Known::content_type, "application/grpc");
   set_grpc_timeout(x.request.headers, x.arena, session.cluster->options.timeout);
   apply_together(grpc.metadata, x, x.request);
   if (!co_await connect_http2(session)) co_return Result::unreachable;
   Connection& c = *session.connection;
-  ResponseHead head(x.arena);
-  H2Stream stream(c.h2->session, worker_, x.arena);
-  stream.request = &x.request;
-  stream.response = &head;
+  Question question(c.h2->session, worker_, x);
+  H2Stream& stream = question.stream;
   c.h2->session.open(stream, false);
-  std::string question = grpc_health_request(grpc.service), answer;
-  if (!co_await stream.send(Frame::bytes(question, true))) co_return Result::unreachable;
+  std::string message = grpc_health_request(grpc.service), answer;
+  if (!co_await stream.send(Frame::bytes(message, true))) co_return Result::unreachable;
   const ResponseHead* said = co_await head_of(stream);
   if (!said) co_return Result::unreachable;
   const Field* type = said->headers.find(Known::content_type);

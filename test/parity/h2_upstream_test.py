@@ -2,7 +2,7 @@
 
 import pytest
 
-from config_text import HTTP_OPTIONS, cluster, route, typed
+from config_text import http2_cluster, route
 from h2_peers import H2Host
 from peers import request_bytes
 from sides import Side, different, needed
@@ -76,18 +76,13 @@ UNEVEN = (
 ENVOYS_OWN = ("nghttp2", "http2.cookie", "http2.header_count", "http2.header_list_size ")
 
 
-def h2_cluster(host, **options):
-    protocol = typed(HTTP_OPTIONS, explicit_http_config={"http2_protocol_options": options})
-    return cluster("host", host, typed_extension_protocol_options={HTTP_OPTIONS: protocol})
-
-
 def seen(stage, name, request, acts):
     host = stage.ending.enter_context(H2Host(**acts))
     side = Side(
         stage,
         name,
         routes=[route("host", upgrade_configs=[{"upgrade_type": "websocket"}])],
-        clusters=lambda _: [h2_cluster(host)],
+        clusters=lambda _: [http2_cluster("host", host)],
         log=LOG,
     )
     result = side.exchange(request, "GET")

@@ -2,30 +2,23 @@
 
 import pytest
 
-from config_text import HTTP_OPTIONS, cluster, route, typed
+from config_text import OFTEN_CHECKED, http2_cluster, route
 from h2_peers import H2Host
 from peers import eventually
 from sides import Side, different, needed
 
 pytestmark = needed
 
-CHECK = {
-    "timeout": "1s",
-    "interval": "0.02s",
-    "no_traffic_interval": "0.02s",
-    "unhealthy_threshold": 2,
-    "healthy_threshold": 2,
-}
 HTTP = {"path": "/health", "codec_client_type": "HTTP2"}
 HTTP_CHECKS = {
-    "plain": {**CHECK, "http_health_check": HTTP},
-    "head": {**CHECK, "http_health_check": {**HTTP, "host": "other", "method": "HEAD"}},
-    "once": {**CHECK, "reuse_connection": False, "http_health_check": HTTP},
+    "plain": {**OFTEN_CHECKED, "http_health_check": HTTP},
+    "head": {**OFTEN_CHECKED, "http_health_check": {**HTTP, "host": "other", "method": "HEAD"}},
+    "once": {**OFTEN_CHECKED, "reuse_connection": False, "http_health_check": HTTP},
 }
 GRPC_CHECKS = {
-    "server": {**CHECK, "grpc_health_check": {}},
+    "server": {**OFTEN_CHECKED, "grpc_health_check": {}},
     "service": {
-        **CHECK,
+        **OFTEN_CHECKED,
         "grpc_health_check": {
             "service_name": "users",
             "authority": "own",
@@ -90,13 +83,11 @@ def checked(stage, name, check, answer):
         answer(request)
 
     host = stage.ending.enter_context(H2Host(on_end=on_end))
-    protocol = typed(HTTP_OPTIONS, explicit_http_config={"http2_protocol_options": {}})
-    options = {HTTP_OPTIONS: protocol}
     side = Side(
         stage,
         name,
         routes=[route("host")],
-        clusters=lambda _: [cluster("host", host, health_checks=[check], typed_extension_protocol_options=options)],
+        clusters=lambda _: [http2_cluster("host", host, health_checks=[check])],
     )
     eventually(lambda: side.proxy.stat("cluster.host.health_check.attempt") >= 6, "six checks")
     lines = side.proxy.ask_admin("/clusters").body.decode().splitlines()

@@ -4,25 +4,18 @@ import time
 
 import pytest
 
-from config_text import cluster, route
+from config_text import OFTEN_CHECKED, cluster, route
 from peers import eventually, request_bytes, response_bytes
 from sides import Side, different, needed, stable
 
 pytestmark = needed
 
-CHECK = {
-    "timeout": "1s",
-    "interval": "0.02s",
-    "no_traffic_interval": "0.02s",
-    "unhealthy_threshold": 2,
-    "healthy_threshold": 2,
-}
 HTTP = {"path": "/health"}
 CHECKS = {
-    "plain": {**CHECK, "http_health_check": HTTP},
-    "host": {**CHECK, "http_health_check": {**HTTP, "host": "other:80", "method": "HEAD"}},
+    "plain": {**OFTEN_CHECKED, "http_health_check": HTTP},
+    "host": {**OFTEN_CHECKED, "http_health_check": {**HTTP, "host": "other:80", "method": "HEAD"}},
     "fields": {
-        **CHECK,
+        **OFTEN_CHECKED,
         "http_health_check": {
             **HTTP,
             "request_headers_to_add": [{"header": {"key": "x", "value": "%PROTOCOL%y"}}],
@@ -30,15 +23,15 @@ CHECKS = {
         },
     },
     "statuses": {
-        **CHECK,
+        **OFTEN_CHECKED,
         "http_health_check": {
             **HTTP,
             "expected_statuses": [{"start": 201, "end": 205}],
             "retriable_statuses": [{"start": 500, "end": 501}],
         },
     },
-    "once": {**CHECK, "reuse_connection": False, "http_health_check": HTTP},
-    "tcp": {**CHECK, "tcp_health_check": {}},
+    "once": {**OFTEN_CHECKED, "reuse_connection": False, "http_health_check": HTTP},
+    "tcp": {**OFTEN_CHECKED, "tcp_health_check": {}},
 }
 ANSWERS = {
     "ok": response_bytes(body=b"fine"),
