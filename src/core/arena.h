@@ -1,5 +1,6 @@
 // Memory of one exchange: allocated piece by piece, freed all at once.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -78,11 +79,12 @@ class Arena {
     Chunk* next;
     std::size_t bytes;
   };
-  static constexpr std::size_t kChunkBytes = FramePool::kPooledBytesMax;
+  // An exchange that waits for its response needs one, as a rule, and thousands may wait at once.
+  static constexpr std::size_t kChunkBytes = 2048 - FramePool::kHeaderBytes;
 
   void* allocate_slow(std::size_t bytes, std::size_t align) {
     std::size_t need = bytes + align + sizeof(Chunk);
-    std::size_t size = need > kChunkBytes ? need : kChunkBytes;
+    std::size_t size = std::max(need, kChunkBytes);
     auto* chunk = static_cast<Chunk*>(FramePool::allocate(size));
     chunk->bytes = size;
     chunk->next = chunks_;

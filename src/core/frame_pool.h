@@ -30,10 +30,14 @@ struct Class {
   std::size_t count;
 };
 inline constexpr std::size_t kGrainBytes = 64;
-inline constexpr std::size_t kPooledBytesMax = 4096;
+// What malloc puts before each piece. Pieces that leave room for it lie side by side, each on cache lines of its own;
+// otherwise behind each there would be a hole of nearly a line.
+inline constexpr std::size_t kHeaderBytes = 8;
+inline constexpr std::size_t kPooledBytesMax = 4096 - kHeaderBytes;
+constexpr std::size_t grains_for(std::size_t bytes) { return (bytes + kHeaderBytes + kGrainBytes - 1) / kGrainBytes; }
 // Trivial, so that access needs no guard; a thread that ends calls FramePool::release().
 struct Lists {
-  std::array<Class, kPooledBytesMax / kGrainBytes + 1> classes;
+  std::array<Class, grains_for(kPooledBytesMax) + 1> classes;
   Counts counts;
 };
 }  // namespace frame_pool
@@ -43,6 +47,7 @@ struct Lists {
 class FramePool {
  public:
   static constexpr std::size_t kGrainBytes = frame_pool::kGrainBytes;
+  static constexpr std::size_t kHeaderBytes = frame_pool::kHeaderBytes;
   static constexpr std::size_t kPooledBytesMax = frame_pool::kPooledBytesMax;
   // A free list keeps at most this many bytes; the rest goes back to the allocator.
   static constexpr std::size_t kKeptBytesMax = 1024 * 1024;
@@ -54,7 +59,8 @@ class FramePool {
     lists.counts.allocations++;
     lists.counts.live++;
     if (OUTRIDER_POOLING && bytes <= kPooledBytesMax) {
-      frame_pool::Class& c = lists.classes[(bytes + kGrainBytes - 1) / kGrainBytes];
+      std::size_t grains = frame_pool::grains_for(bytes);
+      frame_pool::Class& c = lists.classes[grains];
       if (c.head) {
         frame_pool::Free* f = c.head;
         c.head = f->next;
@@ -63,7 +69,7 @@ class FramePool {
       }
       lists.counts.from_system++;
       // On cache lines of their own: each that a frame straddles is one more to fetch after every system call.
-      return std::aligned_alloc(kGrainBytes, (bytes + kGrainBytes - 1) / kGrainBytes * kGrainBytes);
+      return std::aligned_alloc(kGrainBytes, grains * kGrainBytes - kHeaderBytes);
     }
     lists.counts.from_system++;
     return std::malloc(bytes);
@@ -73,9 +79,9 @@ class FramePool {
     frame_pool::Lists& lists = lists_;
     lists.counts.live--;
     if (OUTRIDER_POOLING && bytes <= kPooledBytesMax) {
-      std::size_t index = (bytes + kGrainBytes - 1) / kGrainBytes;
-      frame_pool::Class& c = lists.classes[index];
-      if (c.count * index * kGrainBytes < kKeptBytesMax) {
+      std::size_t grains = frame_pool::grains_for(bytes);
+      frame_pool::Class& c = lists.classes[grains];
+      if (c.count * grains * kGrainBytes < kKeptBytesMax) {
         auto* f = static_cast<frame_pool::Free*>(memory);
         f->next = c.head;
         c.head = f;

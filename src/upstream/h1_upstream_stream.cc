@@ -134,14 +134,16 @@ Task<ResponseHead*> H1UpstreamStream::receive_head() {
   const h1::Limits& limits = pool_.owner.cluster->options.limits;
   const std::size_t read_max = pool_.owner.cluster->options.read_bytes_max;
   h1::ResponseParser parser(limits);
-  auto* head = &x_.arena.make_owned<ResponseHead>(x_.arena);
+  ResponseHead* head = nullptr;
   for (int interim_count = 0;;) {
-    if (inbox_.empty() && !client_failed_ && !answered_) co_await transport.readable();  // No buffer while waiting.
+    // While it waits it has neither a buffer nor a head.
+    if (inbox_.empty() && !client_failed_ && !answered_) co_await transport.readable();
     if (client_failed_) {
       failure_ = Failure::local_reset;
       co_return nullptr;
     }
     if (!inbox_.empty()) {
+      if (!head) head = &x_.arena.make_owned<ResponseHead>(x_.arena);
       h1::ParseResult parsed = parser.parse(inbox_.data(), inbox_.size(), *head);
       if (parsed.status == h1::ParseStatus::error) {
         stats_[ClusterStat::upstream_cx_protocol_error].add();
