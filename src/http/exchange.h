@@ -93,8 +93,8 @@ struct ExchangeRecord {
   std::uint64_t bytes_sent = 0;
   std::string_view original_path;  // Before a rewrite; empty: not rewritten.
   const Address* upstream_peer = nullptr;
-  const Address* upstream_local = nullptr;     // Of the connection that carried the request; null: there was none.
-  Version upstream_version = Version::http11;  // What is spoken on it.
+  const Address* upstream_local = nullptr;  // Of the connection that carried the request; null: there was none.
+  std::optional<Version> upstream_version;  // What is spoken on it; none: no HTTP.
   Cluster* cluster = nullptr;  // Where the route leads, and the attempts; null: nowhere, or nobody knows it.
   std::string_view cluster_name;
   std::string_view route_name;

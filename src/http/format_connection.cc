@@ -152,7 +152,7 @@ bool protocol(const Exchange& x, const Step&, std::string& out) {
 }
 
 bool upstream_protocol(const Exchange& x, const Step&, std::string& out) {
-  return x.record.upstream_local && append_text(name_of(x.record.upstream_version), out);
+  return x.record.upstream_version && append_text(name_of(*x.record.upstream_version), out);
 }
 
 bool empty(const Exchange&, const Step&, std::string&) { return true; }

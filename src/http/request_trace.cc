@@ -255,7 +255,7 @@ void RequestTrace::report_attempt(const Exchange& x) {
     span.begin = r.start_wall + (attempt.begin - r.start);
     bool whole = attempt.status != 0 && r.response_end;
     span.length = (whole ? *r.response_end : r.end.value_or(x.worker.now())) - attempt.begin;
-    span.set("http.protocol", r.upstream_local ? "HTTP/1.1" : "-");
+    span.set("http.protocol", std::string(r.upstream_version ? name_of(*r.upstream_version) : "-"));
     if (attempt.peer) {
       span.set("upstream_address", attempt.peer->text());
       span.set("peer.address", attempt.peer->text());

@@ -196,9 +196,9 @@ H1UpstreamStream& begin_h1(Forwarding& f, EndpointPool& pool, UpstreamConnection
 }
 
 UpstreamStream& begin_on(Forwarding& f, EndpointPool& pool, const Acquired& acquired) {
+  f.x.record.upstream_version = acquired.h2 ? Version::http2 : Version::http11;
   if (!acquired.h2) return begin_h1(f, pool, *acquired.connection);
   H2UpstreamConnection& c = *acquired.h2;
-  f.x.record.upstream_version = Version::http2;
   return begin_stream<H2UpstreamStream>(f, pool, c, c.local(), c.created(), c.connected());
 }
 
@@ -293,6 +293,7 @@ Task<Attempt> attempt(Forwarding& f) {
           .failure = stream.failure(), .client_failed = stream.client_failed(), .interim = stream.interim()};
     }
     x.record.upstream_local = nullptr;
+    x.record.upstream_version.reset();
     stream.abandon();  // What it holds of the circuit breakers may be what the next connection needs.
   }
 }

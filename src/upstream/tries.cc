@@ -237,6 +237,7 @@ void forget_attempt(ExchangeRecord& record) {
   record.upstream_connect_begin.reset();
   record.upstream_connect_end.reset();
   record.upstream_local = nullptr;
+  record.upstream_version.reset();
   record.response_start.reset();
   record.response_end.reset();
 }

@@ -120,6 +120,20 @@ def test_an_answer_without_a_tunnel(sides, field, request):
     compare_tunnels(sides, talk)
 
 
+@pytest.mark.parametrize("field", ["plain", "http", "dead"])
+def test_the_log_names_what_is_spoken_upstream(stage, plain, field):
+    def clusters(backend):
+        return [cluster("backend", backend), cluster("plain", plain), cluster("dead", 1)]
+
+    lines = []
+    for side in both(stage, serve=accept_connect, routes=ROUTES[1:4], clusters=clusters, log="%UPSTREAM_PROTOCOL%"):
+        with Client(side.proxy.port) as client:
+            connect(client, field, "a.example:1")
+        side.wait_logged(1)
+        lines.append(side.logged())
+    assert lines[0] == lines[1] == [{"plain": "-", "http": "HTTP/1.1", "dead": "-"}[field]]
+
+
 def test_a_direct_response_needs_leave_to_upgrade(shared):
     sides = both(shared, routes=[to("direct", direct_response={"status": 200}), route("backend")])
     compare(sides, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nto: direct\r\n\r\n")

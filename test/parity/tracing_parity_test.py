@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from config_text import ROUTER, address, cluster, http_filter, http_filters, route, typed
+from config_text import ROUTER, address, cluster, http2_cluster, http_filter, http_filters, route, typed
+from h2_peers import H2Host
 from peers import request_bytes, response_bytes
 from sides import Side, different, needed
 from traces import Collector, extension, open_telemetry, sampler_ratio, soon, zipkin
@@ -49,6 +50,7 @@ class TracedSide(Side):
                 cluster("gone"),
                 cluster("refused", 1),
                 self.collector.cluster,
+                *clusters,
             ],
             flags=FLAGS,
             listener={"traffic_direction": "OUTBOUND" if outbound else "INBOUND"},
@@ -420,6 +422,14 @@ def test_a_filter_that_answers_knows_where_the_route_leads(stage):
     csrf = http_filter("csrf", "CsrfPolicy", filter_enabled={"default_value": {"numerator": 100}})
     sides = both(stage, provider=zipkin(), hcm={"http_filters": http_filters(csrf)})
     compare(sides, fields={"origin": "http://other"}, spans=1, method="POST", body=b"")
+
+
+@pytest.mark.parametrize("provider", [zipkin(), open_telemetry()], ids=["zipkin", "opentelemetry"])
+def test_a_span_of_a_host_of_http2(stage, provider):
+    host = stage.ending.enter_context(H2Host())
+    manner = {"provider": provider, "spawn_upstream_span": True}
+    seen = compare(both(stage, route("host"), clusters=[http2_cluster("host", host)], **manner), spans=2)
+    assert {"http.protocol=HTTP/1.1", "http.protocol=HTTP/2"} < {*seen["tags 0"], *seen["tags 1"]}
 
 
 GRPC = {"content-type": "application/grpc", "grpc-timeout": "1S"}
