@@ -222,10 +222,10 @@ def test_a_listener_at_the_address_of_one_of_the_file_is_refused(stage, discover
 # --- services that fail ---------------------------------------------------------------------------------------------
 
 FAILURES = {
-    "no answer": (b"", "the connection failed"),
+    "no answer": (b"", "the connection failed: {host}: connection termination"),
     "a status": (response_bytes("500 Internal Server Error"), "the answer has the status 500"),
-    "no HTTP": (b"nonsense\r\n\r\n", "the connection failed"),
-    "cut short": (b'HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{"clusters": []', ""),
+    "no HTTP": (b"nonsense\r\n\r\n", "the connection failed: {host}: protocol error"),
+    "cut short": (b'HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{"clusters": []', "the connection failed: {host}"),
 }
 
 
@@ -235,6 +235,7 @@ def test_a_failing_service_changes_nothing(stage, discovery, what):
     port = free_port()
     edge = found_together(stage, discovery, port, a=backend)
     raw, said = FAILURES[what]
+    said = said.format(host=f"127.0.0.1:{discovery.backend.port}")
     discovery.backend.answer = lambda request: request.stream.send(raw) and None
     for path, stat in STATS.items():
         edge.wait_line(f"http://discovery{path}: {said}")

@@ -23,6 +23,8 @@ struct HttpCall {
   std::size_t answer_bytes_max = 1024 * 1024;
   bool discard_answer = false;  // Its body is read, however long, and not kept.
   Exchange* cause = nullptr;    // The request that it is made for, whose marks against loops go along; null: none.
+  // Gets which host did not answer and why, where one was tried: "127.0.0.1:80: Connection refused".
+  std::string* reason = nullptr;
 };
 
 struct HttpAnswer {

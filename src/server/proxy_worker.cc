@@ -265,8 +265,8 @@ std::string_view why(CallFailure failure) {
   }
 }
 
-ProxyWorker::Fetched body_of(std::expected<HttpAnswer, CallFailure> answer) {
-  if (!answer) return std::unexpected(std::string(why(answer.error())));
+ProxyWorker::Fetched body_of(std::expected<HttpAnswer, CallFailure> answer, const std::string& reason) {
+  if (!answer) return std::unexpected(std::string(why(answer.error())) + (reason.empty() ? "" : ": " + reason));
   if (answer->head.status != 200) {
     return std::unexpected("the answer has the status " + std::to_string(answer->head.status));
   }
@@ -281,12 +281,15 @@ Task<> ProxyWorker::run_fetch(ProxyWorker& self, Fetch fetch) {
   head.set_method("GET");
   head.path = fetch.path;
   head.authority = fetch.source.cluster;
+  std::string reason;
   HttpCall call{.cluster = fetch.source.cluster,
                 .request = &head,
                 .body = {},
                 .timeout = fetch.source.request_timeout,
-                .answer_bytes_max = kFetchedBytesMax};
-  fetch.then(body_of(co_await self.caller_.call(arena, call)));
+                .answer_bytes_max = kFetchedBytesMax,
+                .reason = &reason};
+  auto answer = co_await self.caller_.call(arena, call);
+  fetch.then(body_of(std::move(answer), reason));
 }
 
 void ProxyWorker::fetch(const RestSource& source, std::string path, std::function<void(Fetched)> then) {

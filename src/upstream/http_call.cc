@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "http/http_stats.h"
 #include "upstream/attempt.h"
+#include "upstream/failure_meaning.h"
 #include "upstream/loop.h"
 
 namespace outrider {
@@ -37,6 +38,12 @@ Task<std::optional<CallFailure>> read_body(Body& body, std::string& into, const 
   }
 }
 
+void tell_reason(const HttpCall& call, const Exchange& x, std::string_view what) {
+  if (!call.reason || !x.record.upstream_peer) return;
+  *call.reason = x.record.upstream_peer->text();
+  if (!what.empty()) call.reason->append(": ").append(what);
+}
+
 CallFailure failure_of(const Attempt& attempt) { return attempt.no_host ? CallFailure::no_host : CallFailure::reset; }
 
 Task<> exchange(Forwarding& f, Arena& arena, const HttpCall& call, Result& result) {
@@ -45,6 +52,7 @@ Task<> exchange(Forwarding& f, Arena& arena, const HttpCall& call, Result& resul
     bool broken = attempt.failure == Failure::protocol_error || attempt.failure == Failure::too_large;
     f.count_code(broken ? 502 : 503);
     result = std::unexpected(failure_of(attempt));
+    tell_reason(call, f.x, attempt.reason.empty() ? meaning_of(attempt.failure).reset_reason : attempt.reason);
     co_return;
   }
   HttpAnswer answer(arena);
@@ -52,6 +60,7 @@ Task<> exchange(Forwarding& f, Arena& arena, const HttpCall& call, Result& resul
   answer.head.headers.set(Known::x_envoy_upstream_service_time, decimal(arena, milliseconds_since(f.x.record.start)));
   if (auto failure = co_await read_body(*attempt.response.body, answer.body, call)) {
     result = std::unexpected(*failure);
+    tell_reason(call, f.x, {});
     co_return;
   }
   result = std::move(answer);
@@ -148,6 +157,7 @@ Task<Result> ClusterCaller::call(Arena& arena, HttpCall call) {
   if (!result && result.error() == CallFailure::timed_out) {
     local.stats[ClusterStat::upstream_rq_timeout].add();
     f.count_code(504);
+    tell_reason(call, x, {});
   }
   co_return result;
 }
