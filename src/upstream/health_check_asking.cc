@@ -63,6 +63,22 @@ Task<Frame> rest_of(H2Stream& stream, std::size_t max, std::string* into) {
   }
 }
 
+// What came back of a call of gRPC.
+struct GrpcAnswer {
+  const ResponseHead* head = nullptr;  // Null: the stream broke before it.
+  std::string messages;
+  Frame last;
+};
+
+Task<> send_message(H2Stream& stream, const std::string& message) { co_await stream.send(Frame::bytes(message, true)); }
+
+// The answer may come before the message has gone out whole.
+Task<> call(Scope& sending, H2Stream& stream, const std::string& message, GrpcAnswer& answer) {
+  sending.spawn(send_message, stream, message);
+  answer.head = co_await head_of(stream);
+  if (answer.head) answer.last = co_await rest_of(stream, kGrpcAnswerMax, &answer.messages);
+}
+
 bool says_ok(const Headers& fields) {
   const Field* status = fields.find("grpc-status");
   return status && status->value == "0";
@@ -168,16 +184,16 @@ Task<HealthChecks::Result> HealthChecks::ask_grpc(Session& session) {
   Question question(c.h2->session, worker_, x);
   H2Stream& stream = question.stream;
   c.h2->session.open(stream, false);
-  std::string message = grpc_health_request(grpc.service), answer;
-  if (!co_await stream.send(Frame::bytes(message, true))) co_return Result::unreachable;
-  const ResponseHead* said = co_await head_of(stream);
-  if (!said) co_return Result::unreachable;
-  const Field* type = said->headers.find(Known::content_type);
-  bool is_grpc = said->status == 200 && type && type->value.starts_with("application/grpc");
-  Frame last = co_await rest_of(stream, kGrpcAnswerMax, &answer);
+  const std::string message = grpc_health_request(grpc.service);
+  GrpcAnswer answer;
+  Scope sending;
+  co_await sending.run(call(sending, stream, message, answer));
+  if (!answer.head || answer.last.is_reset()) co_return Result::unreachable;
   c.spent = !c.h2->session.may_open();
-  if (last.is_reset()) co_return Result::unreachable;
-  bool serves = is_grpc && last.trailers && says_ok(*last.trailers) && says_serving(answer);
+  const Field* type = answer.head->headers.find(Known::content_type);
+  bool is_grpc = answer.head->status == 200 && type && type->value.starts_with("application/grpc");
+  const Headers* trailers = answer.last.trailers;
+  bool serves = is_grpc && trailers && says_ok(*trailers) && says_serving(answer.messages);
   co_return serves ? Result::healthy : Result::failed;
 }
 

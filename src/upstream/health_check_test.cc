@@ -44,10 +44,9 @@ struct CheckedCluster : TestCluster {
     h2_hosts_.clear();
   }
   // The check's next connection, over HTTP/2.
-  Task<H2Host*> h2_host() {
+  Task<H2Host*> h2_host(h2::Options o = {}) {
     auto accepted = co_await acceptor(0).accept();
-    co_return h2_hosts_.emplace_back(std::make_unique<H2Host>(*this, std::move(accepted.transport), h2::Options{}))
-        .get();
+    co_return h2_hosts_.emplace_back(std::make_unique<H2Host>(*this, std::move(accepted.transport), o)).get();
   }
   void over_http2() {
     auto h2 = std::make_shared<H2Options>();
@@ -278,6 +277,22 @@ TEST(HealthChecks, TakeAGrpcErrorForAFailure) {
     (co_await host->next())->stream.reset(h2::ErrorCode::internal_error);
     co_await sleep(milliseconds(10));
     EXPECT_EQ(c.counted(HealthCheckStat::network_failure), 1u);
+  });
+}
+
+TEST(HealthChecks, BelieveAGrpcHostThatAnswersWithoutReadingTheQuestion) {
+  CheckedCluster cluster;
+  cluster.over_grpc();
+  cluster.run([](CheckedCluster& c) -> Task<> {
+    using namespace std::string_view_literals;
+    h2::Options no_window;
+    no_window.settings.initial_window_size = 0;
+    H2Host* host = co_await c.h2_host(no_window);
+    for (int i = 0; i < 2; i++) {  // Only the second question is asked under these settings.
+      co_await answer_grpc(*host, *co_await host->next(), "\0\0\0\0\x02\x08\x01"sv, "0");
+      co_await sleep(milliseconds(10));
+    }
+    EXPECT_EQ(c.counted(HealthCheckStat::success), 2u);
   });
 }
 
