@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
+#include <span>
 
+#include "config/nearest.h"
 #include "config/reader.h"
 #include "config/scalar.h"
 #include "http/json_text.h"
@@ -14,9 +17,18 @@ namespace {
 using config::Node;
 using config::Problem;
 
+// What a host of a registry may have. The API's other fields are of use to people alone.
+constexpr std::string_view kHostKeys[] = {"ip_address", "last_check_in",     "port", "revision",
+                                          "service",    "service_repo_name", "tags"};
+constexpr std::string_view kTagKeys[] = {"az", "canary", "instance_id", "load_balancing_weight", "region"};
+
+// Of an answer, what a later version of the API may have added; of a file, it is a slip of the pen.
+enum class UnknownKeys : std::uint8_t { passed_over, refused };
+
 class Reader {
  public:
-  Reader(std::string_view name, std::string_view text) {
+  Reader(std::string_view name, std::string_view text, UnknownKeys unknown = UnknownKeys::passed_over)
+      : unknown_(unknown) {
     config::Substituted source;
     source.text = text;
     const std::uint16_t file = tree_.add_file(std::string(name));
@@ -63,6 +75,17 @@ class Reader {
     problems_.add(tree_.problem(node.mark(), path, std::move(message)));
   }
 
+  void check_keys(const Node& mapping, const std::string& at, std::span<const std::string_view> known) {
+    if (unknown_ == UnknownKeys::passed_over) return;
+    for (const Node& each : mapping) {
+      if (std::ranges::find(known, each.key) != known.end()) continue;
+      const std::string_view meant = config::nearest(each.key, known);
+      Problem problem = tree_.problem(each.key_mark(), at + std::string(each.key), "there is no such field");
+      if (!meant.empty()) problem.hint = fmt::format("did you mean `{}`?", meant);
+      problems_.add(std::move(problem));
+    }
+  }
+
   void read_list(const Node& list, const std::string& path, std::vector<ConfiguredHost>& out) {
     std::set<Address> seen;
     std::size_t index = 0;
@@ -80,6 +103,7 @@ class Reader {
       return h;
     }
     const std::string at = path.empty() ? "" : path + ".";
+    check_keys(node, at, kHostKeys);
     const Node* ip = node.find("ip_address");
     if (!ip || !ip->is_scalar() || ip->plain || !Address::parse(ip->text, 0)) {
       refuse(ip ? *ip : node, at + "ip_address", "an IP address was expected");
@@ -105,6 +129,7 @@ class Reader {
 
   void read_tags(const Node& tags, const std::string& path, ConfiguredHost& h) {
     if (!tags.is_mapping()) return refuse(tags, path, "a mapping was expected");
+    check_keys(tags, path + ".", kTagKeys);
     if (const Node* az = tags.find("az")) {
       if (!az->is_scalar() || az->plain) return refuse(*az, path + ".az", "a text was expected");
       h.zone = az->text;
@@ -127,6 +152,7 @@ class Reader {
         number(tags, "load_balancing_weight", path + ".", 1, kRegisteredWeightMax).value_or(1));
   }
 
+  const UnknownKeys unknown_;
   config::Tree tree_;
   config::Problems problems_;
   Node* root_ = nullptr;
@@ -143,7 +169,7 @@ std::expected<std::vector<ConfiguredHost>, std::vector<Problem>> read_registrati
 }
 
 std::expected<Registry, std::vector<Problem>> read_registry(std::string_view name, std::string_view text) {
-  Reader reader(name, text);
+  Reader reader(name, text, UnknownKeys::refused);
   Registry registry = reader.registry();
   if (reader.failed()) return std::unexpected(reader.problems());
   return registry;

@@ -56,6 +56,18 @@ TEST(Registration, SaysWhatIsWrongAndWhere) {
   for (const auto& [text, said] : kCases) EXPECT_THAT(refused(text), HasSubstr(said)) << text;
 }
 
+TEST(Registration, AFileHasNoFieldsThatNobodyKnows) {
+  auto registry = read_registry("hosts.json", R"({"s": [
+    {"ip_address": "10.0.0.1", "port": 80, "revision": "1", "last_check_in": "now", "tags": {"instance_id": "i-1"}},
+    {"ip_address": "10.0.0.2", "port": 80, "tag": {},
+     "tags": {"canery": true}}]})");
+  ASSERT_FALSE(registry);
+  const std::string said = config::to_text(registry.error());
+  EXPECT_THAT(said, HasSubstr("hosts.json:3:44: s[1].tag: there is no such field (did you mean `tags`?)"));
+  EXPECT_THAT(said, HasSubstr("hosts.json:4:15: s[1].tags.canery: there is no such field (did you mean `canary`?)"));
+  EXPECT_EQ(registry.error().size(), 2u);
+}
+
 TEST(Registration, WhatIsPrintedIsReadAgain) {
   auto registry = read_registry("hosts.json", R"({"s": [{"ip_address": "10.0.0.1", "port": 80,
     "tags": {"az": "a", "canary": true, "load_balancing_weight": 3}}], "none": []})");
