@@ -147,7 +147,7 @@ def test_without_an_answer_the_last_hosts_stay(stage):
     sds.raw = None
     sds.wait_asked(REGISTRATION)
     sds.backend.close()
-    edge.wait_line(f"http://users-sds{REGISTRATION}: the connection failed")
+    edge.wait_line(f"http://users-sds{REGISTRATION}: the connection failed: 127.0.0.1:{sds.port}: Connection refused")
     assert ask(edge.port).body == b"A"
     assert edge.stat("cluster.users.update_failure") >= 2
 
@@ -155,7 +155,7 @@ def test_without_an_answer_the_last_hosts_stay(stage):
 def test_the_start_waits_for_the_first_answer(stage):
     gone = free_port()
     edge = proxy(stage, gone, wait=False)
-    edge.wait_line("the connection failed")
+    edge.wait_line(f"the connection failed: 127.0.0.1:{gone}: Connection refused")
     assert not edge.listening(edge.port)
     (backend,) = stage.backends(1)
     hosts = {"hosts": [registered(backend)]}
@@ -204,6 +204,23 @@ def test_the_type_sds_needs_a_service_that_is_a_cluster_of_the_file(stage):
     refused = stage.start(config, wait=False)
     assert refused.wait() == 1
     assert "'nosuch' is no cluster of the file, or one that needs discovery itself" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "service, said",
+    [
+        ({}, ["the type `sds` needs `sds` in the cluster_manager"] * 2),
+        ({"sds": {"cluster": service_cluster("s", 1), "refresh_delay_ms": "x"}}, ["a whole number of milliseconds"]),
+    ],
+    ids=["no service", "no delay"],
+)
+def test_what_follows_from_a_mistake_is_not_told(stage, service, said):
+    clusters = [users_cluster(), {**users_cluster(), "name": "others"}]
+    refused = stage.start({"listeners": [], "cluster_manager": {**service, "clusters": clusters}}, wait=False)
+    assert refused.wait() == 1
+    told = [line for line in refused.stderr.splitlines() if ": static_resources" in line or "cluster_manager." in line]
+    assert len(told) == len(said), told
+    assert all(words in line for words, line in zip(said, told))
 
 
 # --- outrider sds -------------------------------------------------------------------------------------------------

@@ -225,7 +225,8 @@ void read_service(Compilation& c, const ClusterProto& proto, const std::string& 
     return;
   }
   if (!proto.eds_cluster_config().has_eds_config()) {
-    return c.fail(at, "an EDS cluster needs an eds_config, whose service has its hosts");
+    if (!c.loaded.lacks(path + ".type")) c.fail(at, "an EDS cluster needs an eds_config, whose service has its hosts");
+    return;
   }
   if (proto.has_load_assignment()) {
     c.fail(path + ".load_assignment", "an EDS cluster has no hosts of its own: its service has them");

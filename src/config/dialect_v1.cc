@@ -102,6 +102,10 @@ void cluster_manager(Upgrade& upgrade, Node& root, Node& value, const Path& path
   if (Node* cds = upgrade.tree.take(value, "cds")) discovery(upgrade, root, *cds, "cds_config", here.field("cds"));
   if (Node* sds = upgrade.tree.take(value, "sds")) {
     const std::string_view cluster = discovery_cluster(upgrade, root, *sds, here.field("sds"));
+    const Node* delay = sds->find("refresh_delay_ms");
+    if (delay != nullptr && !to_duration(upgrade, *upgrade.tree.copy(*delay), here.field("sds"))) {
+      upgrade.tree.take(*sds, "refresh_delay_ms");  // It has been told: not once for each cluster that asks.
+    }
     if (!cluster.empty()) {
       upgrade.tree.set_scalar(*sds, "cluster", cluster, false, sds->key_mark());
       upgrade.sds = sds;

@@ -94,8 +94,12 @@ void v1_rest_source(Upgrade& upgrade, Node& config_source, const Node& service, 
     upgrade.tree.append(*names, *upgrade.tree.make_scalar(cluster->text, false, mark));
   }
   const Node* delay = service.find("refresh_delay_ms");
-  Node* value = delay == nullptr ? upgrade.tree.make_scalar(kRefreshMs, true, mark) : upgrade.tree.copy(*delay);
-  if (to_duration(upgrade, *value, path)) upgrade.tree.set(*source, "refresh_delay", *value);
+  Node* value = delay == nullptr ? nullptr : upgrade.tree.copy(*delay);
+  if (value == nullptr || !to_duration(upgrade, *value, path)) {
+    value = upgrade.tree.make_scalar(kRefreshMs, true, mark);
+    to_duration(upgrade, *value, path);
+  }
+  upgrade.tree.set(*source, "refresh_delay", *value);
 }
 
 void downstream_tls(Upgrade& upgrade, Node& filter_chain, Node& value, const Path&) {
