@@ -37,7 +37,7 @@ def pem(tmp_path_factory):
     return (key, certificate) if made.returncode == 0 else pytest.skip("there is no openssl")
 
 
-@pytest.mark.skipif(not ENVOY, reason="there is no Envoy: no $ENVOY, no python package `envoy`")
+@pytest.mark.skipif(not ENVOY, reason="there is no Envoy: none in build/venv, no $ENVOY")
 @pytest.mark.parametrize("path", DIALECTS + CONFIGS, **names)
 @pytest.mark.parametrize("form", ["yaml", "json"])
 def test_envoy_takes_what_is_converted(stage, path, form, pem):

@@ -144,7 +144,7 @@ def compare_with_envoy(files):
     from envoy_binary import ENVOY
 
     if not ENVOY:
-        return sys.exit("there is no Envoy: no $ENVOY, no python package `envoy`")
+        return sys.exit("there is no Envoy: none in build/venv, no $ENVOY")
     with tempfile.TemporaryDirectory() as folder:
         home = Home(folder)
 

@@ -2,7 +2,7 @@
 
 import struct
 
-from h2_attacks import HUNDRED, pushed
+from h2_attacks import HUNDRED, PINGS, pushed
 from h2_talk import (
     ACK,
     CONTINUATION,
@@ -44,9 +44,9 @@ PROMISE = struct.pack(">I", 2) + block([(":method", "GET"), (":scheme", "http"),
 
 # name: stream -> pieces
 ATTACKS = {
-    "pings": lambda s: [frame(PING, payload=b"12345678") * HUNDRED] * HUNDRED * 10,
-    "pings behind a head": lambda s: [head(s), *[frame(PING, payload=b"12345678") * HUNDRED] * HUNDRED * 10],
-    "settings": lambda s: [settings(INITIAL_WINDOW=65535) * HUNDRED] * HUNDRED * 10,
+    "pings": lambda s: PINGS,
+    "pings behind a head": lambda s: [head(s), *PINGS],
+    "settings": lambda s: [settings(INITIAL_WINDOW=65535) * HUNDRED * HUNDRED] * HUNDRED,
     "empty data": lambda s: [head(s), *[frame(DATA, 0, s) * HUNDRED] * HUNDRED],
     "padding": lambda s: [head(s), *[frame(DATA, PADDED, s, PADDING) * HUNDRED] * HUNDRED],
     "empty continuations": lambda s: [frame(HEADERS, 0, s, OK), *[frame(CONTINUATION, 0, s) * HUNDRED] * HUNDRED],

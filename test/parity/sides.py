@@ -1,7 +1,4 @@
-"""outrider and the real Envoy beside each other: what a client, the log, the backend and the statistics see of each.
-
-Envoy is taken from $ENVOY, or from the python package `envoy`; without it these tests are skipped.
-"""
+"""outrider and the real Envoy beside each other: what a client, the log, the backend and the statistics see of each."""
 
 import random
 
@@ -12,7 +9,7 @@ from envoy_binary import ENVOY
 from peers import Client, Hangup, eventually
 from processes import BINARY, free_port
 
-needed = pytest.mark.skipif(not ENVOY, reason="there is no Envoy: no $ENVOY, no python package `envoy`")
+needed = pytest.mark.skipif(not ENVOY, reason="there is no Envoy: none in build/venv, no $ENVOY")
 
 LOG = (
     "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED% %BYTES_SENT% %PROTOCOL% %REQ(:METHOD)% "
