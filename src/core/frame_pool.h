@@ -30,8 +30,7 @@ struct Class {
   std::size_t count;
 };
 inline constexpr std::size_t kGrainBytes = 64;
-// What malloc puts before each piece. Pieces that leave room for it lie side by side, each on cache lines of its own;
-// otherwise behind each there would be a hole of nearly a line.
+// What malloc puts before each piece. With it a piece takes whole grains, so that one that was freed fits the next.
 inline constexpr std::size_t kHeaderBytes = 8;
 inline constexpr std::size_t kPooledBytesMax = 4096 - kHeaderBytes;
 constexpr std::size_t grains_for(std::size_t bytes) { return (bytes + kHeaderBytes + kGrainBytes - 1) / kGrainBytes; }
@@ -68,8 +67,7 @@ class FramePool {
         return f;
       }
       lists.counts.from_system++;
-      // On cache lines of their own: each that a frame straddles is one more to fetch after every system call.
-      return std::aligned_alloc(kGrainBytes, grains * kGrainBytes - kHeaderBytes);
+      return std::malloc(grains * kGrainBytes - kHeaderBytes);
     }
     lists.counts.from_system++;
     return std::malloc(bytes);
