@@ -46,6 +46,15 @@ PROMISE = struct.pack(">I", 2) + block([(":method", "GET"), (":scheme", "http"),
 ATTACKS = {
     "pings": lambda s: PINGS,
     "pings behind a head": lambda s: [head(s), *PINGS],
+    "a length of an informational head": lambda s: [
+        frame(HEADERS, END_HEADERS, s, block([(":status", "103"), ("content-length", "3")])),
+        head(s),
+        frame(DATA, END_STREAM, s, b"0123456789"),
+    ],
+    "a length of no content": lambda s: [
+        head(s, [("content-length", "5")], status="204"),
+        frame(DATA, END_STREAM, s, b"hello"),
+    ],
     "settings": lambda s: [settings(INITIAL_WINDOW=65535) * HUNDRED * HUNDRED] * HUNDRED,
     "empty data": lambda s: [head(s), *[frame(DATA, 0, s) * HUNDRED] * HUNDRED],
     "padding": lambda s: [head(s), *[frame(DATA, PADDED, s, PADDING) * HUNDRED] * HUNDRED],

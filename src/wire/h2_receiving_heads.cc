@@ -85,6 +85,16 @@ bool Connection::open_remote(StreamId id, bool end_stream, std::string_view bloc
   return take_head(*stream, end_stream, block);
 }
 
+namespace {
+
+// RFC 9110 section 8.6. A length that is of no body must not be taken for that of the next one.
+bool has_forbidden_length(const ResponseHead& head) {
+  const Field* length = head.headers.find(Known::content_length);
+  return length && (head.informational() || (head.status == 204 && length->value != "0"));
+}
+
+}  // namespace
+
 bool Connection::take_head(Stream& stream, bool end_stream, std::string_view block) {
   stream.head_wire_bytes += kFrameHeaderBytes + block.size();
   if (side_ == Side::server) {
@@ -94,8 +104,9 @@ bool Connection::take_head(Stream& stream, bool end_stream, std::string_view blo
     return accept(stream, result, end_stream, stream.request->headers);
   }
   HeadResult result = read_response(decoder_, block, options_.head, *stream.response);
-  if (result.status == HeadStatus::complete && stream.response->informational() && end_stream) {
-    result = {HeadStatus::malformed, kBrokenRule};
+  if (result.status == HeadStatus::complete) {
+    if (stream.response->informational() && end_stream) result = {HeadStatus::malformed, kBrokenRule};
+    if (has_forbidden_length(*stream.response)) result = {HeadStatus::malformed, kInvalidField};
   }
   return accept(stream, result, end_stream, stream.response->headers);
 }
