@@ -8,6 +8,7 @@ import pytest
 from config_text import bootstrap, cluster, listener, route, typed, virtual_host
 from peers import ask
 from processes import BINARY, Proxy, free_port
+from v1_config import service_cluster
 
 
 def run(stage, *words):
@@ -196,6 +197,14 @@ def test_the_verb_validate_tells_the_errors_of_all_files(stage):
     done = run(stage, "validate", good, bad, worse)
     assert done.status == 1
     assert f"{bad}:1:8:" in done.stderr and f"{worse}:1:1:" in done.stderr and f"{good}:" not in done.stderr
+
+
+def test_a_file_that_asks_for_discovery_is_looked_at_without_the_name_of_the_proxy(stage):
+    file = stage.file({"lds": {"cluster": service_cluster("discovery", 1)}, "cluster_manager": {"clusters": []}})
+    assert run(stage, "validate", file).status == 0
+    assert run(stage, "explain", file, "GET", "http://a/").status == 0
+    done = run(stage, "-c", file, "--mode", "validate")
+    assert done.status == 1 and "needs a name: --service-cluster" in done.stderr
 
 
 def test_a_mistyped_verb_is_told_the_right_one():

@@ -203,6 +203,34 @@ def test_a_running_proxy_is_asked_at_its_admin_page(stage):
     assert proxy.alive
 
 
+CONNECTS = (
+    HEAD
+    + """\
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes:
+              - match: {prefix: /}
+                direct_response: {status: 204}
+              - match: {connect_matcher: {}}
+                route: {cluster: mine, upgrade_configs: [{upgrade_type: CONNECT, connect_config: {}}]}
+"""
+    + TAIL
+)
+
+
+@pytest.mark.parametrize("target", ["db.example:5432", "http://db.example:5432/"])
+def test_the_way_of_a_connect(tmp_path, target):
+    path = tmp_path / "file.yaml"
+    path.write_text(CONNECTS)
+    told = lines(path, "CONNECT", target)
+    assert not any("5432: all are looked at" in line for line in told)
+    assert any(line.startswith("route 1 is passed over") and "the method is CONNECT" in line for line in told)
+    assert any(line.startswith("route 2 takes it: connect_matcher") for line in told) and "mine" in " ".join(told)
+    assert any(line.startswith("route 1 takes it") for line in lines(path, "GET", "http://a/"))
+
+
 def test_what_cannot_be_asked_is_said(tmp_path):
     code, out, err = explain("127.0.0.1:1", "GET", "http://a/")
     assert code == 1 and out == "" and "no admin page answers there: Connection refused" in err

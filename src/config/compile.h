@@ -21,6 +21,7 @@ struct Process {
   std::string machine_address;                              // An IP by which other machines know this one.
   const ServerHealth* health = &kHealthyServer;             // Outlives every snapshot.
   HealthObserver* observer = nullptr;  // Of the health of clusters' hosts; outlives every snapshot.
+  bool may_lack_name = false;          // The configuration is only looked at: who runs it will name the proxy.
   bool keep_sources = false;           // Snapshots know their files and lines even where no admin page shows them.
 };
 

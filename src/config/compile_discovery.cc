@@ -17,7 +17,7 @@ namespace bootstrap_v3 = envoy::config::bootstrap::v3;
 std::optional<ResourceSource> source_of(Compilation& c, const envoy::config::core::v3::ConfigSource& proto,
                                         const std::string& path, std::string api) {
   const Snapshot& s = c.snapshot;
-  if (s.node_id.empty() || s.node_cluster.empty()) {
+  if (!c.process.may_lack_name && (s.node_id.empty() || s.node_cluster.empty())) {
     c.fail(path,
            "whoever asks for discovery needs a name: --service-cluster and --service-node, or `cluster` and `id` of "
            "the node");

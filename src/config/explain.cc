@@ -22,7 +22,7 @@ using Kind = ExplainedStep::Kind;
 void make_request(const ExplainedRequest& from, const ExplainedUrl& url, Arena& arena, RequestHead& request) {
   request.set_method(from.method);
   request.authority = url.authority;
-  request.path = url.path;
+  if (request.method != Method::connect) request.path = url.path;
   request.headers.add(Known::x_forwarded_proto, url.scheme == "https" ? "https" : "http");
   for (const std::string& field : from.fields) {
     std::size_t colon = std::min(field.find(':'), field.size());
@@ -125,11 +125,14 @@ class Way {
   void routes(const VirtualHost& host) {
     if (host.options().tree) return tree(host);
     std::string_view path = without_query(request_.path);
+    const bool is_connect = request_.method == Method::connect;
     for (std::size_t i = 0; i < host.routes().size(); i++) {
       const Route& r = host.routes()[i];
-      std::string why = !path_matches(r, path) ? "the path is another"
-                        : r.conditions         ? unmet_condition(*r.conditions, query_)
-                                               : std::string();
+      std::string why = is_connect != (r.match == PathMatch::connect)
+                            ? fmt::format("the method is {}", request_.method_name)
+                        : !path_matches(r, path) ? "the path is another"
+                        : r.conditions           ? unmet_condition(*r.conditions, query_)
+                                                 : std::string();
       if (!why.empty()) {
         say_of_route(Kind::passed_over, fmt::format("{} is passed over: {}; {}", numbered(r, i), path_rule(r), why), i);
         continue;
@@ -265,8 +268,9 @@ std::vector<ExplainedStep> explain(const Snapshot& snapshot, const ExplainedRequ
   auto has_port = [&](const ListenerConfig& l) {
     return std::ranges::any_of(l.addresses, [&](const ListenerAddress& a) { return a.address.port() == url.port; });
   };
-  bool chosen = url.port != 0 && std::ranges::any_of(snapshot.listeners, has_port);
-  if (url.port != 0 && !chosen) {
+  const bool is_connect = asked.method == "CONNECT";  // The port is that of another service.
+  bool chosen = url.port != 0 && !is_connect && std::ranges::any_of(snapshot.listeners, has_port);
+  if (url.port != 0 && !chosen && !is_connect) {
     steps.push_back({Kind::place, 0, fmt::format("no listener has the port {}: all are looked at", url.port), {}});
   }
   for (std::size_t i = 0; i < snapshot.listeners.size(); i++) {

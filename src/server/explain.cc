@@ -140,6 +140,7 @@ int explain_file(const Request& r) {
   flags.config_path = r.where;
   flags.concurrency = 1;
   flags.opens_logs = false;
+  flags.may_lack_name = true;
   flags.substitute_environment = r.substitute_environment;
   Proxy proxy(std::move(flags));
   auto snapshot = proxy.read_snapshot();

@@ -40,6 +40,7 @@ struct Flags {
   std::string disabled_extensions;  // comma-separated
   bool enable_core_dump = false;
 
+  bool may_lack_name = false;  // True for who only looks at a configuration: nothing is asked in the proxy's name.
   std::string service_cluster;
   std::string service_node;
   std::string service_zone;

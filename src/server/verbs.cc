@@ -111,6 +111,7 @@ int run_validate(int argc, char** argv) {
     flags.substitute_environment = words->source.substitute_environment;
     flags.allow_unknown_fields = words->source.allow_unknown_fields;
     flags.concurrency = 1;
+    flags.may_lack_name = true;
     if (Proxy(std::move(flags)).validate() != 0) code = 1;
   }
   return code;
