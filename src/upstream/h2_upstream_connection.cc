@@ -249,7 +249,11 @@ namespace {
 struct Waiting {
   explicit Waiting(H2Connections& c) : of(c) { of.waiting++; }
   Waiting(const Waiting&) = delete;
-  ~Waiting() { of.waiting--; }
+  // The next one looks, whatever has come of this one: there may be room for more.
+  ~Waiting() {
+    of.waiting--;
+    of.changed.notify_one();
+  }
   H2Connections& of;
 };
 
@@ -274,13 +278,13 @@ Task<Acquired> acquire_h2(EndpointPool& pool, Breakers& breakers) {
   Waiting waiting(h2);
   const std::uint64_t failures = h2.failures;
   // Who has waited longer comes first.
-  for (bool first = h2.waiting > 1;; first = false) {
-    if (H2UpstreamConnection* ready = first ? nullptr : H2UpstreamConnection::with_room(h2)) {
-      if (h2.waiting > 1) h2.changed.notify_one();  // It may have room for more.
-      co_return pending.end({.h2 = ready});
-    }
+  for (bool others_wait = h2.waiting > 1;; others_wait = false) {
+    H2UpstreamConnection* ready = H2UpstreamConnection::with_room(h2);
+    if (ready && !others_wait) co_return pending.end({.h2 = ready});
     if (h2.failures != failures) co_return pending.end(h2.last_failure);
-    if (another_needed(pool) && pool.take_connection(breakers.connections)) {
+    if (ready) {
+      h2.changed.notify_one();
+    } else if (another_needed(pool) && pool.take_connection(breakers.connections)) {
       if (auto failure = H2UpstreamConnection::open(pool, breakers.connections)) {
         h2.failures++;
         h2.last_failure = *failure;

@@ -26,7 +26,8 @@ void H2UpstreamStream::abandon() {
 void H2UpstreamStream::count_end() {
   bool whole = stream_->ended() && !stream_->failed();
   if (whole && failure_ == Failure::none && request_sent_) record_time();
-  if (!stream_->closed()) {
+  // A host that has answered may stop the rest of the request before it is given up here.
+  if (!stream_->closed() || (whole && stream_->failure() == Failure::remote_reset)) {
     stats_[ClusterStat::upstream_rq_tx_reset].add();
   } else if (!whole) {
     if (stream_->failure() == Failure::protocol_error) stats_[ClusterStat::upstream_rq_tx_reset].add();
