@@ -161,6 +161,11 @@ def never_reads(client):
     )
 
 
+def unread_heads(client):
+    fields = block(request_fields("/heads"))
+    pushed(client, [frame(HEADERS, END_HEADERS | END_STREAM, n, fields) for n in range(1, 18_001, 2)])
+
+
 def pushes_allowed_late(client):
     pushed(client, [settings(ENABLE_PUSH=n % 2) for n in range(10_000)])
 
@@ -193,6 +198,7 @@ ATTACKS = {
         beyond_the_window,
         zero_windows,
         never_reads,
+        unread_heads,
         pushes_allowed_late,
     )
 }

@@ -46,6 +46,15 @@ def run(*words, data=None):
 
 
 @installed("curl")
+def test_curl_takes_an_answer_that_comes_before_its_body(stage):
+    """It sends them one after the other, and would take a reset in between for a failure."""
+    direct = {"match": {"prefix": "/"}, "direct_response": {"status": 404, "body": {"inline_string": "no"}}}
+    url = f"http://127.0.0.1:{stage.proxy(direct, clusters=[], codec_type='HTTP2').port}/"
+    for _ in range(20):
+        assert run("curl", "-sS", "--http2-prior-knowledge", "-w", "%{http_code}", "-d", "hello", url) == b"no404"
+
+
+@installed("curl")
 @pytest.mark.parametrize("words", [["--http2-prior-knowledge"], ["--http2"], ["--http1.1"]], ids=lambda w: w[0])
 def test_curl_gets_and_posts(proxy, words, tmp_path):
     url = f"http://127.0.0.1:{proxy.port}/"

@@ -40,7 +40,7 @@ TimePoint H2Server::next_deadline() const {
   if (c.ending() && !c.closing) deadline = std::min(deadline, c.ends_at);
   if (!streams_ && !c.ending()) deadline = std::min(deadline, after(idle_since_, c.options().idle_timeout));
   for (H2ServerStream* s = streams_; s; s = s->next) {
-    if (s->started) deadline = std::min(deadline, s->next_deadline());
+    if (s->timed) deadline = std::min(deadline, s->next_deadline());
   }
   return deadline;
 }
@@ -63,7 +63,7 @@ void H2Server::expire(TimePoint now) {
   }
   if (c.ending() && !c.closing && now >= c.ends_at) end_now();
   for (H2ServerStream* s = streams_; s; s = s->next) {
-    if (s->started && now >= s->next_deadline()) s->expire(now);
+    if (s->timed && now >= s->next_deadline()) s->expire(now);
   }
 }
 
@@ -116,7 +116,7 @@ void H2Server::received() {
   while (H2ServerStream* s = starting_) {
     starting_ = s->next_to_start;
     if (!starting_) starting_tail_ = &starting_;
-    s->started = true;
+    s->timed = true;
     scope_.spawn(H2ServerStream::run, *s);
   }
 }

@@ -8,6 +8,10 @@
 namespace outrider {
 namespace {
 
+// A client that is answered in the midst of its request gets so long to end it before it is told to leave it: many take
+// the reset for a failure (curl before 8).
+constexpr std::chrono::milliseconds kLingerFor{100};
+
 bool may_have_body(const Exchange& x, const ResponseHead& head) {
   return x.request.method != Method::head && head.status != 204 && head.status != 304;
 }
@@ -83,8 +87,17 @@ Task<> H2ServerStream::run(H2ServerStream& s) {
     (void)s.answer_abort(s.x_);
     s.finish_record(s.x_);
   }
+  s.timed = false;
+  if (s.request_left && s.response_ended) co_await s.linger();
   s.end_stream();
 }
+
+Task<> H2ServerStream::request_end() {
+  while (!stream_.remote_ended() && !stream_.broken()) co_await stream_.changed().wait();
+}
+
+// What comes meanwhile, at most what the window allows, is not read.
+Task<> H2ServerStream::linger() { co_await within(kLingerFor, request_end()); }
 
 void H2ServerStream::end_stream() {
   stream_.reset(response_ended ? h2::ErrorCode::no_error : h2::ErrorCode::internal_error);
@@ -145,6 +158,7 @@ Task<bool> H2ServerStream::send_response(Exchange& x, const Response& response) 
   if (stream_.local_ended()) co_return false;
   ResponseHead& head = *response.head;
   note_response(x, head);
+  if (server_.session_.full() && !co_await stream_.until_room()) co_return false;
   Frame frame = may_have_body(x, head) ? response.body->poll(BlockPool::kBodyBytes) : Frame::end();
   bool no_body = frame.kind == Frame::Kind::end;
   prepare_response(x, head, false, false);
@@ -196,6 +210,7 @@ void H2ServerStream::note_end_of_response(Exchange& x) {
 }
 
 Task<> H2ServerStream::inform(const ResponseHead& head) {
+  if (server_.session_.full() && !co_await stream_.until_room()) co_return;
   if (stream_.local_ended() || head_sent || !exchange) co_return;
   put_head(*exchange, head, false);
   count_response(exchange->stats, head.status);

@@ -21,7 +21,7 @@ class H2ServerStream final : public ServerStream {
   // Serves the request, and deletes it. To be spawned.
   static Task<> run(H2ServerStream& s);
 
-  bool started = false;
+  bool timed = false;  // Its deadlines count.
   H2ServerStream* next = nullptr;
   H2ServerStream** link = nullptr;
   H2ServerStream* next_to_start = nullptr;
@@ -50,6 +50,8 @@ class H2ServerStream final : public ServerStream {
   void ask_for_upgrade(Exchange& x);
   std::size_t put_head(Exchange& x, const ResponseHead& head, bool end);
   void note_end_of_response(Exchange& x);
+  Task<> linger();
+  Task<> request_end();
   void end_stream();
 
   H2Server& server_;

@@ -223,11 +223,31 @@ TEST_F(ServeH2, ResetsARequestWhoseAnswerIsThereBeforeIt) {
   run([](H2Client& c) -> Task<> {
     Ask& a = c.ask("/early", false, Method::post);
     EXPECT_EQ(co_await c.answer(a), "200 /early");
-    co_await sleep(milliseconds(10));
+    co_await sleep(milliseconds(90));
+    EXPECT_FALSE(a.stream.closed());
+    co_await sleep(milliseconds(20));
     EXPECT_TRUE(a.stream.closed());
   });
   EXPECT_EQ(service_.count(H2Stat::tx_reset), 1u);
   EXPECT_EQ(service_.count(HttpStat::downstream_rq_response_before_rq_complete), 1u);
+}
+
+TEST_F(ServeH2, DoesNotResetARequestThatEndsSoonBehindItsAnswer) {
+  run([](H2Client& c) -> Task<> {
+    Ask& a = c.ask("/early", false, Method::post);
+    EXPECT_EQ(co_await c.answer(a), "200 /early");
+    co_await a.stream.send(Frame::bytes("late", true));
+    co_await sleep(milliseconds(10));
+    EXPECT_TRUE(a.stream.closed());
+    EXPECT_FALSE(a.stream.broken());
+    Ask& b = c.ask("/reset", false, Method::post);
+    EXPECT_EQ(co_await c.answer(b), "200 /reset");
+    b.stream.reset(h2::ErrorCode::cancel);
+    Ask& next = c.ask("/next");
+    EXPECT_EQ(co_await c.answer(next), "200 /next");
+  });
+  EXPECT_EQ(service_.count(HttpStat::downstream_rq_response_before_rq_complete), 2u);
+  EXPECT_EQ(service_.count(HttpStat::downstream_rq_active), 0u);
 }
 
 TEST_F(ServeH2, RefusesStreamsBeyondItsLimit) {
@@ -241,6 +261,7 @@ TEST_F(ServeH2, RefusesStreamsBeyondItsLimit) {
     EXPECT_EQ(co_await c.answer(b), "<reset 7>");
   });
   EXPECT_EQ(service_.count(H2Stat::stream_refused_errors), 1u);
+  EXPECT_GE(service_.count(H2Stat::tx_reset), 1u);
 }
 
 TEST_F(ServeH2, EndsInTwoStepsWhenItHasLivedForTooLong) {

@@ -165,6 +165,13 @@ Task<bool> H2Stream::room_for(std::string_view waiting) {
   co_return !local_ended();
 }
 
+Task<bool> H2Stream::until_room() {
+  while (session_.full()) {
+    if (!co_await room_for({})) co_return false;
+  }
+  co_return !local_ended();
+}
+
 Task<bool> H2Stream::send(const Frame& frame) {
   if (local_ended()) co_return false;
   if (frame.is_data()) {
@@ -198,10 +205,7 @@ H2Session::H2Session(h2::Side side, const h2::Options& options, Worker& worker, 
   connection_.start();
 }
 
-std::size_t H2Session::sendable(const H2Stream& stream) {
-  std::size_t waiting = connection_.output().size() + sending_.size();
-  return waiting >= kOutputBytesMax ? 0 : connection_.sendable(stream);
-}
+std::size_t H2Session::sendable(const H2Stream& stream) { return full() ? 0 : connection_.sendable(stream); }
 
 void H2Session::begin(H2Stream& stream) {
   stream.counted_ = true;
@@ -218,6 +222,11 @@ void H2Session::send_goaway(h2::StreamId last, h2::ErrorCode code) {
   stats_[H2Stat::goaway_sent].add();
   connection_.send_goaway(last, code);
   touched();
+}
+
+void H2Session::stream_refused() {
+  stats_[H2Stat::stream_refused_errors].add();
+  stats_[H2Stat::tx_reset].add();
 }
 
 h2::Stream* H2Session::stream_opens(h2::StreamId) {

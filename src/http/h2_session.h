@@ -48,6 +48,8 @@ class H2Stream : public h2::Stream, public ReceivedBody {
   std::size_t send_some(std::string_view data, bool end);
   // No more is sent on it.
   void end();
+  // Until the connection has room for a head; false: the stream is no more. (Bodies wait by themselves.)
+  Task<bool> until_room();
   // co_await changed().wait(): a head, bytes, an end or a failure has come.
   Signal& changed() { return changed_; }
 
@@ -138,6 +140,8 @@ class H2Session final : private h2::Events {
   void touched() {
     if (!connection_.output().empty()) to_write_.notify_one();
   }
+  // So much waits to be sent that nothing may be added.
+  bool full() { return connection_.output().size() + sending_.size() >= kOutputBytesMax; }
   // Of a body, how much may be sent now.
   std::size_t sendable(const H2Stream& stream);
   TimePoint last_frame() const { return transport_.last_progress(); }
@@ -146,7 +150,7 @@ class H2Session final : private h2::Events {
   friend class H2Stream;
 
   h2::Stream* stream_opens(h2::StreamId id) override;
-  void stream_refused() override { stats_[H2Stat::stream_refused_errors].add(); }
+  void stream_refused() override;
   void head_received(h2::Stream& stream) override;
   void data_received(h2::Stream& stream, std::string_view data) override;
   void remote_ended(h2::Stream& stream) override;

@@ -52,7 +52,8 @@ void ServerStream::expire(TimePoint now) {
 }
 
 void ServerStream::abort(AbortReason reason) {
-  if (abort_reason != AbortReason::none) return;
+  const bool served = response_ended && !exchange;
+  if (abort_reason != AbortReason::none || served) return;
   abort_reason = reason;
   if (exchange) {
     exchange->scope.stop();

@@ -167,7 +167,9 @@ std::string help_text() {
       "   outrider explain FILE METHOD URL\n"
       "                                the way of a request, rule by rule\n"
       "   outrider lint FILE...        what can hardly be meant; 2 if there is any\n"
-      "   outrider echo --port N       a small service to try things with\n\n"
+      "   outrider echo --port N       a small service to try things with\n"
+      "   outrider sds --file HOSTS --port N\n"
+      "                                a service of discovery as v1 asks it\n\n"
       "A flag's value follows it as the next word or behind '='.\n\nWhere:\n\n";
   for (const Flag& flag : all_flags()) {
     std::string_view value = placeholder(flag.takes);

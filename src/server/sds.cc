@@ -163,7 +163,11 @@ constexpr std::string_view kUsage =
     "  --file HOSTS  {\"SERVICE\": [{\"ip_address\": \"10.0.0.1\", \"port\": 80, \"tags\": {\"az\": \"a\",\n"
     "                \"canary\": true, \"load_balancing_weight\": 2}}]}; looked at again when it has changed\n"
     "  --port N      listen on this port; 0 takes a free one\n"
-    "  --address A   listen on this address (0.0.0.0)\n";
+    "  --address A   listen on this address (0.0.0.0)\n"
+    "\n"
+    "GET /v1/registration/SERVICE lists hosts. POST (ip=10.0.0.1&port=80, or a host as in the file) adds one until "
+    "the\n"
+    "end, DELETE /v1/registration/SERVICE/IP takes it away again: whoever reaches the address may do so.\n";
 
 std::shared_ptr<const HttpOptions> sds_options(HostRegistry& registry, StatRegistry& stats) {
   auto options = std::make_shared<HttpOptions>();
