@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from config_text import bootstrap, cluster, http2_cluster, listener, route, virtual_host
+from h2_attacks import get, pushed
 from h2_talk import ACK, GOAWAY, LARGEST_WINDOW, NO_ERROR, PING, H2Backend, H2Client
 from peers import PATIENCE_S, eventually, response_bytes
 from processes import free_port, write_config
@@ -215,3 +216,17 @@ def test_a_backend_that_goes_away_finishes_what_it_has(stage):
 
 def goaway_of(stream):
     return b"\0\0\x08" + bytes([GOAWAY, 0]) + b"\0\0\0\0" + stream.to_bytes(4, "big") + b"\0\0\0\0"
+
+
+def test_requests_that_are_left_all_at_once_do_not_end_the_connection_that_they_shared(stage):
+    host = stage.ending.enter_context(H2Backend(lambda request: request.reply(body=b"x")))
+    proxy = stage.proxy(route("host"), clusters=[http2_cluster("host", host)], codec_type="HTTP2")
+    active = "cluster.host.upstream_rq_active"
+    for _ in range(2):
+        with H2Client(proxy.port) as client:
+            pushed(client, [get(n, end=False) for n in range(1, 2021, 2)])
+            proxy.wait_stat(active, 1010)
+        proxy.wait_stat(active, 0)
+    with H2Client(proxy.port) as client:
+        assert client.ask("/").body == b"x"
+    assert proxy.stat("cluster.host.upstream_cx_total") == proxy.stat("cluster.host.upstream_cx_active") == 1

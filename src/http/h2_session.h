@@ -138,6 +138,7 @@ class H2Session final : private h2::Events {
   bool may_open() const { return !over_ && connection_.may_open(); }
   // To be called behind whatever writes to the connection.
   void touched() {
+    if (connection_.failed()) transport_.interrupt_reader();  // By what was written: who reads knows nothing of it.
     if (!connection_.output().empty()) to_write_.notify_one();
   }
   // So much waits to be sent that nothing may be added.

@@ -53,7 +53,7 @@ void Connection::send_settings() {
 void Connection::send_rst_stream(StreamId id, ErrorCode code) {
   resets_[reset_count_++ % kResetsRemembered] = id;
   output_.wrote_to(put_32(static_cast<std::uint32_t>(code), begin_frame({4, FrameType::rst_stream, 0, id})));
-  count_outbound(true);
+  count_outbound(side_ == Side::server);  // A client resets no more than it has asked for itself.
 }
 
 void Connection::send_window_update(StreamId id, std::uint32_t by) {
