@@ -230,3 +230,18 @@ def test_requests_that_are_left_all_at_once_do_not_end_the_connection_that_they_
     with H2Client(proxy.port) as client:
         assert client.ask("/").body == b"x"
     assert proxy.stat("cluster.host.upstream_cx_total") == proxy.stat("cluster.host.upstream_cx_active") == 1
+
+
+def test_a_connection_is_idle_behind_a_request_that_took_longer_than_its_idle_timeout(stage):
+    held = Held(stage)
+    proxy = stage.proxy(
+        held.backend,
+        codec_type="HTTP2",
+        common_http_protocol_options={"idle_timeout": "0.2s"},
+        drain_timeout="0.1s",
+    )
+    with H2Client(proxy.port) as client:
+        stream = client.open("/held")
+        threading.Timer(0.5, held.go_on.set).start()
+        assert client.whole(stream).body == b"held"
+        assert set(client.to_end()) == {NO_ERROR}

@@ -140,7 +140,10 @@ void H2Server::stream_failed(H2Stream& stream, const h2::Fault& fault) {
 void H2Server::ended(const H2ServerStream& stream) {
   idle_since_ = connection_.worker.now();
   if (connection_.closing && !streams_) session_.stop();
-  if (!streams_) none_left_.notify_all();
+  if (!streams_) {
+    none_left_.notify_all();
+    if (!session_.over()) connection_.deadlines_changed();  // It is idle from now on.
+  }
   const Runtime& runtime = *connection_.worker.runtime();
   ended_count_++;
   if (stream.abort_reason == AbortReason::client_reset) {
